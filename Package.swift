@@ -1,0 +1,49 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// No pkgConfig, no flags, no environment: headers and libraries are found on the compiler's default search paths,
+// which are the host's in a native build and the Swift SDK's sysroot in a cross build.
+let package = Package(
+  name: "camgate",
+  products: [.executable(name: "camgate", targets: ["camgate"])],
+  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2")],
+  targets: [
+    // C libraries: a module map with `link` lines and a shim.h for macros and variadics.
+    .systemLibrary(name: "CFFmpeg"),
+    .systemLibrary(name: "CRdKafka"),
+    .systemLibrary(name: "CXXHash"),
+    .systemLibrary(name: "CYAML"),
+
+    // The way of a frame, left to right.
+    .target(name: "Posix"),
+    .target(name: "Frames"),
+    .target(name: "Capture", dependencies: ["CFFmpeg", "Frames", "Posix"]),
+    .target(name: "Imaging", dependencies: ["CFFmpeg", "Frames", "Posix"]),
+    .target(name: "Backlog", dependencies: ["Frames", "Posix"]),
+    .target(name: "Broker", dependencies: ["CRdKafka", "Posix"]),
+    .target(name: "Delivery", dependencies: ["Backlog", "Broker", "Frames", "Posix"]),
+    .target(name: "Settings", dependencies: ["CYAML", "Frames", "Posix"]),
+    .target(
+      name: "Gateway",
+      dependencies: ["Backlog", "Broker", "Capture", "Delivery", "Frames", "Posix", "Settings"]),
+    .target(name: "Consuming", dependencies: ["Broker", "CXXHash", "Frames", "Imaging", "Posix"]),
+    .executableTarget(
+      name: "camgate",
+      dependencies: [
+        "Broker", "Capture", "Consuming", "Frames", "Gateway", "Posix", "Settings",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    .testTarget(name: "PosixTests", dependencies: ["Posix"]),
+    .testTarget(name: "FramesTests", dependencies: ["Frames"]),
+    .testTarget(name: "CaptureTests", dependencies: ["Capture"]),
+    .testTarget(name: "ImagingTests", dependencies: ["Imaging"]),
+    .testTarget(name: "BacklogTests", dependencies: ["Backlog"]),
+    .testTarget(name: "BrokerTests", dependencies: ["Broker"]),
+    .testTarget(name: "DeliveryTests", dependencies: ["Delivery"]),
+    .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
+    .testTarget(name: "ConsumingTests", dependencies: ["Consuming"]),
+    .testTarget(name: "TidyTests", dependencies: ["Posix"]),
+    .testTarget(name: "IntegrationTests", dependencies: ["Posix"]),
+  ]
+)

@@ -1,0 +1,14 @@
+#pragma once
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+
+/* rd_kafka_producev is variadic and so not visible from Swift. Neither RD_KAFKA_MSG_F_COPY nor _FREE: the payload
+ * stays the caller's until its delivery report. On success librdkafka owns `headers`, on an error the caller does. */
+static inline rd_kafka_resp_err_t camgate_produce(rd_kafka_t *producer, const char *topic, const void *key,
+                                                  size_t key_size, const void *payload, size_t payload_size,
+                                                  int64_t timestamp_ms, rd_kafka_headers_t *headers, void *opaque) {
+  return rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(key, key_size),
+                           RD_KAFKA_V_VALUE((void *)(uintptr_t)payload, payload_size), RD_KAFKA_V_MSGFLAGS(0),
+                           RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_HEADERS(headers),
+                           RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
+}
