@@ -10,12 +10,13 @@ let package = Package(
   targets: [
     // C libraries: a module map with `link` lines and a shim.h for macros and variadics.
     .systemLibrary(name: "CFFmpeg"),
+    .systemLibrary(name: "CPosix"),
     .systemLibrary(name: "CRdKafka"),
     .systemLibrary(name: "CXXHash"),
     .systemLibrary(name: "CYAML"),
 
     // The way of a frame, left to right.
-    .target(name: "Posix"),
+    .target(name: "Posix", dependencies: ["CPosix"]),
     .target(name: "Frames"),
     .target(name: "Capture", dependencies: ["CFFmpeg", "Frames", "Posix"]),
     .target(name: "Imaging", dependencies: ["CFFmpeg", "Frames", "Posix"]),

@@ -1,0 +1,68 @@
+// One captured picture on its way from camera to Kafka. Invariant: once made, a frame is never changed; its bytes are
+// shared, not copied.
+
+/// One access unit (H.264, H.265) or one JPEG, with all that its record will say (the access unit's definition:
+/// ITU-T H.264, 3.1; H.265, 3.1).
+package struct Frame: Sendable {
+  /// What the payload is.
+  package var codec: Codec
+  /// The bytes: Annex B for H.264 and H.265, with the parameter sets in front of every keyframe.
+  package var payload: Payload
+  /// Whether decoding may start here.
+  package var isKeyframe: Bool
+  /// Capture time, nanoseconds since 1970 (UTC).
+  package var captureTime: Int64
+  /// What `captureTime` is worth.
+  package var clock: ClockQuality
+  /// Presentation time on the camera's media clock, unwrapped, nanoseconds.
+  package var pts: Int64
+  /// Decoding time on the same clock, nanoseconds; nil where the source does not say.
+  package var dts: Int64?
+  /// Picture width in pixels.
+  package var width: Int
+  /// Picture height in pixels.
+  package var height: Int
+  /// What is missing right before this frame; nil when nothing is.
+  package var gap: Gap?
+
+  package init(
+    codec: Codec, payload: Payload, isKeyframe: Bool, captureTime: Int64, clock: ClockQuality, pts: Int64,
+    dts: Int64? = nil, width: Int, height: Int, gap: Gap? = nil
+  ) {
+    (self.codec, self.payload, self.isKeyframe) = (codec, payload, isKeyframe)
+    (self.captureTime, self.clock, self.pts, self.dts) = (captureTime, clock, pts, dts)
+    (self.width, self.height, self.gap) = (width, height, gap)
+  }
+}
+
+/// How a payload is coded.
+package enum Codec: String, Sendable, CaseIterable {
+  case h264, h265, mjpeg
+
+  /// The record's `content-type`.
+  package var contentType: String {
+    switch self {
+    case .h264: "video/h264"
+    case .h265: "video/h265"
+    case .mjpeg: "image/jpeg"
+    }
+  }
+
+  /// The codec of a record's `content-type`; nil for one that is no encoded video.
+  package init?(contentType: String) {
+    guard let codec = Codec.allCases.first(where: { $0.contentType == contentType }) else { return nil }
+    self = codec
+  }
+}
+
+/// Where a capture time comes from, and so how far it can be trusted.
+package enum ClockQuality: String, Sendable, CaseIterable {
+  /// The camera's own NTP clock, through RTCP sender reports.
+  case camera
+  /// Arrival, on a gateway whose clock is synchronised.
+  case gateway
+  /// Arrival before the clock was set, corrected when it was.
+  case corrected
+  /// Arrival, on a gateway that never had the time.
+  case unsynced
+}

@@ -1,0 +1,53 @@
+// What is missing between two frames of one camera: counted where somebody could count, never silent.
+
+/// A hole in front of a frame.
+package struct Gap: Sendable, Equatable {
+  /// Why frames are missing.
+  package enum Reason: String, Sendable, CaseIterable {
+    /// Lost or late on the way from the camera: packet loss, reconnect.
+    case network
+    /// The camera was silent or ended the stream.
+    case camera
+    /// Known to be damaged, dropped up to the next keyframe.
+    case damaged
+    /// The memory budget was full.
+    case overload
+    /// The disk ring was full.
+    case evicted
+    /// Only keyframes were admitted.
+    case thinned
+    /// Larger than a record or a segment may be.
+    case oversize
+    /// Refused by Kafka for good.
+    case quarantined
+    /// Process or power died with frames in memory.
+    case restart
+  }
+
+  /// How many frames are missing; nil where nobody could count them.
+  package var frameCount: UInt64?
+  /// Why.
+  package var reason: Reason
+  /// Capture time of the last frame in front of the hole, nanoseconds since 1970; nil where there was none.
+  package var since: Int64?
+
+  package init(frameCount: UInt64?, reason: Reason, since: Int64? = nil) {
+    (self.frameCount, self.reason, self.since) = (frameCount, reason, since)
+  }
+
+  /// Two holes that have become one because the frames between them were dropped. Counts add up; unknown and anything is
+  /// unknown, and then the reason is that of the part nobody could count. Else the later reason stands.
+  package func followed(by later: Gap) -> Gap {
+    let count: UInt64? = frameCount.flatMap { first in later.frameCount.map { first + $0 } }
+    let reason = frameCount == nil ? self.reason : later.reason
+    return Gap(frameCount: count, reason: reason, since: since ?? later.since)
+  }
+}
+
+extension Optional where Wrapped == Gap {
+  /// Adds a later hole to what was already missing.
+  package mutating func append(_ later: Gap?) {
+    guard let later else { return }
+    self = self?.followed(by: later) ?? later
+  }
+}

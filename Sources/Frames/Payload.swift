@@ -1,0 +1,39 @@
+// The bytes of a frame, owned by whoever made them (an AVPacket, an array) and released with the last reference.
+
+/// Immutable bytes in C memory, reference-counted.
+// Unchecked because of the raw pointer: the bytes are never written after `init` and live until `deinit`.
+package final class Payload: @unchecked Sendable {
+  /// The bytes; valid while the payload is referenced.
+  package let bytes: UnsafeRawBufferPointer
+  private let release: () -> Void
+
+  /// Adopts `bytes`, which nobody writes any more; `release` is called once, on any thread, with the last reference.
+  package init(adopting bytes: UnsafeRawBufferPointer, release: @escaping () -> Void) {
+    self.bytes = bytes
+    self.release = release
+  }
+
+  /// A payload of its own memory, `parts` one after another.
+  package convenience init(joining parts: [UnsafeRawBufferPointer]) {
+    let byteCount = parts.reduce(0) { $0 + $1.count }
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 16)
+    var offset = 0
+    for part in parts where !part.isEmpty {
+      UnsafeMutableRawBufferPointer(rebasing: memory[offset...]).copyMemory(from: part)
+      offset += part.count
+    }
+    self.init(adopting: UnsafeRawBufferPointer(memory)) { memory.deallocate() }
+  }
+
+  /// A payload with a copy of `array`.
+  package convenience init(_ array: [UInt8]) {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: array.count, alignment: 16)
+    memory.copyBytes(from: array)
+    self.init(adopting: UnsafeRawBufferPointer(memory)) { memory.deallocate() }
+  }
+
+  deinit { release() }
+
+  /// Length in bytes.
+  package var byteCount: Int { bytes.count }
+}

@@ -1,0 +1,59 @@
+import CPosix
+import Glibc
+
+// The two clocks of the process. Decisions and deadlines use the monotonic one; only what is written into records or
+// logs uses the wall clock, which may step.
+
+/// A point on CLOCK_MONOTONIC, in nanoseconds (clock_gettime(2)).
+package struct MonotonicTime: Sendable, Hashable, Comparable {
+  /// Nanoseconds since an arbitrary start; never steps, never goes back.
+  package var nanoseconds: Int64
+
+  /// A point given in nanoseconds; tests use it to play time.
+  package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+
+  /// The present.
+  package static func now() -> MonotonicTime { MonotonicTime(nanoseconds: readClock(CLOCK_MONOTONIC)) }
+
+  package static func < (left: MonotonicTime, right: MonotonicTime) -> Bool { left.nanoseconds < right.nanoseconds }
+
+  /// The point `duration` later; saturates, so `.seconds(Int64.max)` means "never".
+  package static func + (time: MonotonicTime, duration: Duration) -> MonotonicTime {
+    let (sum, overflow) = time.nanoseconds.addingReportingOverflow(duration.nanoseconds)
+    return MonotonicTime(nanoseconds: overflow ? .max : sum)
+  }
+
+  /// How long after `right` the point `left` is.
+  package static func - (left: MonotonicTime, right: MonotonicTime) -> Duration {
+    .nanoseconds(left.nanoseconds - right.nanoseconds)
+  }
+}
+
+/// The wall clock (CLOCK_REALTIME).
+package enum WallClock {
+  /// Nanoseconds since 1970-01-01 UTC.
+  package static func nanosecondsSince1970() -> Int64 { readClock(CLOCK_REALTIME) }
+
+  /// Whether the kernel believes the wall clock is disciplined by NTP or the like (adjtimex(2): not TIME_ERROR).
+  package static func isSynchronized() -> Bool { camgate_clock_is_synchronized() == 1 }
+}
+
+extension Duration {
+  /// The whole duration in nanoseconds; saturates beyond 292 years.
+  package var nanoseconds: Int64 {
+    let (seconds, attoseconds) = components
+    let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    if overflow { return seconds < 0 ? .min : .max }
+    let (sum, carried) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000)
+    return carried ? (seconds < 0 ? .min : .max) : sum
+  }
+
+  /// The whole duration in seconds, for people and ratios.
+  package var inSeconds: Double { Double(nanoseconds) / 1e9 }
+}
+
+private func readClock(_ clock: clockid_t) -> Int64 {
+  var time = timespec()
+  clock_gettime(clock, &time)
+  return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}

@@ -1,0 +1,43 @@
+import Glibc
+
+// Whole small files and whole writes to a descriptor.
+
+/// Reads and writes whole byte sequences.
+package enum Files {
+  /// The content of a file. Throws EFBIG when it is longer than `limit` bytes, so that a wrong path cannot eat memory.
+  package static func read(_ path: String, limit: Int) throws(SystemError) -> [UInt8] {
+    let descriptor = try retryingInterrupts("open \(path)") { open(path, O_RDONLY | O_CLOEXEC) }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+      let count = try retryingInterrupts("read \(path)") { Glibc.read(descriptor, &chunk, chunk.count) }
+      if count == 0 { return bytes }
+      bytes += chunk[..<count]
+      if bytes.count > limit { throw SystemError(code: EFBIG, operation: "read \(path)") }
+    }
+  }
+
+  /// Writes all of `bytes` to an open descriptor.
+  package static func write(_ bytes: [UInt8], to descriptor: Int32) throws(SystemError) {
+    var offset = 0
+    while offset < bytes.count {
+      let rest = bytes[offset...]
+      offset += try retryingInterrupts("write") {
+        rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      }
+    }
+  }
+}
+
+/// The name of this machine (gethostname(2)).
+package func hostName() -> String {
+  var buffer = [CChar](repeating: 0, count: 256)
+  guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }
+  return text(of: buffer)
+}
+
+/// The text in a buffer that a C function has filled, up to its NUL.
+package func text(of buffer: [CChar]) -> String {
+  String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}

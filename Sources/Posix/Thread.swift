@@ -1,0 +1,53 @@
+import Glibc
+
+// Plain named threads: blocking C calls never run on Swift's cooperative pool.
+
+/// A running POSIX thread.
+package final class Thread: Sendable {
+  private let finished = Monitor(false)
+
+  private init() {}
+
+  /// Starts a thread that runs `body`. `name` is what `top -H` shows; the kernel keeps its first 15 bytes
+  /// (pthread_setname_np(3)). The thread is detached: it cleans up after itself, `join` waits for `body` to return.
+  package static func start(name: String, _ body: @escaping @Sendable () -> Void) -> Thread {
+    let thread = Thread()
+    let job = Job(name: String(decoding: name.utf8.prefix(15), as: UTF8.self), body: body, thread: thread)
+    var handle = pthread_t()
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    pthread_attr_setstacksize(&attributes, 1 << 20)
+    let code = pthread_create(
+      &handle, &attributes,
+      { argument in
+        guard let argument else { return nil }
+        let job = Unmanaged<Job>.fromOpaque(argument).takeRetainedValue()
+        pthread_setname_np(pthread_self(), job.name)
+        job.body()
+        job.thread.finished.withLock { $0 = true }
+        return nil
+      }, Unmanaged.passRetained(job).toOpaque())
+    precondition(code == 0, "pthread_create failed: \(describe(errno: code)); the system is out of memory or threads")
+    return thread
+  }
+
+  /// Waits for the thread's body to return; false when `deadline` passed first (nil = waits for ever).
+  @discardableResult
+  package func join(until deadline: MonotonicTime? = nil) -> Bool {
+    finished.wait(until: deadline) { $0 ? true : nil } ?? false
+  }
+}
+
+private final class Job: Sendable {
+  let name: String
+  let body: @Sendable () -> Void
+  let thread: Thread
+
+  init(name: String, body: @escaping @Sendable () -> Void, thread: Thread) {
+    self.name = name
+    self.body = body
+    self.thread = thread
+  }
+}
