@@ -28,11 +28,12 @@ package struct Gap: Sendable, Equatable {
   package var frameCount: UInt64?
   /// Why.
   package var reason: Reason
-  /// Capture time of the last frame in front of the hole, nanoseconds since 1970; nil where there was none.
-  package var since: Int64?
+  /// Capture time from the last frame in front of the hole to the first one behind it, nanoseconds; known only once the
+  /// frame leaves the backlog.
+  package var duration: Int64?
 
-  package init(frameCount: UInt64?, reason: Reason, since: Int64? = nil) {
-    (self.frameCount, self.reason, self.since) = (frameCount, reason, since)
+  package init(frameCount: UInt64?, reason: Reason, duration: Int64? = nil) {
+    (self.frameCount, self.reason, self.duration) = (frameCount, reason, duration)
   }
 
   /// Two holes that have become one because the frames between them were dropped. Counts add up; unknown and anything is
@@ -40,7 +41,7 @@ package struct Gap: Sendable, Equatable {
   package func followed(by later: Gap) -> Gap {
     let count: UInt64? = frameCount.flatMap { first in later.frameCount.map { first + $0 } }
     let reason = frameCount == nil ? self.reason : later.reason
-    return Gap(frameCount: count, reason: reason, since: since ?? later.since)
+    return Gap(frameCount: count, reason: reason)
   }
 }
 

@@ -1,3 +1,4 @@
+import CPosix
 import Glibc
 
 // Plain named threads: blocking C calls never run on Swift's cooperative pool.
@@ -9,10 +10,10 @@ package final class Thread: Sendable {
   private init() {}
 
   /// Starts a thread that runs `body`. `name` is what `top -H` shows; the kernel keeps its first 15 bytes
-  /// (pthread_setname_np(3)). The thread is detached: it cleans up after itself, `join` waits for `body` to return.
+  /// (prctl(2), PR_SET_NAME). The thread is detached: it cleans up after itself, `join` waits for `body` to return.
   package static func start(name: String, _ body: @escaping @Sendable () -> Void) -> Thread {
     let thread = Thread()
-    let job = Job(name: String(decoding: name.utf8.prefix(15), as: UTF8.self), body: body, thread: thread)
+    let job = Job(name: name, body: body, thread: thread)
     var handle = pthread_t()
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
@@ -24,7 +25,7 @@ package final class Thread: Sendable {
       { argument in
         guard let argument else { return nil }
         let job = Unmanaged<Job>.fromOpaque(argument).takeRetainedValue()
-        pthread_setname_np(pthread_self(), job.name)
+        _ = camgate_name_this_thread(job.name)
         job.body()
         job.thread.finished.withLock { $0 = true }
         return nil

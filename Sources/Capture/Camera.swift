@@ -1,0 +1,171 @@
+import Frames
+import Posix
+import Synchronization
+
+// One camera, one thread, one connection: opens its source, hands out frames, and reopens for ever. Whatever happens to
+// this camera happens on this thread alone.
+
+/// A camera that captures until it is stopped.
+package final class Camera: Sendable {
+  /// What the camera is doing, for people.
+  package enum State: Sendable, Equatable {
+    case connecting
+    /// Frames flow.
+    case streaming(Codec, width: Int, height: Int)
+    /// Between two attempts; the next one comes in `pause`.
+    case waiting(CaptureError, pause: Duration)
+    /// Stopped, or the file is at its end.
+    case finished(CaptureError)
+  }
+
+  private let description: CameraDescription
+  private let interrupt = Interrupt()
+  private let log: Log
+  private let deliver: @Sendable (Frame) -> Void
+  private let current = Mutex<State>(.connecting)
+  private let thread = Mutex<Thread?>(nil)
+
+  /// `deliver` is called on the camera's thread with every frame, in decoding order. It should not block for long.
+  package init(_ description: CameraDescription, log: Log, deliver: @escaping @Sendable (Frame) -> Void) {
+    (self.description, self.log, self.deliver) = (description, log, deliver)
+  }
+
+  package var name: CameraName { description.name }
+
+  /// What the camera is doing right now.
+  package var state: State { current.withLock { $0 } }
+
+  /// Starts capturing. Call once.
+  package func start() {
+    let thread = Thread.start(name: "cam-\(description.name)") { [self] in run() }
+    self.thread.withLock { $0 = thread }
+  }
+
+  /// Asks the thread to end; `join` waits for it.
+  package func stop() { interrupt.stop() }
+
+  /// Waits for the thread; false when it was still busy (a name server that does not answer) at `deadline`.
+  package func join(until deadline: MonotonicTime) -> Bool { thread.withLock { $0 }?.join(until: deadline) ?? true }
+
+  private func run() {
+    let notes = FFmpegNotes(log: log)
+    notes.attachToThisThread()
+    let source = makeSource(notes: notes)
+    var session = CameraSession(supervisor: Supervisor(timeouts: description.timeouts))
+    while !interrupt.isStopped {
+      let error = session.capture(from: source, interrupt: interrupt, log: log, report: report, deliver: deliver)
+      source.close()
+      let now = MonotonicTime.now()
+      let isLoopless = if case .file(_, loops: false) = description.source { error.code == .ended } else { false }
+      let failure = isLoopless ? CaptureError(.stopped, "the file is at its end") : error
+      switch session.supervisor.step(.failed(failure), now: now, jitter: .random(in: 0...1)) {
+      case .reopen(let time):
+        report(.waiting(error, pause: time - now), isRepeated: session.isRepeated(error))
+        _ = interrupt.sleep(until: time)
+        session.supervisor.beginConnecting()
+      case .finish, .read:
+        report(.finished(failure), isRepeated: interrupt.isStopped)
+        return
+      }
+    }
+  }
+
+  private func makeSource(notes: FFmpegNotes) -> any Source {
+    switch description.source {
+    case .rtsp(let url, let login, let transport):
+      RTSPSource(url: url, login: login, transport: transport, interrupt: interrupt, notes: notes)
+    case .file(let path, let loops):
+      FileSource(path: path, loops: loops, interrupt: interrupt, notes: notes)
+    case .test(let width, let height, let fps):
+      TestSource(width: width, height: height, fps: fps, interrupt: interrupt)
+    }
+  }
+
+  /// Keeps the state for whoever asks, and says changes, not repetitions.
+  private func report(_ state: State, isRepeated: Bool) {
+    current.withLock { $0 = state }
+    switch state {
+    case .connecting: log.debug("connecting")
+    case .streaming(let codec, let width, let height): log.info("streaming \(codec) \(width)x\(height)")
+    case .waiting(let error, let pause):
+      let text = "\(error.message); retry in \(rounded(pause)) s"
+      if isRepeated { log.debug(text) } else { log.warning("\(text), then at growing intervals up to 30 s") }
+    case .finished(let error): if !isRepeated { log.info(error.message) }
+    }
+  }
+
+  private func rounded(_ pause: Duration) -> String {
+    let tenths = (pause.nanoseconds + 99_999_999) / 100_000_000
+    return "\(tenths / 10).\(tenths % 10)"
+  }
+}
+
+/// What one camera carries from connection to connection.
+private struct CameraSession {
+  var supervisor: Supervisor
+  private var clock = CaptureClock()
+  /// What is lost when the next frame comes; nil before the first connection delivered anything.
+  private var gap: Gap?
+  private var hasDelivered = false
+  private var lastError: CaptureError?
+  private var lastPts: Int64?
+
+  init(supervisor: Supervisor) { self.supervisor = supervisor }
+
+  /// Whether `error` is the one before it again.
+  mutating func isRepeated(_ error: CaptureError) -> Bool {
+    defer { lastError = error }
+    return lastError == error
+  }
+
+  /// One connection from open to its end; the error says why it ended.
+  mutating func capture(
+    from source: any Source, interrupt: Interrupt, log: Log, report: (Camera.State, Bool) -> Void,
+    deliver: (Frame) -> Void
+  ) -> CaptureError {
+    do throws(CaptureError) {
+      interrupt.setDeadline(supervisor.connectDeadline(now: .now()))
+      report(.connecting, false)
+      let stream = try source.open()
+      if !stream.ignoredTracks.isEmpty { log.info("ignored: \(stream.ignoredTracks.joined(separator: ", "))") }
+      follow(supervisor.step(.opened, now: .now(), jitter: 0), interrupt)
+      var normalizer = Normalizer(stream: stream, gap: gap)
+      var shown: (Int, Int)?
+      while true {
+        let packet = try source.read()
+        guard case .frame(let payload, let isKeyframe, let width, let height, let gap) = normalizer.take(packet) else {
+          continue
+        }
+        follow(supervisor.step(.frame(interval: interval(to: packet)), now: .now(), jitter: 0), interrupt)
+        if shown == nil || shown! != (width, height) {
+          shown = (width, height)
+          lastError = nil
+          report(.streaming(stream.codec, width: width, height: height), false)
+        }
+        let (time, quality) = clock.captureTime(
+          arrival: packet.arrival, cameraTime: packet.cameraTime, isSynchronized: WallClock.isSynchronized())
+        (self.gap, hasDelivered) = (nil, true)
+        deliver(
+          Frame(
+            codec: stream.codec, payload: payload, isKeyframe: isKeyframe, captureTime: time, clock: quality,
+            pts: packet.pts ?? packet.dts ?? time, dts: packet.dts, width: width, height: height, gap: gap))
+      }
+    } catch {
+      if hasDelivered {
+        gap.append(Gap(frameCount: nil, reason: error.code == .disconnected ? .network : .camera))
+      }
+      return error
+    }
+  }
+
+  private func follow(_ action: Supervisor.Action, _ interrupt: Interrupt) {
+    if case .read(let deadline) = action { interrupt.setDeadline(deadline) }
+  }
+
+  private mutating func interval(to packet: SourcePacket) -> Duration? {
+    let time = packet.dts ?? packet.pts
+    defer { lastPts = time }
+    guard let time, let lastPts, time > lastPts else { return nil }
+    return .nanoseconds(time - lastPts)
+  }
+}

@@ -1,0 +1,54 @@
+import Frames
+
+// What a camera is, as Capture needs to know it. The gateway makes these from the settings.
+
+/// One camera to capture from.
+package struct CameraDescription: Sendable, Equatable {
+  /// Where the pictures come from.
+  package enum Source: Sendable, Equatable {
+    /// An RTSP camera (RFC 2326).
+    case rtsp(url: String, login: Login?, transport: RTSPTransport)
+    /// Any container FFmpeg reads, paced by its timestamps; begins anew at its end when `loops`.
+    case file(path: String, loops: Bool)
+    /// A generated picture with a frame counter burnt in.
+    case test(width: Int, height: Int, fps: Int)
+  }
+
+  /// A user and password for digest or basic authentication.
+  package struct Login: Sendable, Equatable {
+    package var username: String
+    package var password: String
+
+    package init(username: String, password: String) {
+      (self.username, self.password) = (username, password)
+    }
+  }
+
+  /// How RTP reaches us.
+  package enum RTSPTransport: String, Sendable {
+    /// Interleaved in the RTSP connection.
+    case tcp
+    /// Datagrams; lost ones are lost.
+    case udp
+  }
+
+  /// How long to wait before a connection counts as broken.
+  package struct Timeouts: Sendable, Equatable {
+    /// For the connection and the RTSP dialogue.
+    package var connect: Duration = .seconds(10)
+    /// From there to the first frame.
+    package var firstFrame: Duration = .seconds(10)
+    /// From frame to frame; five frame intervals when that is longer.
+    package var nextFrame: Duration = .seconds(5)
+
+    package init() {}
+  }
+
+  package var name: CameraName
+  package var source: Source
+  package var timeouts: Timeouts
+
+  package init(name: CameraName, source: Source, timeouts: Timeouts = Timeouts()) {
+    (self.name, self.source, self.timeouts) = (name, source, timeouts)
+  }
+}

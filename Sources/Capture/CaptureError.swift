@@ -1,0 +1,89 @@
+import CFFmpeg
+import Posix
+
+// Why a camera cannot be read right now, in words for the person who can mend it. Supervisors branch on `code`.
+
+/// A failure of one connection to one camera. None of them ends the camera: all are retried.
+package struct CaptureError: Error, Sendable, Equatable {
+  /// What went wrong.
+  package enum Code: Sendable, Equatable {
+    /// The host name did not resolve, nothing listens, the route is gone.
+    case unreachable
+    /// The connection broke.
+    case disconnected
+    /// No answer or no frame in time.
+    case silent
+    /// Login refused.
+    case unauthorized
+    /// No such stream.
+    case notFound
+    /// It answers, but not as a camera, or with something Camgate cannot read.
+    case unusable
+    /// The stream ended without an error.
+    case ended
+    /// Camgate was asked to stop.
+    case stopped
+  }
+
+  /// What to do after the error.
+  package enum Disposition: Sendable, Equatable {
+    /// Try again soon: it may be back any moment.
+    case retry
+    /// Try again at the slow end: somebody has to mend something first.
+    case retrySlowly
+    /// Do not try again.
+    case finish
+  }
+
+  package var code: Code
+  /// What failed and what to do about it; never holds a secret.
+  package var message: String
+
+  package init(_ code: Code, _ message: String) { (self.code, self.message) = (code, message) }
+
+  /// How soon to try again.
+  package var disposition: Disposition {
+    switch code {
+    case .unreachable, .disconnected, .silent, .ended: .retry
+    case .unauthorized, .notFound, .unusable: .retrySlowly
+    case .stopped: .finish
+    }
+  }
+
+  /// The error for an FFmpeg return value (libavutil/error.h). `detail` is the last thing FFmpeg logged about it.
+  init(ffmpeg code: Int32, while action: String, detail: String?) {
+    let reason = detail.map { " (\($0))" } ?? " (\(ffmpegText(code)))"
+    switch code {
+    case camgate_averror_unauthorized:
+      self.init(.unauthorized, "the camera refuses the login (401 Unauthorized): check username and password")
+    case camgate_averror_forbidden:
+      self.init(.unauthorized, "the camera forbids this (403 Forbidden): check the user's rights on the camera")
+    case camgate_averror_not_found:
+      self.init(.notFound, "the camera has no such stream (404 Not Found): check the path in url")
+    case camgate_averror_bad_request, camgate_averror_other_4xx, camgate_averror_server_error,
+      camgate_averror_protocol_not_found:
+      self.init(.unusable, "the camera refuses the request\(reason)")
+    case camgate_averror_invalid_data:
+      self.init(.unusable, "no usable video stream\(reason): is this the camera's RTSP port and path?")
+    case camgate_averror_eof:
+      self.init(.ended, "the stream ended")
+    case camgate_averror(ECONNREFUSED):
+      self.init(.unreachable, "nothing listens there (connection refused): is the camera on, is the port right?")
+    case camgate_averror(ENOENT):
+      self.init(.unreachable, "the file does not exist")
+    case camgate_averror(ECONNRESET), camgate_averror(EPIPE):
+      self.init(.disconnected, "the connection broke\(reason)")
+    case camgate_averror(ETIMEDOUT), camgate_averror_exit:
+      self.init(.silent, "no answer in time while \(action)")
+    default:
+      self.init(.unreachable, "failed while \(action)\(reason)")
+    }
+  }
+}
+
+/// FFmpeg's own text for an error (av_strerror).
+func ffmpegText(_ code: Int32) -> String {
+  var buffer = [CChar](repeating: 0, count: 128)
+  av_strerror(code, &buffer, buffer.count)
+  return text(of: buffer)
+}

@@ -1,0 +1,62 @@
+import CFFmpeg
+import Glibc
+import Posix
+
+// FFmpeg logs through one callback for the whole process. The camera threads each carry a `FFmpegNotes`, so what FFmpeg
+// says while reading a camera is known to that camera: the reason behind an error code, and lost RTP packets, which an
+// unpatched FFmpeg reports only there ("RTP: missed N packets", libavformat/rtpdec.c; over TCP it says nothing).
+
+/// What FFmpeg said on this thread.
+final class FFmpegNotes {
+  /// The last error since `clear`, without its line end.
+  private(set) var lastError: String?
+  /// RTP packets missed since `clear`.
+  private(set) var missedPacketCount = 0
+  private let log: Log
+
+  init(log: Log) { self.log = log }
+
+  /// Forgets all notes; call before the operation whose notes are wanted.
+  func clear() { (lastError, missedPacketCount) = (nil, 0) }
+
+  /// Makes this object the one that hears what FFmpeg says on the calling thread. It must live as long as the thread
+  /// calls FFmpeg.
+  func attachToThisThread() {
+    _ = FFmpegNotes.installed
+    pthread_setspecific(FFmpegNotes.key, Unmanaged.passUnretained(self).toOpaque())
+  }
+
+  fileprivate func hear(level: Int32, line: String) {
+    if level <= AV_LOG_ERROR { lastError = line }
+    if let count = FFmpegNotes.missedPackets(in: line) { missedPacketCount += count }
+    log.debug("ffmpeg: \(line)")
+  }
+
+  /// The count in "RTP: missed 3 packets"; nil for any other line.
+  static func missedPackets(in line: String) -> Int? {
+    let words = line.split(separator: " ")
+    guard let index = words.firstIndex(of: "missed"), index > 0, words[index - 1] == "RTP:", index + 1 < words.count
+    else { return nil }
+    return Int(words[index + 1])
+  }
+
+  private static let key: pthread_key_t = {
+    var key = pthread_key_t()
+    pthread_key_create(&key, nil)
+    return key
+  }()
+
+  private static let installed: Void = {
+    av_log_set_level(AV_LOG_WARNING)
+    av_log_set_callback { context, level, format, arguments in
+      guard level <= av_log_get_level(), let format, let arguments, let notes = pthread_getspecific(FFmpegNotes.key)
+      else { return }
+      var buffer = [CChar](repeating: 0, count: 1024)
+      var printsPrefix: Int32 = 0
+      av_log_format_line2(context, level, format, arguments, &buffer, Int32(buffer.count), &printsPrefix)
+      var line = text(of: buffer)
+      while line.last?.isNewline == true { line.removeLast() }
+      Unmanaged<FFmpegNotes>.fromOpaque(notes).takeUnretainedValue().hear(level: level, line: line)
+    }
+  }()
+}

@@ -1,0 +1,53 @@
+import CFFmpeg
+import Posix
+import Synchronization
+
+// How a blocked FFmpeg call is made to return: it asks a callback every 100 ms at the latest, and the callback compares
+// the clock with the deadline of the moment. FFmpeg's own timeouts do not cover a stream that stalls while RTCP lives.
+
+/// The deadline of one camera's present blocking call, and the order to stop.
+final class Interrupt: Sendable {
+  private let deadline = Atomic<Int64>(.max)
+  private let stopping = Monitor(false)
+  private let stopped = Atomic<Bool>(false)
+  private let isSayingGoodbye = Atomic<Bool>(false)
+
+  /// From now on a blocking call returns with AVERROR_EXIT when `time` has passed.
+  func setDeadline(_ time: MonotonicTime) { deadline.store(time.nanoseconds, ordering: .relaxed) }
+
+  /// Makes all calls return, now and later, and ends every `sleep`.
+  func stop() {
+    stopped.store(true, ordering: .relaxed)
+    stopping.withLock { $0 = true }
+  }
+
+  /// Whether `stop` was called.
+  var isStopped: Bool { stopped.load(ordering: .relaxed) }
+
+  /// Whether a blocking call should return now.
+  var isDue: Bool {
+    (isStopped && !isSayingGoodbye.load(ordering: .relaxed))
+      || MonotonicTime.now().nanoseconds >= deadline.load(ordering: .relaxed)
+  }
+
+  /// Waits until `time`; false when stopped meanwhile.
+  func sleep(until time: MonotonicTime) -> Bool { stopping.wait(until: time) { $0 ? true : nil } == nil }
+
+  /// Runs `goodbye` (RTSP TEARDOWN) with a second of its own, also when a deadline has just passed or the camera was
+  /// stopped: cameras allow few sessions, and one that is not torn down stays taken.
+  func allowingGoodbye(_ goodbye: () -> Void) {
+    isSayingGoodbye.store(true, ordering: .relaxed)
+    setDeadline(.now() + .seconds(1))
+    goodbye()
+    isSayingGoodbye.store(false, ordering: .relaxed)
+  }
+
+  /// What FFmpeg calls (AVIOInterruptCB). `self` must outlive the context that uses it.
+  var callback: AVIOInterruptCB {
+    AVIOInterruptCB(
+      callback: { opaque in
+        guard let opaque else { return 0 }
+        return Unmanaged<Interrupt>.fromOpaque(opaque).takeUnretainedValue().isDue ? 1 : 0
+      }, opaque: Unmanaged.passUnretained(self).toOpaque())
+  }
+}

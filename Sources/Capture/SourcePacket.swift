@@ -1,0 +1,39 @@
+import Frames
+
+// What a source hands out: one access unit or one JPEG, before Camgate has judged it.
+
+/// A coded picture as it came from a source.
+struct SourcePacket {
+  /// Annex B access unit, or a JPEG.
+  var payload: Payload
+  /// Whether the source calls it a keyframe (IDR, or a recovery point).
+  var isKeyframe: Bool
+  /// Media times in nanoseconds; nil where the source does not say.
+  var pts: Int64?
+  var dts: Int64?
+  /// When it arrived: nanoseconds since 1970 on our wall clock.
+  var arrival: Int64
+  /// When the camera says it was captured (RTCP sender reports): nanoseconds since 1970 on the camera's clock.
+  var cameraTime: Int64?
+  /// Whether it, or what is right in front of it, may be incomplete.
+  var isSuspect = false
+}
+
+/// What a source delivers once it is open.
+struct SourceStream {
+  var codec: Codec
+  /// Parameter sets known beforehand (SDP), Annex B; empty when there are none.
+  var parameterSets: [UInt8] = []
+  /// Tracks that are not used, e.g. "audio (aac)".
+  var ignoredTracks: [String] = []
+}
+
+/// One kind of camera. Used by one thread; `open`, then `read` until it throws, then `close`; then perhaps again.
+protocol Source: AnyObject {
+  /// Connects. Returns by the interrupt's deadline.
+  func open() throws(CaptureError) -> SourceStream
+  /// The next packet. Returns by the interrupt's deadline.
+  func read() throws(CaptureError) -> SourcePacket
+  /// Says goodbye and releases everything; may be called at any time, also twice.
+  func close()
+}

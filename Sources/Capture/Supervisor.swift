@@ -1,0 +1,86 @@
+import Posix
+
+// When a camera is opened, given up and tried again. A pure state machine: it is told what happened and when, and says
+// what to do; it neither sleeps nor reads a clock, so that years of a bad camera pass in a test in no time.
+
+/// The life of one camera's connection. Never gives up.
+struct Supervisor {
+  /// What a person is told about a camera.
+  enum State: Sendable, Equatable {
+    case connecting
+    case streaming
+    case waiting(until: MonotonicTime, error: CaptureError)
+    case finished(CaptureError)
+  }
+
+  /// What happened.
+  enum Event {
+    /// The connection stands (no frame yet).
+    case opened
+    /// A frame was accepted; `interval` is the media time since the one before.
+    case frame(interval: Duration?)
+    case failed(CaptureError)
+  }
+
+  /// What to do next.
+  enum Action: Equatable {
+    /// Read on; the next frame must be there by this time.
+    case read(by: MonotonicTime)
+    /// Close, wait until then, open again with this deadline.
+    case reopen(at: MonotonicTime)
+    /// Close for good.
+    case finish
+  }
+
+  /// The first pause after a failure; it doubles up to `longestPause`.
+  static let shortestPause = Duration.milliseconds(500)
+  static let longestPause = Duration.seconds(30)
+  /// How long frames must flow before the next failure starts with the shortest pause again.
+  static let healthyAfter = Duration.seconds(30)
+
+  private let timeouts: CameraDescription.Timeouts
+  private(set) var state = State.connecting
+  private var pause = Supervisor.shortestPause
+  private var firstFrame: MonotonicTime?
+  /// Failed attempts since frames last flowed.
+  private(set) var failureCount = 0
+
+  init(timeouts: CameraDescription.Timeouts) { self.timeouts = timeouts }
+
+  /// The deadline for `open` begun now.
+  func connectDeadline(now: MonotonicTime) -> MonotonicTime { now + timeouts.connect }
+
+  /// `jitter` in 0...1 says which part of the pause is taken (full jitter: a site's cameras must not come back in step).
+  mutating func step(_ event: Event, now: MonotonicTime, jitter: Double) -> Action {
+    switch event {
+    case .opened:
+      (state, firstFrame) = (.connecting, nil)
+      return .read(by: now + timeouts.firstFrame)
+    case .frame(let interval):
+      let start = firstFrame ?? now
+      (state, firstFrame, failureCount) = (.streaming, start, 0)
+      if now - start >= Supervisor.healthyAfter { pause = Supervisor.shortestPause }
+      let patience = max(timeouts.nextFrame, min((interval ?? .zero) * 5, .seconds(300)))
+      return .read(by: now + patience)
+    case .failed(let error):
+      if let firstFrame, now - firstFrame >= Supervisor.healthyAfter { pause = Supervisor.shortestPause }
+      firstFrame = nil
+      failureCount += 1
+      switch error.disposition {
+      case .finish:
+        state = .finished(error)
+        return .finish
+      case .retry, .retrySlowly:
+        let longest = error.disposition == .retrySlowly ? Supervisor.longestPause : pause
+        pause = min(pause * 2, Supervisor.longestPause)
+        // At least a tenth, so that a camera that refuses at once is never hammered.
+        let time = now + longest * max(0.1, min(jitter, 1))
+        state = .waiting(until: time, error: error)
+        return .reopen(at: time)
+      }
+    }
+  }
+
+  /// The wait is over.
+  mutating func beginConnecting() { state = .connecting }
+}
