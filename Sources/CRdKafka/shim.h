@@ -12,3 +12,9 @@ static inline rd_kafka_resp_err_t camgate_produce(rd_kafka_t *producer, const ch
                            RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_HEADERS(headers),
                            RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
 }
+
+/* Variadic in C: the next request of this kind to the mock cluster is answered with `error`. */
+static inline void camgate_mock_push_error(rd_kafka_mock_cluster_t *cluster, int16_t api_key,
+                                           rd_kafka_resp_err_t error) {
+  rd_kafka_mock_push_request_errors(cluster, api_key, 1, error);
+}

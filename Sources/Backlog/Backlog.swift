@@ -1,0 +1,58 @@
+import Frames
+import Posix
+
+// The one queue between the cameras and Kafka. Today it is memory; the disk ring goes behind the same interface: what a
+// lane has on disk is always older than what it has only in memory, and `take` hands out whichever is next. Nothing in
+// here grows with the length of an outage.
+
+/// Frames that Kafka has not acknowledged yet. Safe to use from any thread.
+package final class Backlog: Sendable {
+  private let queue: Monitor<MemoryQueue>
+  /// How many lanes there are.
+  package let laneCount: Int
+
+  /// - Parameters:
+  ///   - laneCount: lanes are numbered from 0.
+  ///   - memoryBudget: bytes of frames in memory that are not acknowledged, all lanes together.
+  ///   - largestFrame: frames with more bytes than this cannot be sent and are dropped as oversize.
+  package init(laneCount: Int, memoryBudget: Int, largestFrame: Int) {
+    self.laneCount = laneCount
+    queue = Monitor(MemoryQueue(laneCount: laneCount, byteBudget: memoryBudget, largestFrame: largestFrame))
+  }
+
+  /// Adds a frame at the end of a lane. Never blocks: when the budget is full, whole GOPs are dropped, oldest first.
+  package func append(_ frame: Frame, to lane: Lane) { queue.withLock { $0.append(frame, to: lane) } }
+
+  /// Waits for a frame that may leave now, and takes it; nil when `deadline` has passed. `isOpen` is asked with the lock
+  /// held and must be quick; when its answer may have changed, call `wake`.
+  package func take(until deadline: MonotonicTime, where isOpen: (Entry) -> Bool) -> Entry? {
+    queue.wait(until: deadline) { $0.take(where: isOpen) }
+  }
+
+  /// A taken frame is done with: acknowledged by the broker or, with a reason, dropped after all.
+  package func finish(_ entry: Entry, dropped reason: Gap.Reason? = nil) {
+    queue.withLock { $0.finish(entry, dropped: reason) }
+  }
+
+  /// Taken frames of one lane, in their order, that must be sent again.
+  package func putBack(_ entries: [Entry]) { queue.withLock { $0.putBack(entries) } }
+
+  /// Waits until every frame is finished; false when some were not at `deadline`.
+  package func waitUntilEmpty(until deadline: MonotonicTime) -> Bool {
+    queue.wait(until: deadline) { $0.byteCount == 0 ? true : nil } ?? false
+  }
+
+  /// Makes a waiting `take` ask its question again.
+  package func wake() { queue.withLock { _ in } }
+
+  /// Frames dropped so far, by lane and reason.
+  package var drops: [DropCounts] {
+    queue.read { queue in (0..<laneCount).map { queue.drops(in: Lane(index: $0)) } }
+  }
+
+  /// Frames waiting to be taken.
+  package var waitingCount: Int { queue.read { $0.waitingCount } }
+
+  /// Bytes of all frames that are not acknowledged.
+  package var byteCount: Int { queue.read { $0.byteCount } }
+}

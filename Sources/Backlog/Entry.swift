@@ -1,0 +1,64 @@
+import Frames
+
+// What the backlog holds: frames with their place in a lane.
+
+/// One camera to one topic: what is acknowledged in order. The number is its place in the list given to `Backlog`.
+package struct Lane: Sendable, Hashable {
+  package let index: Int
+
+  package init(index: Int) { self.index = index }
+}
+
+/// A frame with its place in its lane.
+package struct Entry: Sendable {
+  /// Where it belongs.
+  package let lane: Lane
+  /// Its number within the lane: grows by one a frame and also counts frames that were dropped on purpose.
+  package let sequence: UInt64
+  /// The frame; its `gap` says what is missing right before it.
+  package var frame: Frame
+  /// When it came, over all lanes: smaller is older.
+  let arrivalOrder: UInt64
+
+  /// What it weighs in the memory budget, bytes.
+  package var byteCount: Int { frame.payload.byteCount + Entry.overhead }
+
+  /// What a frame costs besides its bytes: the entry itself, its packet, its record's headers.
+  static let overhead = 1_024
+}
+
+/// How many frames were dropped on purpose, by reason.
+package typealias DropCounts = [Gap.Reason: UInt64]
+
+/// A first-in-first-out queue that gives back the memory of what has left.
+struct FIFO<Element> {
+  private var elements: [Element] = []
+  private var head = 0
+
+  var count: Int { elements.count - head }
+  var isEmpty: Bool { count == 0 }
+  var first: Element? { isEmpty ? nil : elements[head] }
+
+  /// The element at `index`, 0 being the oldest.
+  subscript(index: Int) -> Element {
+    get { elements[head + index] }
+    set { elements[head + index] = newValue }
+  }
+
+  mutating func append(_ element: Element) { elements.append(element) }
+
+  mutating func removeFirst(_ count: Int) {
+    head += count
+    if head == elements.count {
+      (elements, head) = ([], 0)
+    } else if head > 64, head * 2 > elements.count {
+      elements.removeFirst(head)
+      head = 0
+    }
+  }
+
+  mutating func prepend(_ newElements: [Element]) {
+    elements.replaceSubrange(..<head, with: newElements)
+    head = 0
+  }
+}

@@ -1,0 +1,93 @@
+import CRdKafka
+import Posix
+
+// Settings of librdkafka clients by the names of its CONFIGURATION.md.
+
+/// One librdkafka property.
+package struct ClientProperty: Sendable, Equatable {
+  package var name: String
+  package var value: String
+
+  package init(_ name: String, _ value: String) { (self.name, self.value) = (name, value) }
+
+  /// Why librdkafka refuses this property; nil when it takes it.
+  package var refusal: String? {
+    guard let configuration = rd_kafka_conf_new() else { return "out of memory" }
+    defer { rd_kafka_conf_destroy(configuration) }
+    return apply(to: configuration)
+  }
+
+  fileprivate func apply(to configuration: OpaquePointer) -> String? {
+    var buffer = [CChar](repeating: 0, count: 512)
+    let result = rd_kafka_conf_set(configuration, name, value, &buffer, buffer.count)
+    return result == RD_KAFKA_CONF_OK ? nil : text(of: buffer)
+  }
+}
+
+/// A client handle under construction: librdkafka takes the configuration over when the client is made.
+struct ClientConfiguration: ~Copyable {
+  let handle: OpaquePointer
+
+  init(_ properties: [ClientProperty]) throws(BrokerError) {
+    guard let handle = rd_kafka_conf_new() else { throw BrokerError(RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE) }
+    for property in properties {
+      if let refusal = property.apply(to: handle) {
+        rd_kafka_conf_destroy(handle)
+        throw BrokerError(name: "_INVALID_ARG", message: refusal, disposition: .poison)
+      }
+    }
+    self.handle = handle
+  }
+
+  deinit { rd_kafka_conf_destroy(handle) }
+
+  /// Makes a client, which owns the configuration from then on.
+  consuming func makeClient(_ type: rd_kafka_type_t) throws(BrokerError) -> OpaquePointer {
+    var buffer = [CChar](repeating: 0, count: 512)
+    // rd_kafka_new takes the configuration only when it succeeds; a copy keeps the ownership simple.
+    let copy = rd_kafka_conf_dup(handle)
+    guard let client = rd_kafka_new(type, copy, &buffer, buffer.count) else {
+      rd_kafka_conf_destroy(copy)
+      throw BrokerError(name: "_INVALID_ARG", message: text(of: buffer), disposition: .poison)
+    }
+    return client
+  }
+}
+
+/// What librdkafka tells besides delivery reports and records.
+package enum ClientEvent: Sendable {
+  /// An error that librdkafka handles or that is fatal (`disposition == .recreate`).
+  case error(BrokerError)
+  /// A line of librdkafka's own log.
+  case log(String)
+}
+
+/// What the C callbacks reach through the client's opaque pointer. Must outlive the client.
+class ClientCallbacks {
+  let onEvent: @Sendable (ClientEvent) -> Void
+
+  init(onEvent: @escaping @Sendable (ClientEvent) -> Void) { self.onEvent = onEvent }
+
+  /// Sets the callbacks all clients share.
+  func install(in configuration: OpaquePointer) {
+    rd_kafka_conf_set_opaque(configuration, Unmanaged.passUnretained(self).toOpaque())
+    rd_kafka_conf_set_error_cb(configuration) { client, code, reason, opaque in
+      guard let opaque else { return }
+      let callbacks = Unmanaged<ClientCallbacks>.fromOpaque(opaque).takeUnretainedValue()
+      var error = BrokerError(rd_kafka_resp_err_t(code), reason.map { String(cString: $0) })
+      if rd_kafka_resp_err_t(code) == RD_KAFKA_RESP_ERR__FATAL {
+        var buffer = [CChar](repeating: 0, count: 512)
+        let original = rd_kafka_fatal_error(client, &buffer, buffer.count)
+        error = BrokerError(
+          name: String(cString: rd_kafka_err2name(original)), message: text(of: buffer), disposition: .recreate)
+      }
+      callbacks.onEvent(.error(error))
+    }
+    rd_kafka_conf_set_log_cb(configuration) { client, _, facility, line in
+      guard let client, let opaque = rd_kafka_opaque(client) else { return }
+      let callbacks = Unmanaged<ClientCallbacks>.fromOpaque(opaque).takeUnretainedValue()
+      let facility = facility.map { String(cString: $0) } ?? ""
+      callbacks.onEvent(.log("\(facility): \(line.map { String(cString: $0) } ?? "")"))
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import CRdKafka
+
+// librdkafka's own in-process cluster (rdkafka_mock.h): for `camgate demo` and for injected errors in tests. It keeps
+// about 5 MB a partition and does not remove the duplicates of idempotent retries.
+
+/// An in-process Kafka cluster on loopback ports.
+// Unchecked because of the C handles: rdkafka_mock.h's functions post to the cluster's own thread.
+package final class MockCluster: @unchecked Sendable {
+  private let host: OpaquePointer
+  private let cluster: OpaquePointer
+  /// How many brokers it has; their ids are 1...brokerCount.
+  package let brokerCount: Int32
+
+  package init(brokerCount: Int32) throws(BrokerError) {
+    let configuration = try ClientConfiguration([ClientProperty("client.id", "mock"), ClientProperty("log_level", "0")])
+    host = try configuration.makeClient(RD_KAFKA_PRODUCER)
+    guard let cluster = rd_kafka_mock_cluster_new(host, brokerCount) else {
+      rd_kafka_destroy(host)
+      throw BrokerError(name: "_FAIL", message: "the mock cluster could not be started", disposition: .poison)
+    }
+    (self.cluster, self.brokerCount) = (cluster, brokerCount)
+  }
+
+  deinit {
+    rd_kafka_mock_cluster_destroy(cluster)
+    rd_kafka_destroy(host)
+  }
+
+  /// `host:port,…` for clients.
+  package var bootstrapServers: String { String(cString: rd_kafka_mock_cluster_bootstraps(cluster)) }
+
+  /// Creates a topic; topics that are merely asked for are created too, with 4 partitions.
+  package func createTopic(_ name: String, partitionCount: Int32) throws(BrokerError) {
+    let code = rd_kafka_mock_topic_create(cluster, name, partitionCount, brokerCount)
+    if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw BrokerError(code) }
+  }
+
+  /// From now on the topic answers as one that does not exist and may not be created.
+  package func hideTopic(_ name: String, _ isHidden: Bool) {
+    rd_kafka_mock_topic_set_error(
+      cluster, name, isHidden ? RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART : RD_KAFKA_RESP_ERR_NO_ERROR)
+  }
+
+  /// Answers the next `count` produce requests with a code of the Kafka protocol.
+  package func failProduceRequests(_ count: Int, code: Int32) {
+    for _ in 0..<count {
+      camgate_mock_push_error(cluster, 0, rd_kafka_resp_err_t(code))  // api key 0: Produce
+    }
+  }
+
+  /// Takes all brokers off the network, or brings them back.
+  package func setReachable(_ isReachable: Bool) {
+    for id in 1...brokerCount {
+      _ = isReachable ? rd_kafka_mock_broker_set_up(cluster, id) : rd_kafka_mock_broker_set_down(cluster, id)
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import Backlog
+import Broker
+import Posix
+
+// What happens to the records of one lane, as a pure state machine. Invariant: a record that failed is sent again before
+// any later record of its lane is sent for the first time; nothing but an acknowledgement or a counted drop finishes it.
+
+/// The flow of one lane's records through the producer.
+struct LaneFlow {
+  /// What to do with entries.
+  enum Action {
+    /// Acknowledged: it may leave the backlog.
+    case finish(Entry)
+    /// It will never be accepted: it leaves the backlog and is announced as missing.
+    case drop(Entry, BrokerError)
+    /// Back to the front of the lane, in order.
+    case putBack([Entry])
+  }
+
+  static let shortestHold = Duration.seconds(1)
+  static let longestHold = Duration.seconds(30)
+
+  private var inFlightCount = 0
+  private var failed: [Entry] = []
+  private var heldUntil: MonotonicTime?
+  private var hold = LaneFlow.shortestHold
+  /// Up to this sequence records are sent one at a time: a permanent error fails a whole batch, and one at a time shows
+  /// whose fault it was.
+  private var isolatedUpTo: UInt64 = 0
+  /// Why the lane is held; nil while it flows.
+  private(set) var trouble: BrokerError?
+
+  /// Whether `entry` may be sent now.
+  func isOpen(for entry: Entry, now: MonotonicTime) -> Bool {
+    if !failed.isEmpty { return false }
+    if let heldUntil, now < heldUntil { return false }
+    return entry.sequence > isolatedUpTo || inFlightCount == 0
+  }
+
+  /// When a held lane opens again; nil when it is not held.
+  var opensAt: MonotonicTime? { failed.isEmpty ? heldUntil : nil }
+
+  /// An entry was handed to the producer.
+  mutating func sent() { inFlightCount += 1 }
+
+  /// The producer did not take an entry.
+  mutating func refused(_ entry: Entry, _ error: BrokerError, now: MonotonicTime) -> [Action] {
+    inFlightCount += 1
+    return reported(entry, error, now: now)
+  }
+
+  /// The report on an entry that was sent.
+  mutating func reported(_ entry: Entry, _ error: BrokerError?, now: MonotonicTime) -> [Action] {
+    inFlightCount -= 1
+    var actions: [Action] = []
+    if let error {
+      if error.disposition == .poison && entry.sequence <= isolatedUpTo {
+        actions.append(.drop(entry, error))
+      } else {
+        if error.disposition == .poison { isolatedUpTo = max(isolatedUpTo, entry.sequence) }
+        failed.append(entry)
+        trouble = error
+      }
+    } else {
+      actions.append(.finish(entry))
+      if failed.isEmpty { (trouble, heldUntil, hold) = (nil, nil, LaneFlow.shortestHold) }
+    }
+    // Only when nothing of the lane is under way any more can the failed ones go back without being overtaken further.
+    if inFlightCount == 0, !failed.isEmpty {
+      actions.append(.putBack(failed.sorted { $0.sequence < $1.sequence }))
+      failed = []
+      if trouble?.disposition == .hold || trouble?.disposition == .resend {
+        heldUntil = now + hold
+        hold = min(hold * 2, LaneFlow.longestHold)
+      }
+    }
+    return actions
+  }
+}
