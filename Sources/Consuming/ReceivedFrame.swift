@@ -1,0 +1,95 @@
+import Broker
+import Frames
+
+// Records back to frames: the reading side of what Delivery writes.
+
+/// A frame, or one part of a split frame, as it was read from Kafka.
+package struct ReceivedFrame: Sendable {
+  /// `/<gateway>/<camera>`.
+  package var source: String
+  /// Unique within the source.
+  package var id: FrameID
+  /// Capture time as written: RFC 3339, UTC.
+  package var time: String
+  /// Epoch and sequence, 30 digits; compares as text.
+  package var sequence: String
+  package var codec: Codec
+  package var isKeyframe: Bool
+  /// Frames missing before this one: a number or `unknown`; nil when none.
+  package var gap: String?
+  /// Which part of how many; nil when the frame is whole.
+  package var part: Part?
+  package var payload: Payload
+  package var partition: Int32
+  /// Offset of the record; of its first part when it was put together.
+  package var offset: Int64
+
+  /// One of the records a frame was split into.
+  package struct Part: Sendable, Equatable {
+    /// From 1.
+    package var number: Int
+    package var count: Int
+    /// Shared by all parts of the frame.
+    package var groupID: String
+    /// XXH3-64 of the whole frame, hexadecimal.
+    package var checksum: String
+  }
+
+  /// The camera's name, the last part of the source.
+  package var camera: String { source.split(separator: "/").last.map { String($0) } ?? source }
+}
+
+/// `<ring id>-<epoch>-<sequence>`.
+package struct FrameID: Sendable, Hashable {
+  package var ringID: String
+  package var epoch: UInt64
+  package var sequence: UInt64
+
+  /// The text of a whole frame's id, or of a part's (`.<k>` at its end, which is not kept).
+  package init?(_ text: String) {
+    let fields = text.split(separator: "-", omittingEmptySubsequences: false)
+    guard fields.count == 3, let epoch = UInt64(fields[1]),
+      let sequence = UInt64(fields[2].prefix { $0 != "." })
+    else { return nil }
+    (ringID, self.epoch, self.sequence) = (String(fields[0]), epoch, sequence)
+  }
+
+  package var text: String { "\(ringID)-\(epoch)-\(sequence)" }
+}
+
+/// Why a record is no frame.
+package struct RecordError: Error, Sendable, Equatable {
+  package var message: String
+}
+
+extension ReceivedFrame {
+  /// Reads a record. Throws for one that is not of the type `camgate.frame.v1` or lacks a header.
+  package init(_ record: IncomingRecord) throws(RecordError) {
+    let headers = Dictionary(record.headers.map { ($0.name, $0.value) }) { first, _ in first }
+    func require(_ name: String) throws(RecordError) -> String {
+      guard let value = headers[name] else { throw RecordError(message: "the header \(name) is missing") }
+      return value
+    }
+    let type = try require("ce_type")
+    guard type == "camgate.frame.v1" else { throw RecordError(message: "ce_type is '\(type)'") }
+    let content = try require("content-type")
+    guard let codec = Codec(contentType: content) else {
+      throw RecordError(message: "content-type '\(content)' is no encoded video")
+    }
+    guard let id = FrameID(try require("ce_id")) else { throw RecordError(message: "ce_id is malformed") }
+    self.init(
+      source: try require("ce_source"), id: id, time: try require("ce_time"), sequence: try require("ce_sequence"),
+      codec: codec, isKeyframe: try require("ce_keyframe") == "1", gap: headers["ce_gap"],
+      part: try ReceivedFrame.part(of: headers), payload: Payload(adopting: record.value) { _ = record },
+      partition: record.partition, offset: record.offset)
+  }
+
+  private static func part(of headers: [String: String]) throws(RecordError) -> Part? {
+    guard let chunk = headers["ce_chunk"] else { return nil }
+    let numbers = chunk.split(separator: "/").compactMap { Int($0) }
+    guard numbers.count == 2, numbers[0] >= 1, numbers[0] <= numbers[1], let groupID = headers["ce_chunkid"],
+      let checksum = headers["ce_checksum"]
+    else { throw RecordError(message: "ce_chunk '\(chunk)' is malformed or without ce_chunkid and ce_checksum") }
+    return Part(number: numbers[0], count: numbers[1], groupID: groupID, checksum: checksum)
+  }
+}

@@ -1,0 +1,55 @@
+import CFFmpeg
+
+// The mean of all channels of a picture, as OpenCV and numpy would compute it of the BGR picture.
+
+/// Computes mean pixels; keeps what libswscale needs from picture to picture. Used by one thread.
+package final class MeanPixel {
+  private var scaler: OpaquePointer?
+  private var row: [UInt8] = []
+
+  package init() {}
+
+  deinit { sws_freeContext(scaler) }
+
+  /// The mean of the blue, green and red values of all pixels, 0...255.
+  package func mean(of picture: borrowing Picture) throws(ImagingError) -> Double {
+    let frame = picture.frame.pointee
+    let (format, isFullRange) = MeanPixel.unambiguous(frame.format, frame.color_range)
+    // libswscale's own choice where the stream says nothing: ITU-R BT.601.
+    scaler = sws_getCachedContext(
+      scaler, frame.width, frame.height, format, frame.width, frame.height, AV_PIX_FMT_BGR24, SWS_BICUBIC, nil, nil,
+      nil)
+    guard let scaler else { throw ImagingError("converting to BGR", camgate_averror(EINVAL)) }
+    let coefficients = sws_getCoefficients(SWS_CS_DEFAULT)
+    sws_setColorspaceDetails(
+      scaler, coefficients, isFullRange ? 1 : 0, coefficients, 1, 0, 1 << 16, 1 << 16)
+    let stride = Int(frame.width) * 3
+    let byteCount = stride * Int(frame.height)
+    if row.count != byteCount { row = [UInt8](repeating: 0, count: byteCount) }
+    let sum = row.withUnsafeMutableBufferPointer { output -> UInt64 in
+      withUnsafeBytes(of: frame.data) { planes in
+        withUnsafeBytes(of: frame.linesize) { strides in
+          let source = planes.bindMemory(to: UnsafePointer<UInt8>?.self)
+          var target: UnsafeMutablePointer<UInt8>? = output.baseAddress
+          var targetStride = Int32(stride)
+          _ = sws_scale(
+            scaler, source.baseAddress, strides.bindMemory(to: Int32.self).baseAddress, 0, frame.height, &target,
+            &targetStride)
+        }
+      }
+      return output.reduce(into: UInt64(0)) { $0 += UInt64($1) }
+    }
+    return Double(sum) / Double(byteCount)
+  }
+
+  /// The deprecated "J" formats as what they mean: full range.
+  private static func unambiguous(_ format: Int32, _ range: AVColorRange) -> (AVPixelFormat, Bool) {
+    switch AVPixelFormat(format) {
+    case AV_PIX_FMT_YUVJ420P: (AV_PIX_FMT_YUV420P, true)
+    case AV_PIX_FMT_YUVJ422P: (AV_PIX_FMT_YUV422P, true)
+    case AV_PIX_FMT_YUVJ444P: (AV_PIX_FMT_YUV444P, true)
+    case AV_PIX_FMT_YUVJ440P: (AV_PIX_FMT_YUV440P, true)
+    case let other: (other, range == AVCOL_RANGE_JPEG)
+    }
+  }
+}
