@@ -91,3 +91,6 @@ class ClientCallbacks {
     }
   }
 }
+
+/// The version of the librdkafka that is linked.
+package var librdkafkaVersion: String { String(cString: rd_kafka_version_str()) }

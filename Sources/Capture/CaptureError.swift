@@ -87,3 +87,6 @@ func ffmpegText(_ code: Int32) -> String {
   av_strerror(code, &buffer, buffer.count)
   return text(of: buffer)
 }
+
+/// The version of the FFmpeg that is linked.
+package var ffmpegVersion: String { String(cString: av_version_info()) }

@@ -18,12 +18,12 @@ final class CameraDecoder {
   /// would have to start to miss nothing; nil when nothing is under way.
   func take(_ frame: ReceivedFrame, _ body: (borrowing Picture, ReceivedFrame) -> Void) -> Int64? {
     if frame.isKeyframe {
-      groupStart = frame.offset
       if codec != frame.codec {
         drain(body)
         decoder = try? SoftwareDecoder(codec: frame.codec)
         codec = frame.codec
       }
+      groupStart = frame.offset
     } else if frame.gap != nil {
       groupStart = nil
     }

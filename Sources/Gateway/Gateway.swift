@@ -1,0 +1,109 @@
+import Backlog
+import Broker
+import Capture
+import Delivery
+import Frames
+import Posix
+import Synchronization
+
+// The whole: cameras, backlog, forwarder, started in this order and stopped in the same one. A camera or Kafka that is
+// away is no error of the gateway.
+
+/// A running gateway.
+package final class Gateway: Sendable {
+  private let cameras: [Camera]
+  private let capturedCounts: [CapturedCount]
+  private let backlog: Backlog
+  private let forwarder: Forwarder
+  private let log: Log
+
+  /// Frames one camera has delivered.
+  private final class CapturedCount: Sendable {
+    let value = Atomic<UInt64>(0)
+  }
+
+  package init(_ plan: GatewayPlan, log: Log) {
+    self.log = log
+    let backlog = Backlog(
+      laneCount: plan.cameras.count, memoryBudget: plan.memoryBudget,
+      largestFrame: plan.messageMaxBytes - RecordEncoder.overhead)
+    self.backlog = backlog
+    forwarder = Forwarder(
+      configuration: Forwarder.Configuration(
+        brokers: plan.brokers, clientID: "camgate-\(plan.name)", messageMaxBytes: plan.messageMaxBytes,
+        windowBytes: plan.windowBytes, properties: plan.properties),
+      identity: .ephemeral(gateway: plan.name, nanosecondsSince1970: WallClock.nanosecondsSince1970()),
+      lanes: plan.cameras.map { LaneDescription(camera: $0.description.name, topic: $0.topic) }, backlog: backlog,
+      log: log.about("kafka"))
+    let counts = plan.cameras.map { _ in CapturedCount() }
+    capturedCounts = counts
+    cameras = plan.cameras.enumerated().map { index, camera in
+      Camera(camera.description, log: log.about("camera \(camera.description.name)")) { frame in
+        counts[index].value.add(1, ordering: .relaxed)
+        backlog.append(frame, to: Lane(index: index))
+      }
+    }
+  }
+
+  /// Starts everything. Throws when librdkafka refuses its configuration.
+  package func start() throws(GatewayError) {
+    do throws(BrokerError) { try forwarder.start() } catch { throw GatewayError(message: error.message) }
+    for camera in cameras { camera.start() }
+  }
+
+  /// Stops the cameras; one that hangs in a name server is left to the end of the process.
+  package func stopCameras() {
+    for camera in cameras { camera.stop() }
+    let deadline = MonotonicTime.now() + .seconds(2)
+    for camera in cameras where !camera.join(until: deadline) {
+      log.warning("camera \(camera.name) is still busy; not waiting for it")
+    }
+  }
+
+  /// Goes on sending until everything is acknowledged, `deadline` has passed or `isInterrupted` says so, then stops.
+  /// Returns how many frames were left behind.
+  package func drain(until deadline: MonotonicTime, isInterrupted: () -> Bool = { false }) -> Int {
+    while MonotonicTime.now() < deadline && !isInterrupted() {
+      if backlog.waitUntilEmpty(until: min(deadline, .now() + .milliseconds(200))) { break }
+    }
+    return forwarder.drain(until: .now())
+  }
+
+  /// How things stand.
+  package var snapshot: GatewaySnapshot {
+    let drops = backlog.drops
+    return GatewaySnapshot(
+      cameras: cameras.indices.map { index in
+        GatewaySnapshot.CameraSnapshot(
+          name: cameras[index].name, state: cameras[index].state,
+          capturedCount: capturedCounts[index].value.load(ordering: .relaxed), drops: drops[index])
+      }, delivery: forwarder.status, waitingCount: backlog.waitingCount, memoryBytes: backlog.byteCount)
+  }
+}
+
+/// A gateway that could not be started.
+package struct GatewayError: Error, Sendable, Equatable {
+  package var message: String
+}
+
+/// The state of a gateway at one moment.
+package struct GatewaySnapshot: Sendable {
+  package struct CameraSnapshot: Sendable {
+    package var name: CameraName
+    package var state: Camera.State
+    /// Frames that came from the camera.
+    package var capturedCount: UInt64
+    /// Frames of it that were dropped on purpose.
+    package var drops: DropCounts
+  }
+
+  package var cameras: [CameraSnapshot]
+  package var delivery: Forwarder.Status
+  /// Frames waiting to be sent.
+  package var waitingCount: Int
+  /// Bytes of frames that are not acknowledged.
+  package var memoryBytes: Int
+
+  package var capturedCount: UInt64 { cameras.reduce(0) { $0 + $1.capturedCount } }
+  package var droppedCount: UInt64 { cameras.reduce(0) { $0 + $1.drops.values.reduce(0, +) } }
+}

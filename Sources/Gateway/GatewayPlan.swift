@@ -1,0 +1,42 @@
+import Broker
+import Capture
+import Delivery
+import Frames
+
+// What a gateway is made of, once settings, environment and defaults are resolved.
+
+/// Everything a gateway needs to know.
+package struct GatewayPlan: Sendable {
+  /// A camera and the topic of its frames.
+  package struct CameraPlan: Sendable, Equatable {
+    package var description: CameraDescription
+    package var topic: String
+
+    package init(description: CameraDescription, topic: String) {
+      (self.description, self.topic) = (description, topic)
+    }
+  }
+
+  /// The gateway's name, unique in its fleet.
+  package var name: String
+  /// `host:port,…`
+  package var brokers: String
+  /// What a record may be, bytes.
+  package var messageMaxBytes: Int
+  /// Further librdkafka properties.
+  package var properties: [ClientProperty]
+  /// Bytes of frames in memory, all cameras together.
+  package var memoryBudget: Int
+  package var cameras: [CameraPlan]
+
+  package init(
+    name: String, brokers: String, messageMaxBytes: Int, properties: [ClientProperty], memoryBudget: Int,
+    cameras: [CameraPlan]
+  ) {
+    (self.name, self.brokers, self.messageMaxBytes) = (name, brokers, messageMaxBytes)
+    (self.properties, self.memoryBudget, self.cameras) = (properties, memoryBudget, cameras)
+  }
+
+  /// Bytes that may be under way to Kafka: 16 MiB, at most half the memory, never less than one record.
+  var windowBytes: Int { max(min(16 << 20, memoryBudget / 2), messageMaxBytes) }
+}

@@ -1,0 +1,68 @@
+import Backlog
+import Capture
+import Frames
+import Posix
+
+// What the log says of a running gateway besides the changes of its parts: drops as they begin, and a summary now and
+// then. A value without a clock, so that a test can play a day.
+
+/// Turns snapshots into lines of the log.
+package struct GatewayReporter {
+  /// A line to log.
+  package enum Line: Equatable {
+    case info(String)
+    case warning(String)
+  }
+
+  /// How often a summary is written.
+  static let summaryInterval = Duration.seconds(60)
+  /// How long a camera that goes on dropping is not mentioned again.
+  static let dropInterval = Duration.seconds(60)
+
+  private var lastSummary: MonotonicTime
+  private var lastAcknowledged: UInt64 = 0
+  private var reportedDrops: [CameraName: (counts: DropCounts, time: MonotonicTime)] = [:]
+
+  package init(now: MonotonicTime) { lastSummary = now }
+
+  /// What is to be said of `snapshot`; call about once a second.
+  package mutating func lines(for snapshot: GatewaySnapshot, now: MonotonicTime) -> [Line] {
+    var lines: [Line] = []
+    for camera in snapshot.cameras {
+      let reported = reportedDrops[camera.name]
+      guard camera.drops != reported?.counts ?? [:] else { continue }
+      if let reported, now - reported.time < GatewayReporter.dropInterval { continue }
+      let new = camera.drops.filter { $0.value > reported?.counts[$0.key] ?? 0 }
+      let text = new.sorted { $0.key.rawValue < $1.key.rawValue }
+        .map { "\($0.value - (reported?.counts[$0.key] ?? 0)) frames (\($0.key.rawValue): \(remedy(for: $0.key)))" }
+      lines.append(.warning("camera \(camera.name): dropped \(text.joined(separator: ", "))"))
+      reportedDrops[camera.name] = (camera.drops, now)
+    }
+    if now - lastSummary >= GatewayReporter.summaryInterval {
+      let acknowledged = snapshot.delivery.acknowledgedCount
+      let rate = Double(acknowledged - lastAcknowledged) / (now - lastSummary).inSeconds
+      let streaming = snapshot.cameras.count { if case .streaming = $0.state { true } else { false } }
+      lines.append(
+        .info(
+          "\(streaming) of \(snapshot.cameras.count) cameras streaming; \(snapshot.capturedCount) frames captured, "
+            + "\(acknowledged) acknowledged (\(tenths(rate)) a second), \(snapshot.waitingCount) waiting, "
+            + "\(snapshot.droppedCount) dropped; \(snapshot.memoryBytes >> 10) KiB in memory"))
+      (lastSummary, lastAcknowledged) = (now, acknowledged)
+    }
+    return lines
+  }
+
+  private func remedy(for reason: Gap.Reason) -> String {
+    switch reason {
+    case .overload: "buffer.memory is full because Kafka takes less than the cameras give"
+    case .oversize: "larger than kafka.message_max_bytes"
+    case .quarantined: "refused by Kafka for good"
+    default: "see the log"
+    }
+  }
+
+  private func tenths(_ value: Double) -> String {
+    let tenths = Int((value * 10).rounded())
+    return "\(tenths / 10).\(tenths % 10)"
+  }
+}

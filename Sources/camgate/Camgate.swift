@@ -1,0 +1,17 @@
+import ArgumentParser
+
+// The executable: one file a subcommand. Exit codes follow sysexits.h: 0 good, 64 bad usage, 78 bad settings, 1 failed
+// while running.
+
+@main
+struct Camgate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "camgate",
+    abstract: "A camera gateway: pulls cameras, keeps what cannot be sent yet, and sends it to Kafka.",
+    discussion: """
+      Start with `camgate demo`: two generated cameras, an in-process Kafka and two readers, with an outage in the \
+      middle. Then write a settings file (image/config/camgate.yaml is the commented sample), look at it with \
+      `camgate check FILE`, and run it with `camgate run FILE`.
+      """,
+    subcommands: [Demo.self, Version.self])
+}

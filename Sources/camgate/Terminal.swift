@@ -1,0 +1,15 @@
+import Glibc
+import Posix
+
+/// Standard output and standard error, written at once and whole.
+enum Terminal {
+  static let standardErrorIsTerminal = isatty(STDERR_FILENO) == 1
+
+  /// Writes text to standard error.
+  static func writeError(_ text: String) { try? Files.write(Array(text.utf8), to: STDERR_FILENO) }
+
+  /// Writes a line to standard output; false when nobody reads it any more (EPIPE).
+  static func writeLine(_ line: String) -> Bool {
+    (try? Files.write(Array((line + "\n").utf8), to: STDOUT_FILENO)) != nil
+  }
+}
