@@ -1,3 +1,4 @@
+import Frames
 import Posix
 
 // When a camera is opened, given up and tried again. A pure state machine: it is told what happened and when, and says

@@ -3,24 +3,8 @@ import Broker
 // How Camgate sets up librdkafka's producer, and why.
 
 package enum ProducerProperties {
-  /// Names a user cannot set, because Camgate's promises rest on them, with the reason.
-  package static let reserved: [String: String] = [
-    "bootstrap.servers": "set kafka.brokers",
-    "metadata.broker.list": "set kafka.brokers",
-    "client.id": "it is made of the gateway's name",
-    "enable.idempotence": "without it retries would repeat and reorder frames",
-    "acks": "a frame counts as delivered only when all replicas have it",
-    "request.required.acks": "a frame counts as delivered only when all replicas have it",
-    "message.timeout.ms": "a frame is never given up because of time",
-    "delivery.timeout.ms": "a frame is never given up because of time",
-    "partitioner": "one camera must stay on one partition, the same one for every client",
-    "message.max.bytes": "set kafka.message_max_bytes",
-    "queue.buffering.max.kbytes": "set buffer.memory",
-    "queue.buffering.max.messages": "set buffer.memory",
-    "plugin.library.paths": "code is not loaded from the settings",
-  ]
-
-  /// All properties of the producer, Camgate's defaults first, the user's behind them, the reserved ones last.
+  /// All properties of the producer, Camgate's defaults first, the user's behind them, and last those that the settings
+  /// file may not set (Settings, ReservedProperties).
   static func all(for configuration: Forwarder.Configuration) -> [ClientProperty] {
     let defaults = [
       ClientProperty("linger.ms", "5"),

@@ -1,6 +1,4 @@
-import Frames
-
-// What a camera is, as Capture needs to know it. The gateway makes these from the settings.
+// What a camera is: written by Settings, read by Capture.
 
 /// One camera to capture from.
 package struct CameraDescription: Sendable, Equatable {
@@ -15,9 +13,12 @@ package struct CameraDescription: Sendable, Equatable {
   }
 
   /// A user and password for digest or basic authentication.
-  package struct Login: Sendable, Equatable {
+  package struct Login: Sendable, Equatable, CustomStringConvertible {
     package var username: String
     package var password: String
+
+    /// Never the password.
+    package var description: String { "\(username):***" }
 
     package init(username: String, password: String) {
       (self.username, self.password) = (username, password)
@@ -25,7 +26,7 @@ package struct CameraDescription: Sendable, Equatable {
   }
 
   /// How RTP reaches us.
-  package enum RTSPTransport: String, Sendable {
+  package enum RTSPTransport: String, Sendable, CaseIterable {
     /// Interleaved in the RTSP connection.
     case tcp
     /// Datagrams; lost ones are lost.

@@ -1,0 +1,189 @@
+import Frames
+import Posix
+
+// One camera of the settings file.
+
+enum CameraReader {
+  static let schemes = ["rtsp", "file", "test"]
+
+  /// Reads one item of `cameras`; `lines` remembers where each name was first given.
+  static func read(
+    _ node: YAMLNode, path: String, lines: inout [CameraName: Int], _ context: inout ReadingContext
+  ) -> Configuration.Camera? {
+    let section = Section(node, path: path, schemaPath: "cameras[]", context: &context)
+    guard case .mapping = node.content else { return nil }
+    let name = readName(section, lines: &lines, &context)
+    let source = readSource(section, &context)
+    var timeouts = CameraDescription.Timeouts()
+    if let node = section.value("timeouts") { timeouts = readTimeouts(node, path: path + ".timeouts", &context) }
+    let topic = topic("topic", in: section, &context)
+    guard let name, let source else { return nil }
+    return Configuration.Camera(
+      description: CameraDescription(name: name, source: source, timeouts: timeouts), topic: topic)
+  }
+
+  private static func readName(
+    _ section: Section, lines: inout [CameraName: Int], _ context: inout ReadingContext
+  ) -> CameraName? {
+    guard let node = section.value("name") else {
+      context.report(section.path, "the key 'name' is missing", at: section.node.firstKey)
+      return nil
+    }
+    let expected = "a camera's name (1 to 63 of a-z, 0-9 and '-')"
+    guard let name = section.read("name", expected, &context, { CameraName($0) }) else { return nil }
+    if let line = lines[name] {
+      context.report(section.path(of: "name"), "'\(name)' is already the camera in line \(line)", at: node)
+    } else {
+      lines[name] = node.start.line + 1
+    }
+    return name
+  }
+
+  private static func readSource(
+    _ section: Section, _ context: inout ReadingContext
+  ) -> CameraDescription.Source? {
+    guard let node = section.value("url") else {
+      context.report(section.path, "the key 'url' is missing", at: section.node.firstKey)
+      return nil
+    }
+    let path = section.path(of: "url")
+    guard let url = section.text("url", &context) else { return nil }
+    guard let colon = url.firstIndex(of: ":") else {
+      context.report(path, "expected rtsp://…, file:PATH or test:WIDTHxHEIGHT@FPS", at: node)
+      return nil
+    }
+    let scheme = String(url[..<colon])
+    refuseForeignKeys(section, scheme: scheme, &context)
+    switch scheme {
+    case "rtsp": return readRTSP(url, section, at: node, &context)
+    case "file": return readFile(url[url.index(after: colon)...], section, at: node, &context)
+    case "test": return readTest(url[url.index(after: colon)...], path: path, at: node, &context)
+    default:
+      let suggestion = Suggestion.text(for: scheme, among: schemes)
+      let help = suggestion.isEmpty ? " (known: \(schemes.joined(separator: ", ")))" : suggestion
+      context.report(
+        path, "'\(scheme)' is not a scheme Camgate knows\(help)", at: node, offset: node.quoteWidth,
+        length: scheme.count)
+      return nil
+    }
+  }
+
+  /// Keys that mean nothing for this kind of camera are mistakes.
+  private static func refuseForeignKeys(_ section: Section, scheme: String, _ context: inout ReadingContext) {
+    let kinds = [
+      "username": "rtsp", "password": "rtsp", "password_file": "rtsp", "transport": "rtsp", "loop": "file",
+    ]
+    for (name, kind) in kinds.sorted(by: { $0.key < $1.key }) where kind != scheme && schemes.contains(scheme) {
+      if let key = section.key(name) {
+        context.report(section.path(of: name), "is for \(kind): cameras only, this one is \(scheme):", at: key)
+      }
+    }
+  }
+
+  private static func readRTSP(
+    _ url: String, _ section: Section, at node: YAMLNode, _ context: inout ReadingContext
+  ) -> CameraDescription.Source? {
+    let path = section.path(of: "url")
+    guard url.hasPrefix("rtsp://") else {
+      context.report(path, "expected rtsp://HOST/PATH", at: node)
+      return nil
+    }
+    let rest = url.dropFirst("rtsp://".count)
+    let authority = rest.prefix { $0 != "/" && $0 != "?" }
+    // A password may hold an unencoded '@' or '/': the login then reaches to the last '@'.
+    let at = rest.lastIndex(of: "@").flatMap { $0 < authority.endIndex ? authority.lastIndex(of: "@") : $0 }
+    let hostAndPath = at.map { rest[rest.index(after: $0)...] } ?? rest
+    guard let host = hostAndPath.first, host != "/", host != ":", !hostAndPath.contains(where: \.isWhitespace) else {
+      context.report(path, "the host is missing, or there is a space; expected rtsp://HOST/PATH", at: node)
+      return nil
+    }
+    var login = readLogin(section, &context)
+    if let at {
+      if login != nil || section.value("username") != nil {
+        context.report(path, "the login is given twice, in the url and in username", at: node)
+      }
+      context.report(
+        path, "a login in the url is better in username and password_file", at: node, severity: .warning)
+      let parts = rest[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+      login = CameraDescription.Login(
+        username: PercentEncoding.decode(parts[0]),
+        password: parts.count > 1 ? PercentEncoding.decode(parts[1]) : "")
+    }
+    return .rtsp(
+      url: "rtsp://" + hostAndPath, login: login, transport: section.word("transport", &context) ?? .tcp)
+  }
+
+  private static func readLogin(
+    _ section: Section, _ context: inout ReadingContext
+  ) -> CameraDescription.Login? {
+    let username = section.text("username", &context)
+    var password = section.text("password", &context)
+    if let node = section.value("password_file"), let file = section.text("password_file", &context) {
+      let path = section.path(of: "password_file")
+      if section.value("password") != nil { context.report(path, "password is given too; leave one out", at: node) }
+      let location = file.hasPrefix("/") ? file : context.directory + file
+      do throws(SystemError) {
+        let bytes = try Files.read(location, limit: 4_096)
+        password = String(decoding: bytes, as: UTF8.self)
+        while password?.last?.isNewline == true { password?.removeLast() }
+        if password?.isEmpty == true { context.report(path, "the file '\(location)' is empty", at: node) }
+      } catch {
+        context.report(path, "the file '\(location)' cannot be read: \(describe(errno: error.code))", at: node)
+      }
+    }
+    if username == nil, section.value("username") == nil,
+      let key = section.key("password") ?? section.key("password_file")
+    {
+      context.report(section.path, "a password without a username", at: key)
+    }
+    return username.map { CameraDescription.Login(username: $0, password: password ?? "") }
+  }
+
+  private static func readFile(
+    _ text: Substring, _ section: Section, at node: YAMLNode, _ context: inout ReadingContext
+  ) -> CameraDescription.Source? {
+    let file = text.hasPrefix("//") ? text.dropFirst(2) : text
+    guard !file.isEmpty else {
+      context.report(section.path(of: "url"), "expected file:PATH", at: node)
+      return nil
+    }
+    let loops = section.read("loop", "true or false", &context) { ["true": true, "false": false][$0] } ?? false
+    return .file(path: file.hasPrefix("/") ? String(file) : context.directory + file, loops: loops)
+  }
+
+  /// `test:` or `test:WIDTHxHEIGHT@FPS`.
+  private static func readTest(
+    _ text: Substring, path: String, at node: YAMLNode, _ context: inout ReadingContext
+  ) -> CameraDescription.Source? {
+    if text.isEmpty { return .test(width: 640, height: 480, fps: 15) }
+    let numbers = text.split(whereSeparator: { $0 == "x" || $0 == "@" }).map { Int($0) }
+    if numbers.count == 3, let width = numbers[0], let height = numbers[1], let fps = numbers[2],
+      text == "\(width)x\(height)@\(fps)", (32...4096).contains(width), (32...4096).contains(height),
+      (1...120).contains(fps)
+    {
+      return .test(width: width, height: height, fps: fps)
+    }
+    context.report(
+      path, "expected test:WIDTHxHEIGHT@FPS, 32 to 4096 pixels and 1 to 120 fps, for example test:640x480@15", at: node)
+    return nil
+  }
+
+  private static func readTimeouts(
+    _ node: YAMLNode, path: String, _ context: inout ReadingContext
+  ) -> CameraDescription.Timeouts {
+    let section = Section(node, path: path, schemaPath: "cameras[].timeouts", context: &context)
+    var timeouts = CameraDescription.Timeouts()
+    let bounds = Duration.milliseconds(100) ... .seconds(600)
+    timeouts.connect = section.duration("connect", in: bounds, &context) ?? timeouts.connect
+    timeouts.firstFrame = section.duration("first_frame", in: bounds, &context) ?? timeouts.firstFrame
+    timeouts.nextFrame = section.duration("next_frame", in: bounds, &context) ?? timeouts.nextFrame
+    return timeouts
+  }
+}
+
+extension YAMLNode {
+  /// 1 for a value that begins with a quote.
+  fileprivate var quoteWidth: Int {
+    if case .scalar(_, isPlain: false) = content { 1 } else { 0 }
+  }
+}

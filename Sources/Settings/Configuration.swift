@@ -1,0 +1,70 @@
+import Frames
+
+// The effective settings: what the file says, with the environment, secret files and defaults put in.
+
+/// All settings.
+package struct Configuration: Sendable {
+  /// The gateway's name; part of every key and id.
+  package var gateway = ""
+  package var kafka = Kafka()
+  package var buffer = Buffer()
+  package var cameras: [Camera] = []
+  /// How long delivery goes on after the cameras were stopped.
+  package var stopTimeout = Duration.seconds(5)
+  package var log = LogSettings()
+
+  package struct Kafka: Sendable {
+    /// `host:port` each.
+    package var brokers: [String] = []
+    package var topic = "cameras"
+    /// What a record may be, bytes.
+    package var messageMaxBytes = 1 << 20
+    package var properties: [Property] = []
+
+    package init() {}
+  }
+
+  /// One entry of `kafka.properties`.
+  package struct Property: Sendable {
+    package var name: String
+    package var value: String
+    let nameMark: Mark
+  }
+
+  package struct Buffer: Sendable {
+    /// Bytes of frames in memory, all cameras together.
+    package var memory = 32 << 20
+
+    package init() {}
+  }
+
+  package struct Camera: Sendable {
+    package var description: CameraDescription
+    /// The topic of its frames; nil: `kafka.topic`.
+    package var topic: String?
+  }
+
+  package struct LogSettings: Sendable {
+    package enum Level: String, Sendable, CaseIterable {
+      case debug, info, warning, error
+    }
+
+    package enum Format: String, Sendable, CaseIterable {
+      case text, json
+    }
+
+    package var level = Level.info
+    package var format = Format.text
+
+    package init() {}
+  }
+
+  package init() {}
+
+  /// Every secret in the settings, for the log to mask.
+  package var secrets: [String] {
+    cameras.compactMap { camera in
+      if case .rtsp(_, let login?, _) = camera.description.source { login.password } else { nil }
+    } + kafka.properties.filter { SourceText.isSecret(key: $0.name) }.map(\.value)
+  }
+}

@@ -1,0 +1,167 @@
+import Frames
+import Posix
+
+// The sections of the settings file, one function each. Cameras have a file of their own.
+
+struct ConfigurationReader {
+  var configuration = Configuration()
+
+  mutating func read(_ root: YAMLNode, _ context: inout ReadingContext) {
+    let top = Section(root, path: "", schemaPath: "", context: &context)
+    readGateway(top, &context)
+    if let node = required("kafka", in: top, &context) { readKafka(node, &context) }
+    if let node = top.value("buffer") { readBuffer(node, &context) }
+    checkMemory(top, &context)
+    if required("cameras", in: top, &context) != nil { readCameras(top, &context) }
+    if let timeout = top.duration("stop_timeout", in: .zero ... .seconds(600), &context) {
+      configuration.stopTimeout = timeout
+    }
+    if let node = top.value("log") { readLog(node, &context) }
+  }
+
+  private func required(_ name: String, in section: Section, _ context: inout ReadingContext) -> YAMLNode? {
+    if let value = section.value(name) { return value }
+    context.report(section.path, "the key '\(name)' is missing", at: section.node.firstKey)
+    return nil
+  }
+
+  private mutating func readGateway(_ top: Section, _ context: inout ReadingContext) {
+    let expected = "a gateway's name (1 to 128 of A-Z, a-z, 0-9, '.', '_' and '-')"
+    if top.value("gateway") != nil {
+      configuration.gateway = top.read("gateway", expected, &context) { isWord($0, limit: 128) ? $0 : nil } ?? ""
+    } else {
+      let name = context.environment["HOSTNAME"] ?? hostName()
+      configuration.gateway = isWord(name, limit: 128) ? name : "gateway"
+    }
+  }
+
+  private mutating func readKafka(_ node: YAMLNode, _ context: inout ReadingContext) {
+    let section = Section(node, path: "kafka", schemaPath: "kafka", context: &context)
+    if required("brokers", in: section, &context) != nil {
+      for (index, item) in (section.items("brokers", &context) ?? []).enumerated() {
+        let path = "kafka.brokers[\(index)]"
+        guard let text = Section.text(of: item, path: path, &context) else { continue }
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+          if let broker = brokerAddress(String(part)) {
+            configuration.kafka.brokers.append(broker)
+          } else {
+            context.report(path, "'\(part)' is not a broker's address (host:port, for example kafka-1:9092)", at: item)
+          }
+        }
+      }
+      if case .sequence(let items)? = section.value("brokers")?.content, items.isEmpty, let node = section.value("brokers") {
+        context.report("kafka.brokers", "at least one broker is needed", at: node)
+      }
+    }
+    let kafka = configuration.kafka
+    configuration.kafka.topic = topic("topic", in: section, &context) ?? kafka.topic
+    configuration.kafka.messageMaxBytes =
+      section.size("message_max_bytes", in: (16 << 10)...(64 << 20), &context) ?? kafka.messageMaxBytes
+    if let node = section.value("properties") { readProperties(node, &context) }
+  }
+
+  /// Any librdkafka property but those that Camgate's promises rest on.
+  private mutating func readProperties(_ node: YAMLNode, _ context: inout ReadingContext) {
+    guard case .mapping(let pairs) = node.content else {
+      return context.report("kafka.properties", "expected a block of keys, found \(node.kindName)", at: node)
+    }
+    for (key, value) in pairs {
+      guard case .scalar(let name, _) = key.content else {
+        context.report("kafka.properties", "a key must be a single word", at: key)
+        continue
+      }
+      let path = "kafka.properties.\(name)"
+      if let reason = ReservedProperties.reasons[name] {
+        context.report(path, "Camgate sets this property itself: \(reason)", at: key)
+      } else if configuration.kafka.properties.contains(where: { $0.name == name }) {
+        context.report(path, "given twice", at: key)
+      } else if let text = Section.text(of: value, path: path, &context) {
+        configuration.kafka.properties.append(
+          Configuration.Property(name: name, value: text, nameMark: key.start))
+      }
+    }
+  }
+
+  private mutating func readBuffer(_ node: YAMLNode, _ context: inout ReadingContext) {
+    let section = Section(node, path: "buffer", schemaPath: "buffer", context: &context)
+    guard let memory = section.size("memory", in: (1 << 20)...(16 << 30), &context) else { return }
+    configuration.buffer.memory = memory
+  }
+
+  /// One record must fit into what may be under way, and that is half of the memory.
+  private func checkMemory(_ top: Section, _ context: inout ReadingContext) {
+    let least = 2 * configuration.kafka.messageMaxBytes
+    guard configuration.buffer.memory < least, let node = top.value("buffer") ?? top.value("kafka") else { return }
+    context.report(
+      "buffer.memory", "\(Units.text(size: configuration.buffer.memory)) is too little: at least twice "
+        + "kafka.message_max_bytes, \(Units.text(size: least)), is needed", at: node.firstKey)
+  }
+
+  private mutating func readCameras(_ top: Section, _ context: inout ReadingContext) {
+    guard let node = top.value("cameras") else { return }
+    guard case .sequence(let items) = node.content, !items.isEmpty else {
+      return context.report("cameras", "expected a list with at least one camera", at: node)
+    }
+    var lines: [CameraName: Int] = [:]
+    for (index, item) in items.enumerated() {
+      guard let camera = CameraReader.read(item, path: "cameras[\(index)]", lines: &lines, &context) else { continue }
+      configuration.cameras.append(camera)
+    }
+  }
+
+  private mutating func readLog(_ node: YAMLNode, _ context: inout ReadingContext) {
+    let section = Section(node, path: "log", schemaPath: "log", context: &context)
+    configuration.log.level = section.word("level", &context) ?? configuration.log.level
+    configuration.log.format = section.word("format", &context) ?? configuration.log.format
+  }
+}
+
+/// A legal Kafka topic name (Kafka's Topic.java): up to 249 letters, digits, `.`, `_` and `-`.
+func topic(_ name: String, in section: Section, _ context: inout ReadingContext) -> String? {
+  section.read(name, "a topic's name (1 to 249 of A-Z, a-z, 0-9, '.', '_' and '-')", &context) { text in
+    isWord(text, limit: 249) && text != "." && text != ".." ? text : nil
+  }
+}
+
+/// Whether `text` has 1 to `limit` of the characters that names may have.
+private func isWord(_ text: String, limit: Int) -> Bool {
+  (1...limit).contains(text.utf8.count)
+    && text.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+        true
+      default: false
+      }
+    }
+}
+
+/// `host:port` with 9092 where the port is missing; IPv6 addresses stand in brackets. nil when it is neither.
+private func brokerAddress(_ text: String) -> String? {
+  let trimmed = text.drop { $0 == " " }
+  let isBracketed = trimmed.first == "["
+  let hostEnd =
+    isBracketed ? trimmed.firstIndex(of: "]").map { trimmed.index(after: $0) } : trimmed.firstIndex(of: ":")
+  let host = trimmed[..<(hostEnd ?? trimmed.endIndex)]
+  let isHost = host.utf8.allSatisfy { byte in
+    switch byte {
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+      true
+    case UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: ":"): isBracketed
+    default: false
+    }
+  }
+  guard isHost, !host.isEmpty, !isBracketed || hostEnd != nil else { return nil }
+  let rest = trimmed[host.endIndex...]
+  if rest.isEmpty { return host + ":9092" }
+  guard rest.first == ":", let port = UInt16(rest.dropFirst()), port > 0 else { return nil }
+  return "\(host):\(port)"
+}
+
+extension YAMLNode {
+  /// The first key of a block, to point at a block that lacks one.
+  var firstKey: YAMLNode {
+    if case .mapping(let pairs) = content, let first = pairs.first { first.key } else { self }
+  }
+}

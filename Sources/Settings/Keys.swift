@@ -1,0 +1,57 @@
+// The one table of keys: unknown keys are found with it, the sample file and the README are tested against it.
+
+/// One key of the settings file.
+package struct SettingsKey: Sendable {
+  /// Its place, e.g. `kafka.topic`, `cameras[].url`.
+  package let path: String
+  /// Its default as it would be written; nil when it must be given, or when leaving it out means something else.
+  package let defaultText: String?
+  /// What it is, in a few words.
+  package let summary: String
+
+  /// The last part of the path.
+  var name: String { path.split(separator: ".").last.map { String($0) } ?? path }
+
+  /// All keys.
+  package static let all: [SettingsKey] = [
+    key("gateway", nil, "name of this gateway, unique in the fleet; the host name when left out"),
+    key("kafka", nil, "where frames go"),
+    key("kafka.brokers", nil, "list of host:port, required"),
+    key("kafka.topic", "cameras", "topic of all cameras without one of their own"),
+    key("kafka.message_max_bytes", "1MiB", "largest record; not above the topic's max.message.bytes"),
+    key("kafka.properties", nil, "any other librdkafka property"),
+    key("buffer", nil, "what is kept while Kafka is away"),
+    key("buffer.memory", "32MiB", "bytes of frames in memory, all cameras together"),
+    key("cameras", nil, "list of cameras, required"),
+    key("cameras[].name", nil, "unique; a-z, 0-9 and -, required"),
+    key("cameras[].url", nil, "rtsp://…, file:PATH or test:WIDTHxHEIGHT@FPS, required"),
+    key("cameras[].username", nil, "login of an rtsp camera"),
+    key("cameras[].password", nil, "its password; better in password_file"),
+    key("cameras[].password_file", nil, "file with the password, relative to the settings file"),
+    key("cameras[].transport", "tcp", "rtsp only: tcp or udp"),
+    key("cameras[].loop", "false", "file only: begin anew at the end"),
+    key("cameras[].timeouts", nil, "when a connection counts as broken"),
+    key("cameras[].timeouts.connect", "10s", "for the connection and the RTSP dialogue"),
+    key("cameras[].timeouts.first_frame", "10s", "from there to the first frame"),
+    key("cameras[].timeouts.next_frame", "5s", "from frame to frame; five frame intervals when longer"),
+    key("cameras[].topic", nil, "topic of this camera instead of kafka.topic"),
+    key("stop_timeout", "5s", "how long delivery goes on after a request to stop"),
+    key("log", nil, "what is logged on standard error"),
+    key("log.level", "info", "debug, info, warning or error"),
+    key("log.format", "text", "text or json"),
+  ]
+
+  /// The names of the keys directly below `path` (`""` is the top of the file).
+  static func names(below path: String) -> [String] {
+    let prefix = path.isEmpty ? "" : path + "."
+    return all.compactMap { key in
+      guard key.path.hasPrefix(prefix) else { return nil }
+      let name = key.path.dropFirst(prefix.count)
+      return name.contains(".") || name.contains("[") ? nil : String(name)
+    }
+  }
+
+  private static func key(_ path: String, _ defaultText: String?, _ summary: String) -> SettingsKey {
+    SettingsKey(path: path, defaultText: defaultText, summary: summary)
+  }
+}

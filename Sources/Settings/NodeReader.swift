@@ -1,0 +1,165 @@
+import Posix
+
+// Reading values out of nodes, collecting every error on the way instead of stopping at the first.
+
+/// What reading needs besides the nodes, and what it collects.
+struct ReadingContext {
+  /// The environment, for `${NAME}`.
+  let environment: [String: String]
+  /// The folder of the settings file, to which other files are relative.
+  let directory: String
+  var diagnostics: [Diagnostic] = []
+
+  mutating func report(_ path: String, _ message: String, at node: YAMLNode, severity: Diagnostic.Severity = .error) {
+    let length = node.end.line == node.start.line ? node.end.column - node.start.column : Int.max / 2
+    diagnostics.append(
+      Diagnostic(severity: severity, path: path, message: message, mark: node.start, length: max(1, length)))
+  }
+
+  /// An error at a part of a value: `offset` and `length` in characters from its beginning.
+  mutating func report(_ path: String, _ message: String, at node: YAMLNode, offset: Int, length: Int) {
+    var mark = node.start
+    mark.column += offset
+    diagnostics.append(Diagnostic(severity: .error, path: path, message: message, mark: mark, length: length))
+  }
+
+  /// `text` with `${NAME}` replaced from the environment and `$$` by `$`; nil when a name is unknown.
+  mutating func expanding(_ text: String, path: String, at node: YAMLNode) -> String? {
+    guard text.contains("$") else { return text }
+    var result = ""
+    var rest = Substring(text)
+    while let dollar = rest.firstIndex(of: "$") {
+      result += rest[..<dollar]
+      rest = rest[rest.index(after: dollar)...]
+      if rest.first == "$" {
+        result += "$"
+        rest = rest.dropFirst()
+      } else if rest.first == "{", let close = rest.firstIndex(of: "}") {
+        let name = String(rest[rest.index(after: rest.startIndex)..<close])
+        guard let value = environment[name] ?? (name == "HOSTNAME" ? hostName() : nil) else {
+          report(path, "the environment has no variable '\(name)'", at: node)
+          return nil
+        }
+        result += value
+        rest = rest[rest.index(after: close)...]
+      } else {
+        result += "$"
+      }
+    }
+    return result + rest
+  }
+}
+
+/// A block of keys and what may stand in it.
+struct Section {
+  let path: String
+  let node: YAMLNode
+  private var entries: [String: (key: YAMLNode, value: YAMLNode)] = [:]
+
+  /// Reads the keys of `node`; unknown and doubled ones are reported. `schemaPath` is the path in `SettingsKey.all`.
+  init(_ node: YAMLNode, path: String, schemaPath: String, context: inout ReadingContext) {
+    (self.path, self.node) = (path, node)
+    guard case .mapping(let pairs) = node.content else {
+      if !node.isNull {
+        context.report(path, "expected a block of keys, found \(node.kindName)", at: node)
+      }
+      return
+    }
+    let known = SettingsKey.names(below: schemaPath)
+    for (key, value) in pairs {
+      guard case .scalar(let name, _) = key.content else {
+        context.report(path, "a key must be a single word", at: key)
+        continue
+      }
+      if !known.contains(name) {
+        let suggestion = Suggestion.text(for: name, among: known)
+        let help = suggestion.isEmpty ? "; known here: \(known.joined(separator: ", "))" : suggestion
+        context.report(path, "unknown key '\(name)'\(help)", at: key)
+      } else if let first = entries[name] {
+        context.report(self.path(of: name), "given twice; first in line \(first.key.start.line + 1)", at: key)
+      } else {
+        entries[name] = (key, value)
+      }
+    }
+  }
+
+  /// The full path of a key, for messages.
+  func path(of name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+
+  /// The key's value; nil when it is not there or empty.
+  func value(_ name: String) -> YAMLNode? { entries[name].flatMap { $0.value.isNull ? nil : $0.value } }
+
+  /// The key itself, for messages about its being there.
+  func key(_ name: String) -> YAMLNode? { value(name) == nil ? nil : entries[name]?.key }
+
+  /// The text of a single value, with the environment put in.
+  func text(_ name: String, _ context: inout ReadingContext) -> String? {
+    guard let node = value(name) else { return nil }
+    return Section.text(of: node, path: path(of: name), &context)
+  }
+
+  static func text(of node: YAMLNode, path: String, _ context: inout ReadingContext) -> String? {
+    guard case .scalar(let text, _) = node.content else {
+      context.report(path, "expected a single value, found \(node.kindName)", at: node)
+      return nil
+    }
+    return context.expanding(text, path: path, at: node)
+  }
+
+  /// The items of a list; a single value counts as a list of one.
+  func items(_ name: String, _ context: inout ReadingContext) -> [YAMLNode]? {
+    guard let node = value(name) else { return nil }
+    switch node.content {
+    case .sequence(let items): return items
+    case .scalar: return [node]
+    case .mapping:
+      context.report(path(of: name), "expected a list, found \(node.kindName)", at: node)
+      return nil
+    }
+  }
+
+  /// Reads a value and turns it into what `convert` makes of it; `expected` says what would have been right.
+  func read<Value>(
+    _ name: String, _ expected: String, _ context: inout ReadingContext, _ convert: (String) -> Value?
+  ) -> Value? {
+    guard let text = text(name, &context), let node = value(name) else { return nil }
+    if let value = convert(text) { return value }
+    let shown = SourceText.isSecret(key: name) ? "the value" : "'\(text)'"
+    context.report(path(of: name), "\(shown) is not \(expected)", at: node)
+    return nil
+  }
+
+  /// One of a few words.
+  func word<Word: RawRepresentable & CaseIterable>(_ name: String, _ context: inout ReadingContext) -> Word?
+  where Word.RawValue == String {
+    guard let text = text(name, &context), let node = value(name) else { return nil }
+    if let word = Word(rawValue: text) { return word }
+    let words = Word.allCases.map(\.rawValue)
+    let suggestion = Suggestion.text(for: text, among: words)
+    context.report(path(of: name), "'\(text)' is none of \(words.joined(separator: ", "))\(suggestion)", at: node)
+    return nil
+  }
+
+  /// A size in bytes within bounds.
+  func size(_ name: String, in bounds: ClosedRange<Int>, _ context: inout ReadingContext) -> Int? {
+    guard let size = read(name, "a size such as 64MiB or 512KiB", &context, Units.size), let node = value(name) else {
+      return nil
+    }
+    if bounds.contains(size) { return size }
+    context.report(
+      path(of: name),
+      "must be from \(Units.text(size: bounds.lowerBound)) to \(Units.text(size: bounds.upperBound))", at: node)
+    return nil
+  }
+
+  /// A duration within bounds.
+  func duration(_ name: String, in bounds: ClosedRange<Duration>, _ context: inout ReadingContext) -> Duration? {
+    guard let duration = read(name, "a duration such as 250ms, 5s or 2m", &context, Units.duration),
+      let node = value(name)
+    else { return nil }
+    if bounds.contains(duration) { return duration }
+    let limits = "\(Units.text(duration: bounds.lowerBound)) to \(Units.text(duration: bounds.upperBound))"
+    context.report(path(of: name), "must be from \(limits)", at: node)
+    return nil
+  }
+}

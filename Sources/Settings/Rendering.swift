@@ -1,0 +1,76 @@
+import Frames
+
+// The effective settings as `camgate check` prints them: YAML that could be read again, secrets masked.
+
+extension Configuration {
+  /// All settings with their values, defaults included; secrets and logins as `***`.
+  package var rendered: String {
+    var lines = ["gateway: \(gateway)", "", "kafka:"]
+    lines.append("  brokers: [\(kafka.brokers.map(quoted).joined(separator: ", "))]")
+    lines.append("  topic: \(kafka.topic)")
+    lines.append("  message_max_bytes: \(Units.text(size: kafka.messageMaxBytes))")
+    lines.append("  properties:\(kafka.properties.isEmpty ? " {}" : "")")
+    for property in kafka.properties {
+      let value = SourceText.isSecret(key: property.name) ? "***" : property.value
+      lines.append("    \(quoted(property.name)): \(quoted(value))")
+    }
+    lines += ["", "buffer:", "  memory: \(Units.text(size: buffer.memory))", "", "cameras:"]
+    for camera in cameras { lines += rendered(camera) }
+    lines += ["", "stop_timeout: \(Units.text(duration: stopTimeout))", "log:"]
+    lines += ["  level: \(log.level.rawValue)", "  format: \(log.format.rawValue)"]
+    return lines.joined(separator: "\n")
+  }
+
+  private func rendered(_ camera: Camera) -> [String] {
+    var lines = ["  - name: \(camera.description.name)"]
+    switch camera.description.source {
+    case .rtsp(let url, let login, let transport):
+      lines.append("    url: \(quoted(url))")
+      if let login {
+        lines.append("    username: \(quoted(login.username))")
+        lines.append("    password: \"***\"")
+      }
+      lines.append("    transport: \(transport.rawValue)")
+    case .file(let path, let loops):
+      lines.append("    url: \(quoted("file:" + path))")
+      lines.append("    loop: \(loops)")
+    case .test(let width, let height, let fps):
+      lines.append("    url: test:\(width)x\(height)@\(fps)")
+    }
+    let timeouts = camera.description.timeouts
+    lines.append("    timeouts:")
+    lines.append("      connect: \(Units.text(duration: timeouts.connect))")
+    lines.append("      first_frame: \(Units.text(duration: timeouts.firstFrame))")
+    lines.append("      next_frame: \(Units.text(duration: timeouts.nextFrame))")
+    lines.append("    topic: \(camera.topic ?? kafka.topic)")
+    return lines
+  }
+
+  /// A double-quoted YAML scalar where plain would not do.
+  private func quoted(_ text: String) -> String {
+    let isPlain = text.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"),
+        UInt8(ascii: "/"), UInt8(ascii: ":"):
+        true
+      default: false
+      }
+    }
+    if isPlain && !text.isEmpty && text.utf8.last != UInt8(ascii: ":") && text.utf8.first != UInt8(ascii: "-") {
+      return text
+    }
+    var result = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"", "\\": result += "\\\(scalar)"
+      case "$": result += "$$"
+      case _ where scalar.value < 0x20:
+        let digits = String(scalar.value, radix: 16)
+        result += "\\x" + String(repeating: "0", count: 2 - digits.count) + digits
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result + "\""
+  }
+}

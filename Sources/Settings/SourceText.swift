@@ -1,0 +1,66 @@
+import Posix
+
+// The text of a settings file, for pointing at places in it. A line that holds a secret is shown with the secret masked.
+
+/// The lines of a settings file.
+package struct SourceText: Sendable {
+  /// How the file is called in messages.
+  package let name: String
+  /// Its bytes without a byte order mark.
+  let bytes: [UInt8]
+  private let lines: [String]
+
+  package init(name: String, bytes: [UInt8]) {
+    self.name = name
+    self.bytes = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? Array(bytes.dropFirst(3)) : bytes
+    lines = self.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
+      String(decoding: line.last == UInt8(ascii: "\r") ? line.dropLast() : line, as: UTF8.self)
+    }
+  }
+
+  /// The line with this number (from 0) as it may be shown.
+  func shownLine(_ number: Int) -> String? {
+    guard lines.indices.contains(number) else { return nil }
+    return PercentEncoding.maskingLogins(in: SourceText.maskingSecretValue(in: lines[number]))
+  }
+
+  /// The first byte that is not UTF-8, as a place; nil when all are.
+  var firstInvalidByte: Mark? {
+    var decoder = UTF8()
+    var iterator = bytes.makeIterator()
+    var mark = Mark(line: 0, column: 0)
+    while true {
+      switch decoder.decode(&iterator) {
+      case .scalarValue(let scalar):
+        mark = scalar == "\n" ? Mark(line: mark.line + 1, column: 0) : Mark(line: mark.line, column: mark.column + 1)
+      case .emptyInput: return nil
+      case .error: return mark
+      }
+    }
+  }
+
+  /// Whether a key's value is a secret: `password`, `sasl.password`, `client.secret` and the like, but not the name of a
+  /// file with one.
+  static func isSecret(key: some StringProtocol) -> Bool {
+    let key = key.lowercased()
+    if key.hasSuffix("_file") || key.hasSuffix(".location") { return false }
+    return ["password", "secret", "token", "passphrase", "jaas", "ssl.key.pem"].contains { key.contains($0) }
+  }
+
+  /// `key: value` with the value masked where the key names a secret; also inside `{…}`.
+  private static func maskingSecretValue(in line: String) -> String {
+    var result = ""
+    var rest = Substring(line)
+    while let colon = rest.firstIndex(of: ":") {
+      let after = rest.index(after: colon)
+      let key = rest[..<colon].reversed().prefix { !" {,\"'-".contains($0) }
+      result += rest[..<after]
+      rest = rest[after...]
+      if isSecret(key: String(key.reversed())), let first = rest.firstIndex(where: { $0 != " " }) {
+        result += rest[..<first] + "***"
+        return result
+      }
+    }
+    return result + rest
+  }
+}

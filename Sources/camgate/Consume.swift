@@ -1,0 +1,118 @@
+import ArgumentParser
+import Broker
+import Consuming
+import Imaging
+import Posix
+
+/// `camgate consume`
+struct Consume: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Read frames from Kafka, decode them and process them.",
+    discussion: """
+      Joins a consumer group: readers in different groups each see every frame, readers in the same group share the \
+      cameras between them. Offsets are committed after processing, and never past the keyframe of a picture group that \
+      is still being read, so that whoever takes over misses nothing and may see the last frames again.
+
+      The processor average-pixel prints the mean of all channels of each frame: camera, capture time, sequence, mean \
+      pixel. Runs until SIGTERM or SIGINT, or until --count frames were processed.
+      """)
+
+  enum Processor: String, ExpressibleByArgument, CaseIterable {
+    case averagePixel = "average-pixel"
+  }
+
+  @Option(help: "Comma-separated host:port of the brokers.")
+  var brokers: String
+
+  @Option(help: "The topic to read.")
+  var topic = "cameras"
+
+  @Option(help: "The consumer group.")
+  var group: String
+
+  @Option(help: "Only this camera: its name, or gateway/camera.")
+  var camera: String?
+
+  @Option(help: "What is done with each picture.")
+  var processor = Processor.averagePixel
+
+  @Flag(help: "Print one JSON object a frame.")
+  var json = false
+
+  @Option(help: "End after this many frames.")
+  var count: Int?
+
+  @Option(help: "Where a group without committed offsets begins: beginning or end.")
+  var from = Consumer.Start.end
+
+  func validate() throws {
+    if let count, count < 1 { throw ValidationError("--count must be at least 1") }
+  }
+
+  func run() throws {
+    let signals = Signals()
+    silenceFFmpeg()
+    let log = Log()
+    let consumer: Consumer
+    do throws(BrokerError) {
+      consumer = try Consumer(brokers: brokers, group: group, topic: topic, from: from) { event in
+        switch event {
+        case .error(let error): log.warning("\(error.message) (\(error.name)); retrying")
+        case .log(let line): log.debug(line)
+        }
+      }
+    } catch {
+      log.error(error.message)
+      throw ExitCode.failure
+    }
+    let printer = Printer(json: json, limit: count)
+    let reader = FrameReader(
+      consumer: consumer, processor: AveragePixel { printer.print($0, mean: $1) }, log: log, wantsCamera: wants)
+    while !printer.isDone && signals.next(until: .now()) != .stop { reader.step(milliseconds: 200) }
+    if !printer.isDone { reader.finish() }
+    let statistics = reader.statistics
+    log.info(
+      "\(statistics.processedCount) frames processed, \(statistics.repeatedCount) repeated records dropped, "
+        + "\(statistics.skippedCount) frames without a keyframe or broken, \(statistics.incompleteCount) incomplete, "
+        + "\(statistics.foreignCount) records that are no frames")
+  }
+
+  private func wants(_ frame: ReceivedFrame) -> Bool {
+    guard let camera else { return true }
+    return frame.camera == camera || frame.source == "/" + camera
+  }
+}
+
+extension Consumer.Start: ExpressibleByArgument {}
+
+/// Prints one line a frame, until the limit or until nobody reads.
+private final class Printer {
+  private let json: Bool
+  private let limit: Int?
+  private var printedCount = 0
+  private(set) var isDone = false
+
+  init(json: Bool, limit: Int?) { (self.json, self.limit) = (json, limit) }
+
+  func print(_ frame: ReceivedFrame, mean: Double) {
+    if isDone { return }
+    isDone = !Terminal.writeLine(json ? object(frame, mean) : line(frame, mean))
+    printedCount += 1
+    if printedCount == limit { isDone = true }
+  }
+
+  private func line(_ frame: ReceivedFrame, _ mean: Double) -> String {
+    "\(frame.camera)  \(frame.time)  \(frame.id.sequence)  \(hundredths(mean))"
+  }
+
+  private func object(_ frame: ReceivedFrame, _ mean: Double) -> String {
+    var object = JSONObject()
+    object.add("camera", frame.camera)
+    object.add("source", frame.source)
+    object.add("id", frame.id.text)
+    object.add("time", frame.time)
+    object.add("sequence", frame.sequence)
+    object.add("meanPixel", (mean * 1_000).rounded() / 1_000)
+    return object.text
+  }
+}

@@ -1,0 +1,85 @@
+import ArgumentParser
+import Gateway
+import Posix
+import Settings
+
+/// `camgate run FILE`
+struct Run: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Run the gateway with a settings file.",
+    discussion: """
+      Runs until SIGTERM or SIGINT: then the cameras stop, delivery goes on for stop_timeout, what could not be \
+      delivered is counted and said, and the exit code is 0. A second signal ends the wait. Cameras or brokers that are \
+      away, also at the start, are tried again for ever. The log goes to standard error.
+      """)
+
+  @Argument(help: "The settings file (YAML); image/config/camgate.yaml is the commented sample.")
+  var file: String
+
+  func run() throws {
+    let settings = try loadSettings(file)
+    let signals = Signals()
+    let secrets = Secrets()
+    for secret in settings.secrets { secrets.register(secret) }
+    let log = Log(level: settings.log.logLevel, format: settings.log.logFormat, secrets: secrets)
+    log.info("camgate \(Version.number), gateway '\(settings.gateway)', \(settings.cameras.count) cameras")
+    log.warning("frames are buffered in memory only (\(settings.buffer.memory >> 20) MiB): a power cut loses them")
+    let gateway = Gateway(GatewayPlan(settings), log: log)
+    do throws(GatewayError) { try gateway.start() } catch {
+      log.error("the Kafka client does not start: \(error.message)")
+      throw ExitCode.failure
+    }
+    watch(gateway, signals, log)
+    stop(gateway, after: settings.stopTimeout, signals, log)
+  }
+
+  /// Reports until a signal asks to stop.
+  private func watch(_ gateway: Gateway, _ signals: Signals, _ log: Log) {
+    var reporter = GatewayReporter(now: .now())
+    while true {
+      switch signals.next(until: .now() + .seconds(1)) {
+      case .stop: return
+      case .reload: log.warning("settings are read at the start only: restart to apply changes")
+      case nil: break
+      }
+      for line in reporter.lines(for: gateway.snapshot, now: .now()) {
+        switch line {
+        case .info(let text): log.info(text)
+        case .warning(let text): log.warning(text)
+        }
+      }
+    }
+  }
+
+  private func stop(_ gateway: Gateway, after timeout: Duration, _ signals: Signals, _ log: Log) {
+    log.info("stopping: cameras first, then delivery goes on for up to \(timeout.inSeconds) s")
+    gateway.stopCameras()
+    let left = gateway.drain(until: .now() + timeout) { signals.next(until: .now()) == .stop }
+    let snapshot = gateway.snapshot
+    let totals = "\(snapshot.capturedCount) frames captured, \(snapshot.delivery.acknowledgedCount) acknowledged, "
+      + "\(snapshot.droppedCount) dropped"
+    if left == 0 {
+      log.info("stopped; \(totals), none left behind")
+    } else {
+      log.warning("stopped; \(totals), \(left) not delivered and lost")
+    }
+  }
+}
+
+extension Configuration.LogSettings {
+  fileprivate var logLevel: Log.Level {
+    switch level {
+    case .debug: .debug
+    case .info: .info
+    case .warning: .warning
+    case .error: .error
+    }
+  }
+
+  fileprivate var logFormat: Log.Format {
+    switch format {
+    case .text: .text
+    case .json: .json
+    }
+  }
+}
