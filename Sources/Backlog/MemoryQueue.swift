@@ -109,14 +109,18 @@ struct MemoryQueue {
   mutating func take(where open: (Entry) -> Bool) -> Entry? {
     var oldest: Entry?
     for lane in lanes {
-      guard let head = lane.waiting.first, head.arrivalOrder < oldest?.arrivalOrder ?? .max, open(head) else { continue }
+      guard let head = lane.waiting.first, head.arrivalOrder < oldest?.arrivalOrder ?? .max, open(head) else {
+        continue
+      }
       oldest = head
     }
     guard var entry = oldest else { return nil }
     let index = entry.lane.index
     lanes[index].waiting.removeFirst(1)
     waitingCount -= 1
-    if let last = lanes[index].lastTakenTime, entry.frame.gap?.frameCount == .some(nil), entry.frame.gap?.duration == nil {
+    if let last = lanes[index].lastTakenTime, entry.frame.gap?.frameCount == .some(nil),
+      entry.frame.gap?.duration == nil
+    {
       entry.frame.gap?.duration = entry.frame.captureTime - last
     }
     lanes[index].lastTakenTime = entry.frame.captureTime

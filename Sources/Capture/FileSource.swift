@@ -49,7 +49,7 @@ final class FileSource: Source {
     guard let packet else { throw CaptureError(.disconnected, "out of memory") }
     do throws(CaptureError) {
       try readPacket(packet)
-    } catch where error.code == .ended && loops && firstTime != nil {
+    } catch  where error.code == .ended && loops && firstTime != nil {
       elapsed += nextTime
       runStart = runStart + .nanoseconds(nextTime)
       _ = try openRun()

@@ -21,11 +21,13 @@ package struct Deduplicator {
   package mutating func insert(_ id: FrameID, source: String) -> Bool {
     let epoch = Epoch(ringID: id.ringID, epoch: id.epoch)
     var epochs = seen[source] ?? []
-    let index = epochs.firstIndex { $0.epoch == epoch } ?? {
-      epochs.append((epoch, []))
-      if epochs.count > Deduplicator.epochLimit { epochs.removeFirst() }
-      return epochs.count - 1
-    }()
+    let index =
+      epochs.firstIndex { $0.epoch == epoch }
+      ?? {
+        epochs.append((epoch, []))
+        if epochs.count > Deduplicator.epochLimit { epochs.removeFirst() }
+        return epochs.count - 1
+      }()
     let isNew = Deduplicator.insert(id.sequence, into: &epochs[index].ranges)
     seen[source] = epochs
     return isNew

@@ -185,8 +185,9 @@ package final class Forwarder: Sendable {
       case .finish(let entry): backlog.finish(entry)
       case .putBack(let entries): backlog.putBack(entries)
       case .drop(let entry, let error):
-        log.error("\(lanes[entry.lane.index].camera): Kafka will never accept frame \(entry.sequence) (\(error.name): "
-          + "\(error.message)); it is dropped and counted")
+        log.error(
+          "\(lanes[entry.lane.index].camera): Kafka will never accept frame \(entry.sequence) (\(error.name): "
+            + "\(error.message)); it is dropped and counted")
         backlog.finish(entry, dropped: .quarantined)
       }
     }
@@ -195,8 +196,9 @@ package final class Forwarder: Sendable {
   private func explain(_ report: DeliveryReport, lane: LaneDescription, isNewTrouble: Bool) {
     guard let error = report.error else { return reached() }
     guard isNewTrouble, error.disposition == .hold else { return }
-    log.warning("topic '\(lane.topic)': \(error.message) (\(error.name)); frames of \(lane.camera) are held, create the "
-      + "topic or mend the rights; retry in 1 s, then at growing intervals up to 30 s")
+    log.warning(
+      "topic '\(lane.topic)': \(error.message) (\(error.name)); frames of \(lane.camera) are held, create the "
+        + "topic or mend the rights; retry in 1 s, then at growing intervals up to 30 s")
   }
 
   /// The broker has acknowledged something.

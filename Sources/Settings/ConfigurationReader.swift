@@ -49,7 +49,9 @@ struct ConfigurationReader {
           }
         }
       }
-      if case .sequence(let items)? = section.value("brokers")?.content, items.isEmpty, let node = section.value("brokers") {
+      if case .sequence(let items)? = section.value("brokers")?.content, items.isEmpty,
+        let node = section.value("brokers")
+      {
         context.report("kafka.brokers", "at least one broker is needed", at: node)
       }
     }
@@ -93,7 +95,8 @@ struct ConfigurationReader {
     let least = 2 * configuration.kafka.messageMaxBytes
     guard configuration.buffer.memory < least, let node = top.value("buffer") ?? top.value("kafka") else { return }
     context.report(
-      "buffer.memory", "\(Units.text(size: configuration.buffer.memory)) is too little: at least twice "
+      "buffer.memory",
+      "\(Units.text(size: configuration.buffer.memory)) is too little: at least twice "
         + "kafka.message_max_bytes, \(Units.text(size: least)), is needed", at: node.firstKey)
   }
 

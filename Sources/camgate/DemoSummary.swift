@@ -49,7 +49,9 @@ struct DemoSummary {
   }
 
   /// Frames that were captured and did not reach Kafka, or not some reader.
-  private var lostCount: Int { max(0, capturedCount - min(acknowledgedCount, groups.map(\.counts.frameCount).min() ?? 0)) }
+  private var lostCount: Int {
+    max(0, capturedCount - min(acknowledgedCount, groups.map(\.counts.frameCount).min() ?? 0))
+  }
   private var duplicateCount: Int { groups.map(\.counts.duplicateCount).max() ?? 0 }
   private var repeatedCount: Int { groups.map(\.counts.repeatedCount).max() ?? 0 }
 

@@ -56,7 +56,8 @@ struct Run: ParsableCommand {
     gateway.stopCameras()
     let left = gateway.drain(until: .now() + timeout) { signals.next(until: .now()) == .stop }
     let snapshot = gateway.snapshot
-    let totals = "\(snapshot.capturedCount) frames captured, \(snapshot.delivery.acknowledgedCount) acknowledged, "
+    let totals =
+      "\(snapshot.capturedCount) frames captured, \(snapshot.delivery.acknowledgedCount) acknowledged, "
       + "\(snapshot.droppedCount) dropped"
     if left == 0 {
       log.info("stopped; \(totals), none left behind")
