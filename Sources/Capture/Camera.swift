@@ -130,13 +130,16 @@ private struct CameraSession {
       if !stream.ignoredTracks.isEmpty { log.info("ignored: \(stream.ignoredTracks.joined(separator: ", "))") }
       follow(supervisor.step(.opened, now: .now(), jitter: 0), interrupt)
       var normalizer = Normalizer(stream: stream, gap: gap)
+      var media = MediaClock()
       var shown: (Int, Int)?
       while true {
         let packet = try source.read()
         guard case .frame(let payload, let isKeyframe, let width, let height, let gap) = normalizer.take(packet) else {
           continue
         }
-        follow(supervisor.step(.frame(interval: interval(to: packet)), now: .now(), jitter: 0), interrupt)
+        media.reorderDepth = normalizer.pictures?.reorderDepth ?? 0
+        let times = media.times(pts: packet.pts, dts: packet.dts)
+        follow(supervisor.step(.frame(interval: interval(to: times.pts)), now: .now(), jitter: 0), interrupt)
         if shown == nil || shown! != (width, height) {
           shown = (width, height)
           lastError = nil
@@ -148,7 +151,7 @@ private struct CameraSession {
         deliver(
           Frame(
             codec: stream.codec, payload: payload, isKeyframe: isKeyframe, captureTime: time, clock: quality,
-            pts: packet.pts ?? packet.dts ?? time, dts: packet.dts, width: width, height: height, gap: gap))
+            pts: times.pts, dts: times.dts, width: width, height: height, gap: gap))
       }
     } catch {
       if hasDelivered {
@@ -162,10 +165,9 @@ private struct CameraSession {
     if case .read(let deadline) = action { interrupt.setDeadline(deadline) }
   }
 
-  private mutating func interval(to packet: SourcePacket) -> Duration? {
-    let time = packet.dts ?? packet.pts
-    defer { lastPts = time }
-    guard let time, let lastPts, time > lastPts else { return nil }
-    return .nanoseconds(time - lastPts)
+  private mutating func interval(to pts: Int64) -> Duration? {
+    defer { lastPts = pts }
+    guard let lastPts, pts > lastPts else { return nil }
+    return .nanoseconds(pts - lastPts)
   }
 }

@@ -1,10 +1,22 @@
-// The little of a JPEG that Camgate reads: is it whole, and how large (ITU-T T.81, annex B).
+// The little of a JPEG that Camgate reads: is it whole, how large, and where it ends (ITU-T T.81, annex B).
 
-enum JPEGHeader {
-  /// Width and height from the frame header; nil when the bytes do not begin (SOI) and end (EOI) as a JPEG or have no
-  /// frame header.
-  static func pictureSize(of bytes: UnsafeRawBufferPointer) -> (width: Int, height: Int)? {
-    guard bytes.count > 4, bytes[0] == 0xff, bytes[1] == 0xd8, endsWithEOI(bytes) else { return nil }
+/// What a JPEG says of itself.
+struct JPEGHeader: Equatable {
+  /// Size in pixels.
+  var width: Int
+  var height: Int
+  /// Length up to its end (EOI), bytes; what cameras pad behind it is not counted.
+  var byteCount: Int
+
+  /// nil when the bytes do not begin (SOI) and end (EOI) as a JPEG or have no frame header.
+  init?(_ bytes: UnsafeRawBufferPointer) {
+    guard bytes.count > 4, bytes[0] == 0xff, bytes[1] == 0xd8, let end = JPEGHeader.end(of: bytes),
+      let size = JPEGHeader.pictureSize(of: bytes)
+    else { return nil }
+    (width, height, byteCount) = (size.width, size.height, end)
+  }
+
+  private static func pictureSize(of bytes: UnsafeRawBufferPointer) -> (width: Int, height: Int)? {
     var index = 2
     while index + 9 < bytes.count, bytes[index] == 0xff {
       let marker = bytes[index + 1]
@@ -25,12 +37,12 @@ enum JPEGHeader {
     return nil
   }
 
-  /// Cameras pad the end with zeros or repeat a byte; the last few bytes are looked at.
-  private static func endsWithEOI(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    for index in stride(from: bytes.count - 2, through: max(2, bytes.count - 64), by: -1)
+  /// Cameras and depacketisers pad the end with zeros or give EOI twice; in the last bytes only the first EOI counts.
+  private static func end(of bytes: UnsafeRawBufferPointer) -> Int? {
+    for index in max(2, bytes.count - 64)..<max(2, bytes.count - 1)
     where bytes[index] == 0xff && bytes[index + 1] == 0xd9 {
-      return true
+      return index + 2
     }
-    return false
+    return nil
   }
 }

@@ -1,4 +1,3 @@
-import CFFmpeg
 import Frames
 
 // From what a source hands out to what leaves Capture. Invariants: nothing before the first keyframe; every keyframe
@@ -14,7 +13,8 @@ struct Normalizer {
 
   private let codec: Codec
   private var parameterSets: ParameterSets
-  private var size: (width: Int, height: Int)?
+  /// What the parameter sets in force say.
+  private(set) var pictures: PictureInformation?
   /// nil until frames flow: why the next keyframe is waited for.
   private var isWaitingForKeyframe = true
   private var gap: Gap?
@@ -43,27 +43,29 @@ struct Normalizer {
     case .with(let completed): payload = completed
     case .undecodable:
       undecodableKeyframeCount += 1
-      if !isWaitingForKeyframe { isWaitingForKeyframe = true }
+      isWaitingForKeyframe = true
       return drop()
     }
-    if changed || size == nil { size = pictureSize(ofKeyframe: payload.bytes, codec: codec) }
+    if changed || pictures == nil {
+      pictures = PictureInformation(keyframe: payload.bytes, codec: codec)
+    }
     return pass(payload, isKeyframe: true)
   }
 
   private mutating func takeJPEG(_ payload: Payload) -> Output {
-    guard let found = JPEGHeader.pictureSize(of: payload.bytes) else {
+    guard let header = JPEGHeader(payload.bytes) else {
       isWaitingForKeyframe = true
       if gap == nil { gap = Gap(frameCount: 0, reason: .damaged) }
       return drop()
     }
-    size = found
-    return pass(payload, isKeyframe: true)
+    pictures = PictureInformation(width: header.width, height: header.height)
+    return pass(payload.prefix(header.byteCount), isKeyframe: true)
   }
 
   private mutating func pass(_ payload: Payload, isKeyframe: Bool) -> Output {
     defer { (isWaitingForKeyframe, gap) = (false, nil) }
     return .frame(
-      payload: payload, isKeyframe: isKeyframe, width: size?.width ?? 0, height: size?.height ?? 0, gap: gap)
+      payload: payload, isKeyframe: isKeyframe, width: pictures?.width ?? 0, height: pictures?.height ?? 0, gap: gap)
   }
 
   /// Counts a dropped frame where the hole is one of counted frames.
@@ -71,26 +73,4 @@ struct Normalizer {
     if gap?.reason == .damaged { gap.append(Gap(frameCount: 1, reason: .damaged)) }
     return .dropped
   }
-}
-
-/// The picture size in the parameter sets of a keyframe, read by FFmpeg's own parser (av_parser_parse2).
-private func pictureSize(ofKeyframe bytes: UnsafeRawBufferPointer, codec: Codec) -> (width: Int, height: Int)? {
-  let id = codec == .h265 ? AV_CODEC_ID_HEVC : AV_CODEC_ID_H264
-  guard let parser = av_parser_init(Int32(id.rawValue)) else { return nil }
-  defer { av_parser_close(parser) }
-  guard var context = Optional(avcodec_alloc_context3(nil)) else { return nil }
-  defer { avcodec_free_context(&context) }
-  parser.pointee.flags |= Int32(PARSER_FLAG_COMPLETE_FRAMES)
-  // The parsers read up to AV_INPUT_BUFFER_PADDING_SIZE bytes beyond the end.
-  var padded = Array(bytes)
-  let byteCount = Int32(padded.count)
-  padded += [UInt8](repeating: 0, count: Int(AV_INPUT_BUFFER_PADDING_SIZE))
-  var output: UnsafeMutablePointer<UInt8>?
-  var outputSize: Int32 = 0
-  padded.withUnsafeBufferPointer {
-    _ = av_parser_parse2(
-      parser, context, &output, &outputSize, $0.baseAddress, byteCount, camgate_nopts, camgate_nopts, 0)
-  }
-  guard parser.pointee.width > 0, parser.pointee.height > 0 else { return nil }
-  return (Int(parser.pointee.width), Int(parser.pointee.height))
 }

@@ -34,6 +34,12 @@ package final class Payload: @unchecked Sendable {
 
   deinit { release() }
 
+  /// The first `byteCount` bytes; itself when that is all of them. Nothing is copied.
+  package func prefix(_ byteCount: Int) -> Payload {
+    if byteCount >= bytes.count { return self }
+    return Payload(adopting: UnsafeRawBufferPointer(rebasing: bytes[..<byteCount])) { _ = self }
+  }
+
   /// Length in bytes.
   package var byteCount: Int { bytes.count }
 }

@@ -17,8 +17,8 @@ package final class MeanPixel {
     let (format, isFullRange) = MeanPixel.unambiguous(frame.format, frame.color_range)
     // libswscale's own choice where the stream says nothing: ITU-R BT.601.
     scaler = sws_getCachedContext(
-      scaler, frame.width, frame.height, format, frame.width, frame.height, AV_PIX_FMT_BGR24, SWS_BICUBIC, nil, nil,
-      nil)
+      scaler, frame.width, frame.height, format, frame.width, frame.height, AV_PIX_FMT_BGR24,
+      SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, nil, nil, nil)
     guard let scaler else { throw ImagingError("converting to BGR", camgate_averror(EINVAL)) }
     let coefficients = sws_getCoefficients(SWS_CS_DEFAULT)
     sws_setColorspaceDetails(
