@@ -3,13 +3,13 @@
 
 usage: cameras.py [--port N] [--protocols tcp,udp] [--login USER:PASSWORD] [--auth digest|basic] CAMERA...
 
-CAMERA is NAME=CLIP, or NAME*16=CLIP for NAME0 … NAME15. CLIP is one of media.py's: h264 h264b h265 mjpeg, and behind it
+CAMERA is NAME=CLIP, or NAME*16=CLIP for NAME0 … NAME15. CLIP is one of media.py's: h264 h264b h265 mjpeg, and then
   +aac   with an audio track
   +sdp   H.264 parameter sets only in the session description, never in the stream
 or `aac` alone: a camera with no video at all.
 
-Prints `READY {"port": …, "urls": {NAME: URL}}`. A camera's time runs from then on whether anyone looks or not, as a real
-one's does: who connects twice gets later frames. Ends when standard input ends, so it never outlives its parent.
+Prints `READY {"port": …, "urls": {NAME: URL}}`. A camera's time runs from then on, as a real one's does, whether
+anyone looks or not: who connects twice gets later frames. Ends when standard input ends: it never outlives its parent.
 Commands on standard input, each answered by a line `OK …` or `ERROR …`:
   stall NAME      no more frames, but the connection and its reports live      resume NAME
   skip NAME N     leaves the next N frames out                                 garbage NAME N   spoils the next N
@@ -19,7 +19,6 @@ Commands on standard input, each answered by a line `OK …` or `ERROR …`:
 import argparse
 import json
 import os
-import pathlib
 import re
 import sys
 import threading
@@ -30,9 +29,8 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
-
 import media  # noqa: E402
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 NANOSECONDS = 1_000_000_000
 AAC_SAMPLES, AAC_RATE = 1024, 48_000
@@ -45,20 +43,6 @@ VIDEO = {
     "mjpeg": ("image/jpeg", "jpegparse ! rtpjpegpay"),
 }
 AUDIO = "audio/mpeg,mpegversion=4,stream-format=adts,rate=48000,channels=1"
-
-
-def split(codec, data):
-    """The clip's access units (an access unit delimiter starts each), pictures or ADTS frames."""
-    if codec == "aac":
-        frames, at = [], 0
-        while at + 7 <= len(data):
-            size = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
-            frames.append(data[at : at + size])
-            at += size
-        return frames
-    first = {"h264": b"\0\0\0\1\x09", "h265": b"\0\0\0\1\x46\x01", "mjpeg": b"\xff\xd8\xff"}[codec]
-    starts = [match.start() for match in re.finditer(re.escape(first), data)] + [len(data)]
-    return [data[a:b] for a, b in zip(starts, starts[1:])]
 
 
 def without_parameter_sets(units):
@@ -110,7 +94,7 @@ class Camera:
         return "( " + " ".join(tracks) + " )"
 
     def feed(self, element, source_name, units, interval, stopped):
-        """Pushes frames at their times until the media is gone. Which frame it is follows from the camera's own time."""
+        """Pushes frames at their times until the media is gone. The camera's own time says which frame it is."""
         source = element.get_by_name(source_name)
         opened = time.monotonic()
         number = int((opened - self.started) / interval)
@@ -179,9 +163,9 @@ def parse_camera(text, files):
     if not match or match[3] not in files:
         raise SystemExit(f"cameras: {text!r} is not NAME=CLIP; clips: {' '.join(files)}")
     clip, options = match[3], set(match[4].split("+")[1:])
-    units, codec_data = {"audio": split("aac", files["aac"].read_bytes())}, None
+    units, codec_data = {"audio": media.split("aac", files["aac"].read_bytes())}, None
     if clip != "aac":
-        units["video"] = split(media.CLIPS[clip].codec, files[clip].read_bytes())
+        units["video"] = media.split(media.CLIPS[clip].codec, files[clip].read_bytes())
     if "sdp" in options:
         units["video"], codec_data = without_parameter_sets(units["video"])
     names = [match[1]] if match[2] is None else [f"{match[1]}{index}" for index in range(int(match[2]))]
@@ -230,7 +214,7 @@ def main():
     parser.add_argument("camera", nargs="+")
     options = parser.parse_args()
 
-    files = {name: pathlib.Path(path) for name, path in media.ensure().items()}
+    files = media.ensure()
     cameras = {camera.name: camera for text in options.camera for camera in parse_camera(text, files)}
     Gst.init(None)
     server = GstRtspServer.RTSPServer()

@@ -9,8 +9,10 @@ usage: media.py     makes what is missing and prints the directory
 
 import fcntl
 import hashlib
+import itertools
 import os
 import pathlib
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -64,6 +66,22 @@ CLIPS = {
 }
 
 
+START = {"h264": b"\x00\x00\x00\x01\x09", "h265": b"\x00\x00\x00\x01\x46\x01", "mjpeg": b"\xff\xd8\xff"}
+
+
+def split(codec, data):
+    """A clip's access units (a delimiter starts each), pictures or ADTS frames."""
+    if codec == "aac":
+        frames, at = [], 0
+        while at + 7 <= len(data):
+            size = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
+            frames.append(data[at : at + size])
+            at += size
+        return frames
+    starts = [match.start() for match in re.finditer(re.escape(START[codec]), data)] + [len(data)]
+    return [data[a:b] for a, b in itertools.pairwise(starts)]
+
+
 def directory():
     """Where the clips lie: a new version of this file gets a new place."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
@@ -76,8 +94,7 @@ def counter_filter():
     boxes = [f"drawbox=x=0:y=0:w={BLOCK * (BITS + 1)}:h={2 * BLOCK}:color=black:t=fill"]
     for bit in range(BITS):
         boxes.append(
-            f"drawbox=x={bit * BLOCK}:y=0:w={BLOCK}:h={BLOCK}:color=white:t=fill"
-            f":enable='mod(floor(n/{1 << bit}),2)'"
+            f"drawbox=x={bit * BLOCK}:y=0:w={BLOCK}:h={BLOCK}:color=white:t=fill:enable='mod(floor(n/{1 << bit}),2)'"
         )
     return ",".join(boxes)
 

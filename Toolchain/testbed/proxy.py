@@ -3,7 +3,7 @@
 
 usage: proxy.py TARGET_PORT [--port N] [--kafka]
 
---kafka rewrites the broker's port in its answers, so that clients that learn the brokers from metadata stay on the proxy.
+--kafka rewrites the broker's port in its answers, so that clients, which go where the metadata says, stay on the proxy.
 Prints `READY {"port": N}`. Ends when standard input ends.
 Commands on standard input, each answered by a line `OK …` or `ERROR …`:
   pass             all normal again
@@ -134,7 +134,4 @@ async def main():
 
 
 if __name__ == "__main__":
-    try:
-        asyncio.run(main())
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        pass
+    asyncio.run(main())
