@@ -21,8 +21,8 @@ let allowedImports: [String: Set<String>] = [
   ],
   "Consuming": ["Broker", "CMicroHTTPD", "CXXHash", "Frames", "Imaging", "Posix"],
   "camgate": [
-    "ArgumentParser", "Backlog", "Broker", "Capture", "Consuming", "Delivery", "DiskRing", "Frames", "Gateway", "Imaging",
-    "Posix", "Settings", "StatusPage",
+    "ArgumentParser", "Backlog", "Broker", "Capture", "Consuming", "Delivery", "DiskRing", "Frames", "Gateway",
+    "Imaging", "Posix", "Settings", "StatusPage",
   ],
 ]
 
@@ -40,7 +40,8 @@ struct Target: Equatable {
 /// The targets of a manifest. It is read as text, so it has to stay as plain as it is.
 func targets(inManifest file: File) -> [Target] {
   let text = file.lines.joined(separator: "\n")
-  let target = #/
+  let target =
+    #/
     \.(?<kind>target|executableTarget|testTarget|systemLibrary|plugin|macro|binaryTarget)\(\s*name:\s*"(?<name>\w+)"
     (?:,\s*dependencies:\s*\[(?<dependencies>[^\]]*)\])?
     /#
@@ -56,7 +57,8 @@ func targets(inManifest file: File) -> [Target] {
 
 /// The module that a line imports.
 func importedModule(_ line: Substring) -> String? {
-  let form = #/
+  let form =
+    #/
     ^\s*(?:@\w+(?:\(\w+\))?\s+|package\s+|public\s+|internal\s+|fileprivate\s+|private\s+)*import\s+
     (?:(?:struct|class|enum|protocol|typealias|func|let|var)\s+)?(\w+)
     /#

@@ -11,14 +11,17 @@ func lengthComplaints(_ file: File) -> [Complaint] {
 /// Words that say that something is unfinished.
 func unfinishedComplaints(_ file: File) -> [Complaint] {
   file.complaints { line in
-    line.firstMatch(of: #/\b(TODO|FIXME|XXX|HACK)\b/#).map { "\($0.output.1): finish it, or say what happens until then" }
+    line.firstMatch(of: #/\b(TODO|FIXME|XXX|HACK)\b/#).map {
+      "\($0.output.1): finish it, or say what happens until then"
+    }
   }
 }
 
 /// Paths that only exist on somebody's machine, and hosts of package registries: their clients know them.
 func machineComplaints(_ file: File) -> [Complaint] {
   let path = #/(?:^|[^\w.~}-])(/(?:work|root|home|Users|opt/swift|var/folders)/|\.\./shared\b)/#
-  let registry = #/
+  let registry =
+    #/
     \b(?:pypi\.(?:org|python\.org)|files\.pythonhosted\.org|(?:deb|security|snapshot|ftp)(?:\.\w+)?\.debian\.org
     |registry\.npmjs\.org|crates\.io|proxy\.golang\.org|docker\.io|ghcr\.io)\b
     /#
@@ -32,7 +35,9 @@ func machineComplaints(_ file: File) -> [Complaint] {
 func unsafeComplaints(_ file: File) -> [Complaint] {
   guard file.isSwift else { return [] }
   return file.lines.indices.compactMap { index in
-    guard let found = file.lines[index].firstMatch(of: #/@unchecked Sendable|nonisolated\(unsafe\)/#) else { return nil }
+    guard let found = file.lines[index].firstMatch(of: #/@unchecked Sendable|nonisolated\(unsafe\)/#) else {
+      return nil
+    }
     let above = file.lines[..<index].reversed().prefix { $0.contains(#/^\s*(//|@)/#) }
     if above.contains(where: { $0.contains(#/\b[Bb]ecause\b/#) }) { return nil }
     return Complaint(

@@ -42,11 +42,14 @@ import Testing
     ("import Posix", "Broker imports Posix, which Package.swift does not say"),
   ])
   func forbiddenImports(line: String, complaint: String) {
-    let found = importComplaints(File("Sources/Broker/Producer.swift", "// x\n" + line), targets(inManifest: Self.manifest))
+    let found = importComplaints(
+      File("Sources/Broker/Producer.swift", "// x\n" + line), targets(inManifest: Self.manifest))
     #expect(found.count == 1 && found[0].line == 2 && found[0].text.hasPrefix(complaint), "\(found)")
   }
 
-  @Test(arguments: ["import CRdKafka", "import Glibc", "import FoundationEssentials", "// import Foundation", "let important = 1"])
+  @Test(arguments: [
+    "import CRdKafka", "import Glibc", "import FoundationEssentials", "// import Foundation", "let important = 1",
+  ])
   func allowedImports(line: String) {
     #expect(importComplaints(File("Sources/Broker/Producer.swift", line), targets(inManifest: Self.manifest)).isEmpty)
   }
@@ -70,7 +73,9 @@ import Testing
     #expect(machineComplaints(File("a.md", line)).count == 1)
   }
 
-  @Test(arguments: ["a network/work/flow", "/data/ring", "${HOME}/work/x", "https://github.com/apple/swift", "root/home"])
+  @Test(arguments: [
+    "a network/work/flow", "/data/ring", "${HOME}/work/x", "https://github.com/apple/swift", "root/home",
+  ])
   func placesEverywhere(line: String) {
     #expect(machineComplaints(File("a.md", line)).isEmpty)
   }
@@ -111,9 +116,11 @@ import Testing
   }
 
   @Test func settingsInDocuments() {
-    let table = File("Keys.swift", #"  key("log", nil, "x"),\#n  key("log.level", "info", "x"),\#n  key("gateway", nil, "x"),"#)
+    let table = File(
+      "Keys.swift", #"  key("log", nil, "x"),\#n  key("log.level", "info", "x"),\#n  key("gateway", nil, "x"),"#)
     #expect(settingsKeys(inTable: table) == ["log.level", "gateway"])
-    let complaints = undocumentedComplaints(File("README.md", "`log.level` of a gateway"), keys: ["log.level", "gateway"])
+    let complaints = undocumentedComplaints(
+      File("README.md", "`log.level` of a gateway"), keys: ["log.level", "gateway"])
     #expect(complaints.map(\.text) == ["the setting `gateway` is not mentioned"])
   }
 }
