@@ -1,0 +1,55 @@
+// Rules about what the documents promise: commands that exist, links that lead somewhere, every setting explained.
+
+/// `Toolchain/dev VERB` in a document is a command that works: its script is there.
+func commandComplaints(_ file: File, paths: Set<String>) -> [Complaint] {
+  file.lines.enumerated().flatMap { index, line in
+    line.matches(of: #/Toolchain/dev\s+([a-z][a-z-]*)/#).compactMap { match in
+      let script = "Toolchain/\(match.output.1).sh"
+      let text = "'Toolchain/dev \(match.output.1)': there is no \(script)"
+      return paths.contains(script) ? nil : Complaint(path: file.path, line: index + 1, text: text)
+    }
+  }
+}
+
+/// Relative links lead to a file or a directory of the repository; links into a document, to one of its headings.
+func linkComplaints(_ file: File, paths: Set<String>) -> [Complaint] {
+  let folder = file.path.split(separator: "/").dropLast().map(String.init)
+  let anchors = Set(file.lines.filter { $0.hasPrefix("#") }.map(anchor))
+  return file.lines.enumerated().flatMap { index, line in
+    line.matches(of: #/\]\(([^)\s]+)\)/#).compactMap { match in
+      let target = match.output.1
+      let complaint = Complaint(path: file.path, line: index + 1, text: "'\(target)' leads nowhere")
+      if target.contains(#/^[a-z]+:/#) { return nil }
+      if target.hasPrefix("#") { return anchors.contains(String(target.dropFirst())) ? nil : complaint }
+      let path = resolve(target.prefix { $0 != "#" }, in: folder)
+      return paths.contains { $0 == path || $0.hasPrefix(path + "/") } ? nil : complaint
+    }
+  }
+}
+
+/// A heading as GitHub makes an anchor of it.
+private func anchor(_ heading: Substring) -> String {
+  let text = heading.drop { $0 == "#" }.drop { $0 == " " }.lowercased()
+  return String(text.compactMap { $0 == " " ? "-" : $0.isLetter || $0.isNumber || "-_".contains($0) ? $0 : nil })
+}
+
+private func resolve(_ target: Substring, in folder: [String]) -> String {
+  var parts = folder
+  for part in target.split(separator: "/") where part != "." {
+    if part == ".." { _ = parts.popLast() } else { parts.append(String(part)) }
+  }
+  return parts.joined(separator: "/")
+}
+
+/// The paths in the table of settings (Sources/Settings/Keys.swift) that take a value: groups are not among them.
+func settingsKeys(inTable file: File) -> [String] {
+  let all = file.lines.compactMap { $0.firstMatch(of: #/^\s*key\("([^"]+)"/#).map { String($0.output.1) } }
+  return all.filter { key in !all.contains { $0.hasPrefix(key + ".") || $0.hasPrefix(key + "[].") } }
+}
+
+/// Every setting stands in the document, in backticks, by its full path.
+func undocumentedComplaints(_ file: File, keys: [String]) -> [Complaint] {
+  let text = file.lines.joined(separator: "\n")
+  return keys.filter { !text.contains("`\($0)`") }
+    .map { Complaint(path: file.path, line: 1, text: "the setting `\($0)` is not mentioned") }
+}

@@ -1,0 +1,78 @@
+import Foundation
+import Testing
+
+/// The rules, applied to this repository: all files that git has or would take.
+@Suite struct RepositoryTests {
+  static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  let paths: [String]
+
+  init() throws {
+    let git = Process()
+    let output = Pipe()
+    git.executableURL = URL(filePath: "/usr/bin/env")
+    git.arguments = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    git.currentDirectoryURL = Self.root
+    git.standardOutput = output
+    try git.run()
+    let listed = output.fileHandleForReading.readDataToEndOfFile()
+    git.waitUntilExit()
+    try #require(git.terminationStatus == 0, "these tests need a git checkout and git")
+    paths = listed.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+      .filter { FileManager.default.fileExists(atPath: Self.root.appending(path: $0).path) }
+  }
+
+  func file(_ path: String) throws -> File {
+    File(path, String(decoding: try Data(contentsOf: Self.root.appending(path: path)), as: UTF8.self))
+  }
+
+  /// All text files but those of this test, which names what it forbids, and the licence.
+  func files(_ isWanted: (String) -> Bool = { _ in true }) throws -> [File] {
+    try paths.filter { !$0.hasPrefix("Tests/TidyTests/") && $0 != "LICENSE" && isWanted($0) }.map(file)
+  }
+
+  func expectNone(_ complaints: [Complaint]) {
+    #expect(complaints.isEmpty, "\n\(complaints.map(\.description).joined(separator: "\n"))")
+  }
+
+  @Test func modulesImportWhatTheyMay() throws {
+    let manifest = try file("Package.swift")
+    let targets = targets(inManifest: manifest)
+    #expect(targets.count > 5, "Package.swift could not be read as text")
+    expectNone(manifestComplaints(manifest))
+    expectNone(try files { $0.hasPrefix("Sources/") }.flatMap { importComplaints($0, targets) })
+  }
+
+  @Test func filesAreShort() throws {
+    expectNone(try files().flatMap(lengthComplaints))
+  }
+
+  @Test func nothingIsUnfinished() throws {
+    expectNone(try files().flatMap(unfinishedComplaints))
+  }
+
+  @Test func nothingKnowsAMachine() throws {
+    expectNone(try files().flatMap(machineComplaints))
+  }
+
+  @Test func unsafePromisesSayWhy() throws {
+    expectNone(try files().flatMap(unsafeComplaints))
+  }
+
+  @Test func onlySourcesAreTracked() {
+    expectNone(trackedComplaints(paths))
+  }
+
+  @Test func documentsKeepTheirPromises() throws {
+    let documents = try files { $0.hasSuffix(".md") }
+    expectNone(documents.flatMap { commandComplaints($0, paths: Set(paths)) })
+    expectNone(documents.flatMap { linkComplaints($0, paths: Set(paths)) })
+  }
+
+  @Test func everySettingIsInTheReadme() throws {
+    let keys = settingsKeys(inTable: try file("Sources/Settings/Keys.swift"))
+    #expect(keys.count > 10, "the table of settings could not be read as text")
+    expectNone(undocumentedComplaints(try file("README.md"), keys: keys))
+  }
+}

@@ -1,0 +1,126 @@
+import Testing
+
+/// Every rule refuses a bad example: a rule that cannot fail is none.
+@Suite struct RulesTests {
+  static let manifest = File(
+    "Package.swift",
+    """
+    let package = Package(
+      targets: [
+        .systemLibrary(name: "CRdKafka"),
+        .target(name: "Frames"),
+        .target(
+          name: "Broker",
+          dependencies: ["CRdKafka", "Frames"]),
+        .target(name: "Helpers", dependencies: ["Frames"]),
+        .executableTarget(
+          name: "camgate",
+          dependencies: ["Broker", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+        .testTarget(name: "BrokerTests", dependencies: ["Broker", "Gateway"]),
+      ])
+    """)
+
+  @Test func manifestIsRead() {
+    let found = targets(inManifest: Self.manifest)
+    #expect(found.map(\.name) == ["CRdKafka", "Frames", "Broker", "Helpers", "camgate", "BrokerTests"])
+    #expect(found[2] == Target(name: "Broker", line: 5, isTest: false, dependencies: ["CRdKafka", "Frames"]))
+    #expect(found[4].dependencies.isSuperset(of: ["Broker", "ArgumentParser"]))
+  }
+
+  @Test func forbiddenArrowsInTheManifest() {
+    let texts = manifestComplaints(Self.manifest).map(\.description)
+    #expect(texts.contains("Package.swift:5: Broker may not know Frames"))
+    #expect(texts.contains { $0.hasPrefix("Package.swift:8: Helpers is not in the table") })
+    #expect(!texts.contains { $0.contains("BrokerTests") || $0.contains("ArgumentParser") })
+  }
+
+  @Test(arguments: [
+    ("import Foundation", "no Foundation here"),
+    ("@preconcurrency import Foundation", "no Foundation here"),
+    ("import struct Frames.Frame", "Broker may not import Frames"),
+    ("package import Capture", "Broker may not import Capture"),
+    ("import Posix", "Broker imports Posix, which Package.swift does not say"),
+  ])
+  func forbiddenImports(line: String, complaint: String) {
+    let found = importComplaints(
+      File("Sources/Broker/Producer.swift", "// x\n" + line), targets(inManifest: Self.manifest))
+    #expect(found.count == 1 && found[0].line == 2 && found[0].text.hasPrefix(complaint), "\(found)")
+  }
+
+  @Test(arguments: [
+    "import CRdKafka", "import Glibc", "import FoundationEssentials", "// import Foundation", "let important = 1",
+  ])
+  func allowedImports(line: String) {
+    #expect(importComplaints(File("Sources/Broker/Producer.swift", line), targets(inManifest: Self.manifest)).isEmpty)
+  }
+
+  @Test func longFiles() {
+    let lines = { String(repeating: "x\n", count: $0) }
+    #expect(lengthComplaints(File("Sources/A/A.swift", lines(400))).isEmpty)
+    #expect(lengthComplaints(File("Sources/A/A.swift", lines(401))).count == 1)
+    #expect(lengthComplaints(File("LICENSE", lines(401))).isEmpty)
+  }
+
+  @Test func unfinishedWork() {
+    #expect(unfinishedComplaints(File("a.py", "# TODO: later\n# todo\n# FIXME")).map(\.line) == [1, 3])
+  }
+
+  @Test(arguments: [
+    "see /work/main", "cd ../shared/design", "HOME=/root/x", "open('/home/jane/x')",
+    "https://pypi.org/simple", "deb http://deb.debian.org/debian bookworm main",
+  ])
+  func machinesAndRegistries(line: String) {
+    #expect(machineComplaints(File("a.md", line)).count == 1)
+  }
+
+  @Test(arguments: [
+    "a network/work/flow", "/data/ring", "${HOME}/work/x", "https://github.com/apple/swift", "root/home",
+  ])
+  func placesEverywhere(line: String) {
+    #expect(machineComplaints(File("a.md", line)).isEmpty)
+  }
+
+  @Test func unsafePromises() {
+    let file = File(
+      "Sources/A/A.swift",
+      """
+      // Unchecked because the mutex guards it.
+      @frozen
+      final class A: @unchecked Sendable {}
+
+      /// Says what it is, not why.
+      final class B: @unchecked Sendable {}
+      nonisolated(unsafe) var count = 0
+      """)
+    #expect(unsafeComplaints(file).map(\.line) == [6, 7])
+  }
+
+  @Test func trackedFiles() {
+    let bad = ["Package.resolved", ".build-lint/x.o", "Toolchain/__pycache__/a.pyc"]
+    #expect(trackedComplaints(bad + ["Package.swift", ".ci/run"]).map(\.path) == bad)
+  }
+
+  @Test func commandsOfDocuments() {
+    let file = File("README.md", "Run `Toolchain/dev demo --json`, then\n    Toolchain/dev frobnicate")
+    #expect(commandComplaints(file, paths: ["Toolchain/demo.sh"]).map(\.line) == [2])
+  }
+
+  @Test func linksOfDocuments() {
+    let text = """
+      # A fine start
+      [a](image/config) [b](../README.md) [c](#a-fine-start) [d](https://example.org/x)
+      [e](missing.md)
+      [f](#nowhere)
+      """
+    #expect(linkComplaints(File("doc/A.md", text), paths: ["doc/image/config/x", "README.md"]).map(\.line) == [3, 4])
+  }
+
+  @Test func settingsInDocuments() {
+    let table = File(
+      "Keys.swift", #"  key("log", nil, "x"),\#n  key("log.level", "info", "x"),\#n  key("gateway", nil, "x"),"#)
+    #expect(settingsKeys(inTable: table) == ["log.level", "gateway"])
+    let complaints = undocumentedComplaints(
+      File("README.md", "`log.level` of a gateway"), keys: ["log.level", "gateway"])
+    #expect(complaints.map(\.text) == ["the setting `gateway` is not mentioned"])
+  }
+}

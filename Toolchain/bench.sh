@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Benchmarks: a table on standard error, one JSON line at the end of standard output.
+# usage: Toolchain/dev bench NAME [options]     names: the files in Toolchain/bench
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+names=$(cd "$ROOT/Toolchain/bench" && echo *.py)
+bench=$ROOT/Toolchain/bench/${1:-}.py
+[ -f "$bench" ] || die 64 "bench knows ${names//.py/}, not '${1:-}'"
+
+"$ROOT/Toolchain/setup.sh" build test
+cd "$ROOT"
+say "building (release)"
+swift build -c release --product camgate >&2
+CAMGATE="$(swift build -c release --show-bin-path)/camgate" exec "$(venv_directory)/bin/python" "$bench" "${@:2}"

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Everything that can be tested on this machine: units, tables, real cameras and brokers.
+# usage: Toolchain/dev test [options of `swift test`, as --filter NAME]
+#        Toolchain/dev test --arm      the same tests, cross-compiled, under emulation
+#        Toolchain/dev test --long     what takes hours
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+case ${1:-} in
+  --arm | --long)
+    lane=$ROOT/Toolchain/test-${1#--}.sh
+    [ -x "$lane" ] || die 64 "test $1 comes later"
+    exec "$lane" "${@:2}"
+    ;;
+esac
+
+"$ROOT/Toolchain/setup.sh" all
+cd "$ROOT"
+# Both: the executable for the integration tests, and the tests.
+swift build "${SWIFT_FLAGS[@]}"
+swift build --build-tests "${SWIFT_FLAGS[@]}"
+if [ $# -eq 0 ]; then
+  say "testing the test bench"
+  "$TESTBED/run" selftest
+fi
+swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" "$@"
