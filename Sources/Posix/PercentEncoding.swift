@@ -39,8 +39,9 @@ package enum PercentEncoding {
     return String(decoding: result, as: UTF8.self)
   }
 
-  /// `text` in which the login of every `scheme://login@host` is replaced by `***`. A login reaches to the last `@` in
-  /// front of the next space, quote or slash, so that a password with an `@` in it is hidden whole.
+  /// `text` in which the login of every `scheme://login@host` is replaced by `***`. What may be a
+  /// login reaches to the last `@` in front of the next space or quote, so that a password with an `@` or a `/` in it is
+  /// hidden whole; a path with an `@` in it hides the host too, which does less harm.
   package static func maskingLogins(in text: String) -> String {
     let bytes = Array(text.utf8)
     let mark = Array("://".utf8)
@@ -53,7 +54,7 @@ package enum PercentEncoding {
         continue
       }
       let start = index + mark.count
-      let end = bytes[start...].firstIndex { " \t\r\n\"'<>/".utf8.contains($0) } ?? bytes.count
+      let end = bytes[start...].firstIndex { " \t\r\n\"'<>".utf8.contains($0) } ?? bytes.count
       result += mark
       if let at = bytes[start..<end].lastIndex(of: UInt8(ascii: "@")) {
         result += "***".utf8

@@ -11,7 +11,7 @@ enum CameraReader {
     _ node: YAMLNode, path: String, lines: inout [CameraName: Int], _ context: inout ReadingContext
   ) -> Configuration.Camera? {
     let section = Section(node, path: path, schemaPath: "cameras[]", context: &context)
-    guard case .mapping = node.content else { return nil }
+    guard section.isBlock else { return nil }
     let name = readName(section, lines: &lines, &context)
     let source = readSource(section, &context)
     var timeouts = CameraDescription.Timeouts()
@@ -58,6 +58,9 @@ enum CameraReader {
     case "rtsp": return readRTSP(url, section, at: node, &context)
     case "file": return readFile(url[url.index(after: colon)...], section, at: node, &context)
     case "test": return readTest(url[url.index(after: colon)...], path: path, at: node, &context)
+    case "rtsps":
+      context.report(path, "encrypted RTSP (rtsps) is not supported yet; use rtsp", at: node)
+      return nil
     default:
       let suggestion = Suggestion.text(for: scheme, among: schemes)
       let help = suggestion.isEmpty ? " (known: \(schemes.joined(separator: ", ")))" : suggestion
@@ -90,11 +93,11 @@ enum CameraReader {
     }
     let rest = url.dropFirst("rtsp://".count)
     let authority = rest.prefix { $0 != "/" && $0 != "?" }
-    // A password may hold an unencoded '@' or '/': the login then reaches to the last '@'.
-    let at = rest.lastIndex(of: "@").flatMap { $0 < authority.endIndex ? authority.lastIndex(of: "@") : $0 }
+    let at = authority.lastIndex(of: "@")
     let hostAndPath = at.map { rest[rest.index(after: $0)...] } ?? rest
-    guard let host = hostAndPath.first, host != "/", host != ":", !hostAndPath.contains(where: \.isWhitespace) else {
-      context.report(path, "the host is missing, or there is a space; expected rtsp://HOST/PATH", at: node)
+    guard isHost(hostAndPath.prefix { $0 != "/" && $0 != "?" }), !hostAndPath.contains(where: \.isWhitespace) else {
+      context.report(
+        path, "expected rtsp://HOST[:PORT]/PATH; a login belongs in username and password_file", at: node)
       return nil
     }
     var login = readLogin(section, &context)
@@ -111,6 +114,14 @@ enum CameraReader {
     }
     return .rtsp(
       url: "rtsp://" + hostAndPath, login: login, transport: section.word("transport", &context) ?? .tcp)
+  }
+
+  /// `host` or `host:port`; IPv6 addresses stand in brackets.
+  private static func isHost(_ text: Substring) -> Bool {
+    let hostEnd = text.first == "[" ? text.firstIndex(of: "]").map { text.index(after: $0) } : text.firstIndex(of: ":")
+    let (host, rest) = (text[..<(hostEnd ?? text.endIndex)], text[(hostEnd ?? text.endIndex)...])
+    if host.isEmpty || (text.first == "[" && hostEnd == nil) { return false }
+    return rest.isEmpty || (rest.first == ":" && (UInt16(rest.dropFirst()) ?? 0) > 0)
   }
 
   private static func readLogin(

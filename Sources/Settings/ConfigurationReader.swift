@@ -21,7 +21,7 @@ struct ConfigurationReader {
 
   private func required(_ name: String, in section: Section, _ context: inout ReadingContext) -> YAMLNode? {
     if let value = section.value(name) { return value }
-    context.report(section.path, "the key '\(name)' is missing", at: section.node.firstKey)
+    if section.isBlock { context.report(section.path, "the key '\(name)' is missing", at: section.node.firstKey) }
     return nil
   }
 

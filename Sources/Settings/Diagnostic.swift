@@ -24,11 +24,11 @@ package struct Diagnostic: Sendable, Equatable {
     guard let line = source.shownLine(mark.line) else { return text }
     let number = String(mark.line + 1)
     let gutter = String(repeating: " ", count: max(0, 5 - number.count)) + number
-    let characters = Array(line.unicodeScalars)
-    // Tabs stay tabs, so that the caret stands right below whatever a tab's width is.
-    let indent = String(
-      String.UnicodeScalarView((0..<mark.column).map { $0 < characters.count && characters[$0] == "\t" ? "\t" : " " }))
-    let underlined = max(1, min(length, characters.count - mark.column))
+    // What is masked in front of the place moves it. Tabs stay tabs, so that the caret stands right below whatever a
+    // tab's width is.
+    let before = source.shownLine(mark.line, prefix: mark.column) ?? ""
+    let indent = String(String.UnicodeScalarView(before.unicodeScalars.map { $0 == "\t" ? "\t" : " " }))
+    let underlined = max(1, min(length, line.unicodeScalars.count - before.unicodeScalars.count))
     text += "\n\(gutter) | \(line)\n      | \(indent)^\(String(repeating: "~", count: underlined - 1))"
     return text
   }

@@ -54,6 +54,8 @@ struct ReadingContext {
 struct Section {
   let path: String
   let node: YAMLNode
+  /// Whether `node` is a block of keys at all; if not, that was reported.
+  private(set) var isBlock = false
   private var entries: [String: (key: YAMLNode, value: YAMLNode)] = [:]
 
   /// Reads the keys of `node`; unknown and doubled ones are reported. `schemaPath` is the path in `SettingsKey.all`.
@@ -65,6 +67,7 @@ struct Section {
       }
       return
     }
+    isBlock = true
     let known = SettingsKey.names(below: schemaPath)
     for (key, value) in pairs {
       guard case .scalar(let name, _) = key.content else {

@@ -78,8 +78,10 @@ package struct SettingsFile: Sendable {
       reader.read(root, &context)
       return reader.configuration
     } catch {
+      let remedy = source.isIndentedWithTab(error.mark.line) ? "; indent with spaces, not with tabs" : ""
       context.diagnostics.append(
-        Diagnostic(severity: .error, path: "", message: "not YAML: \(error.message)", mark: error.mark, length: 1))
+        Diagnostic(
+          severity: .error, path: "", message: "not YAML: \(error.message)\(remedy)", mark: error.mark, length: 1))
       return nil
     }
   }

@@ -18,10 +18,16 @@ package struct SourceText: Sendable {
     }
   }
 
-  /// The line with this number (from 0) as it may be shown.
-  func shownLine(_ number: Int) -> String? {
+  /// The line with this number (from 0), or its first `prefix` characters, as it may be shown; nil when there is none.
+  func shownLine(_ number: Int, prefix: Int = .max) -> String? {
     guard lines.indices.contains(number) else { return nil }
-    return PercentEncoding.maskingLogins(in: SourceText.maskingSecretValue(in: lines[number]))
+    let line = String(String.UnicodeScalarView(lines[number].unicodeScalars.prefix(prefix)))
+    return PercentEncoding.maskingLogins(in: SourceText.maskingSecretValue(in: line))
+  }
+
+  /// Whether the line is indented with a tab, which YAML forbids.
+  func isIndentedWithTab(_ number: Int) -> Bool {
+    lines.indices.contains(number) && lines[number].prefix { $0 == " " || $0 == "\t" }.contains("\t")
   }
 
   /// The first byte that is not UTF-8, as a place; nil when all are.

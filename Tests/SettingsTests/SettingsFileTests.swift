@@ -1,0 +1,161 @@
+import Foundation
+import Frames
+import Testing
+
+@testable import Settings
+
+@Suite struct SettingsFileTests {
+  private func read(_ text: String, directory: String = "", environment: [String: String] = [:]) -> SettingsFile {
+    SettingsFile(name: "s.yaml", bytes: Array(text.utf8), directory: directory, environment: environment)
+  }
+
+  private func cameras(_ list: String) throws -> [Configuration.Camera] {
+    let file = read("kafka: {brokers: [k]}\ncameras:\n" + list)
+    return try #require(file.configuration, "\(file.report)").cameras
+  }
+
+  @Test func brokersGetTheirPortAndMayBeAWordOrAList() throws {
+    func brokers(_ text: String) -> [String]? {
+      read("kafka: {brokers: \(text)}\ncameras: [{name: a, url: 'test:'}]").configuration?.kafka.brokers
+    }
+    #expect(brokers("k") == ["k:9092"])
+    #expect(
+      brokers("[k:1, '[::1]:2', '[fe80::1]', 10.0.0.1]") == ["k:1", "[::1]:2", "[fe80::1]:9092", "10.0.0.1:9092"])
+    #expect(brokers("'a:1,b:2'") == ["a:1", "b:2"])
+    #expect(brokers("'a:0'") == nil)
+    #expect(brokers("'[::1'") == nil)
+  }
+
+  @Test func environmentIsPutInEverywhere() throws {
+    let file = read(
+      "gateway: dock-${N}\nkafka: {brokers: ['${HOST}:${PORT}'], properties: {client.rack: 'a$$b'}}\n"
+        + "cameras: [{name: a, url: 'rtsp://h/${N}'}]",
+      environment: ["N": "7", "HOST": "k", "PORT": "1"])
+    let settings = try #require(file.configuration, "\(file.report)")
+    #expect(settings.gateway == "dock-7")
+    #expect(settings.kafka.brokers == ["k:1"])
+    #expect(settings.kafka.properties.map(\.value) == ["a$b"])
+    #expect(settings.cameras[0].description.source == .rtsp(url: "rtsp://h/7", login: nil, transport: .tcp))
+  }
+
+  @Test func gatewayIsTheHostNameByDefault() {
+    let text = "kafka: {brokers: [k]}\ncameras: [{name: a, url: 'test:'}]"
+    #expect(read(text, environment: ["HOSTNAME": "host-1"]).configuration?.gateway == "host-1")
+    #expect(read(text).configuration?.gateway.isEmpty == false)
+    #expect(read("gateway: ${HOSTNAME}\n" + text).configuration?.gateway.isEmpty == false)
+  }
+
+  @Test func sourcesOfAllKinds() throws {
+    let list = try cameras(
+      """
+        - {name: a, url: "rtsp://10.0.0.1:8554/x?y=1#z", transport: udp, topic: other}
+        - {name: b, url: "file:/tmp/clip.mp4", loop: true}
+        - {name: c, url: "test:320x240@10", timeouts: {connect: 1s, first_frame: 250ms, next_frame: 2m}}
+        - {name: d, url: "test:"}
+      """)
+    #expect(list[0].description.source == .rtsp(url: "rtsp://10.0.0.1:8554/x?y=1#z", login: nil, transport: .udp))
+    #expect(list.map(\.topic) == ["other", nil, nil, nil])
+    #expect(list[1].description.source == .file(path: "/tmp/clip.mp4", loops: true))
+    #expect(list[2].description.source == .test(width: 320, height: 240, fps: 10))
+    #expect(list[2].description.timeouts.firstFrame == .milliseconds(250))
+    #expect(list[2].description.timeouts.nextFrame == .seconds(120))
+    #expect(list[3].description.source == .test(width: 640, height: 480, fps: 15))
+  }
+
+  @Test(arguments: [
+    ("rtsp://viewer:secret@h/1", "viewer", "secret"), ("rtsp://viewer:p%40ss%3Aw0rd@h/1", "viewer", "p@ss:w0rd"),
+    ("rtsp://viewer:p@ss:w0rd@h/1", "viewer", "p@ss:w0rd"),
+    ("rtsp://viewer@h/1", "viewer", ""), ("rtsp://us%20er:%2541@h/1", "us er", "%41"),
+  ])
+  func aLoginIsTakenOutOfTheURL(_ url: String, _ user: String, _ password: String) throws {
+    let file = read("kafka: {brokers: [k]}\ncameras: [{name: a, url: '\(url)'}]")
+    let settings = try #require(file.configuration, "\(file.report)")
+    let login = CameraDescription.Login(username: user, password: password)
+    #expect(settings.cameras[0].description.source == .rtsp(url: "rtsp://h/1", login: login, transport: .tcp))
+    #expect(file.diagnostics.map(\.severity) == [.warning])
+    #expect(settings.secrets == [password])
+    #expect(password.isEmpty || !settings.rendered.contains(password))
+    #expect(password.isEmpty || !file.report.contains(password))
+  }
+
+  @Test func passwordFileIsRelativeToTheSettingsFileAndLosesItsLineEnd() throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("settings-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try Data("p@ss w0rd \r\n".utf8).write(to: folder.appendingPathComponent("secret"))
+    let settings = folder.appendingPathComponent("camgate.yaml")
+    try Data(
+      "kafka: {brokers: [k]}\ncameras: [{name: a, url: 'rtsp://h/1', username: u, password_file: secret}]".utf8
+    ).write(to: settings)
+    let file = SettingsFile(path: settings.path, environment: [:])
+    let login = CameraDescription.Login(username: "u", password: "p@ss w0rd ")
+    #expect(
+      file.configuration?.cameras[0].description.source == .rtsp(url: "rtsp://h/1", login: login, transport: .tcp),
+      "\(file.report)")
+  }
+
+  @Test func aFileThatCannotBeReadIsAnErrorWithItsName() {
+    #expect(
+      SettingsFile(path: "/nowhere/camgate.yaml").report
+        == "/nowhere/camgate.yaml: error: cannot be read: No such file or directory")
+    #expect(SettingsFile(path: "/dev/zero").report.contains("larger than 1 MiB"))
+    #expect(SettingsFile(path: "/").report.contains("cannot be read"))
+  }
+
+  @Test func whatIsRenderedCanBeReadAgain() throws {
+    let text = """
+      gateway: dock-7
+      kafka:
+        brokers: [k:1, '[::1]:2']
+        message_max_bytes: 1500000B
+        properties: {ssl.ca.location: '/a b/"c".pem', sasl.password: geheim, client.rack: 'x$$y: z'}
+      buffer: {memory: 64MiB}
+      cameras:
+        - {name: a, url: 'rtsp://u:geheim2@h/1 '}
+        - {name: b, url: 'file:/tmp/ü - 1.mp4', loop: true}
+        - {name: c, url: 'test:32x32@1', timeouts: {next_frame: 1500ms}, topic: t}
+      stop_timeout: 90s
+      log: {level: debug, format: json}
+      """.replacing("h/1 ", with: "h/1")
+    let first = try #require(read(text).configuration)
+    #expect(!first.rendered.contains("geheim"))
+    let again = read(first.rendered)
+    let second = try #require(again.configuration, "\(again.report)\n\(first.rendered)")
+    #expect(second.rendered == first.rendered)
+    #expect(second.kafka.properties[0].value == "/a b/\"c\".pem")
+  }
+
+  @Test func aRefusedPropertyIsReportedAtItsPlace() throws {
+    let file = read("kafka:\n  brokers: [k]\n  properties:\n    foo.bar: 1\ncameras: [{name: a, url: 'test:'}]")
+    let property = try #require(file.properties.first)
+    #expect(
+      file.refusal(of: property, message: "No such property").rendered(in: file.source) == """
+        s.yaml:4:5: error: kafka.properties.foo.bar: No such property
+            4 |     foo.bar: 1
+              |     ^~~~~~~
+        """)
+  }
+
+  @Test func unitsAreReadAndWritten() {
+    for (text, value) in [("512KiB", 512 << 10), ("8GiB", 8 << 30), ("1TiB", 1 << 40), ("3MB", 3_000_000), ("7B", 7)] {
+      #expect(Units.size(text) == value)
+    }
+    for text in ["", "1", "MiB", "-1MiB", "1.5GiB", "1mib", "99999999999TiB", "1 MiB x"] {
+      #expect(Units.size(text) == nil)
+    }
+    #expect(Units.text(size: 32 << 20) == "32MiB")
+    #expect(Units.text(size: 1_500_000) == "1500000B")
+    #expect(Units.duration("2m") == .seconds(120))
+    #expect(Units.text(duration: .seconds(120)) == "2m")
+    #expect(Units.text(duration: .milliseconds(1_500)) == "1500ms")
+    #expect(Units.text(duration: .zero) == "0ms")
+    for text in ["", "5", "s", "5 years", "-1s", "1.5s"] { #expect(Units.duration(text) == nil) }
+  }
+
+  @Test func suggestionsAreNear() {
+    #expect(Suggestion.text(for: "rstp", among: ["rtsp", "file"]) == "; did you mean 'rtsp'?")
+    #expect(Suggestion.text(for: "colour", among: ["topic", "url"]) == "")
+    #expect(Suggestion.distance("kitten", "sitting") == 3)
+    #expect(Suggestion.distance("ab", "ba") == 1)
+  }
+}
