@@ -110,7 +110,7 @@ def check(messages, *options):
     for message in messages:
         subject.add(message, 1)
     for camera in subject.cameras.values():
-        camera.finish()
+        camera.finish(is_last=True)
     subject.check_presence()
     return subject.problems
 
@@ -191,6 +191,10 @@ class Records(unittest.TestCase):
         self.jpeg[5].data = self.jpeg[5].data[:-2]
         self.refused("bytes after EOI", self.jpeg)
         self.refused("no EOI", self.jpeg)
+
+    def test_the_end_may_cut_b_frames_off(self):
+        for count in range(26, 31):
+            self.assertEqual(check(good("h264b", count=count)), [])
 
     def test_keyframes(self):
         without_sets = self.h264[30]

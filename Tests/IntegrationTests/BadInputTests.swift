@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+
+extension IntegrationTests {
+  /// What people get wrong: each is named, with what is wrong and what happens next; nothing crashes, no password shows,
+  /// and the other cameras go on.
+  @Suite struct BadInputTests {
+    static let password = "hunter2-p@ss/word"
+    static let shownPasswords = [password, "hunter2-p%40ss%2Fword", "hunter2-p%40ss/word", "hunter2"]
+
+    @Test func badCamerasAreNamedAndTheOthersGoOn() throws {
+      let broker = try Testbed.broker()
+      let open = try Testbed.cameras("good=h264", "deaf=aac")
+      let guarded = try Testbed.cameras("gate=h264", options: ["--login", "viewer:right"])
+      let web = try Child("/usr/bin/python3", ["-u", "-m", "http.server", "--bind", "127.0.0.1", "0"])
+      let (banner, _) = try web.waitForOutput { $0.contains(" port ") }
+      let webPort = try #require(banner.firstMatch(of: #/ port (\d+)/#)?.output.1)
+      let mute = try Server("proxy", ["\(broker.port)"])
+      try mute.command("blackhole")
+      let files = FileManager.default.temporaryDirectory.appending(path: "camgate-test-\(UUID().uuidString)")
+      try FileManager.default.createDirectory(at: files, withIntermediateDirectories: true)
+      defer { try? FileManager.default.removeItem(at: files) }
+      try Data().write(to: files.appending(path: "empty.mp4"))
+      try Data("no film at all\n".utf8).write(to: files.appending(path: "text.mp4"))
+
+      let login = [
+        "username": "viewer", "password": "'\(Self.password)'", "timeouts": "{connect: 3s, first_frame: 3s}",
+      ]
+      let bad: [(name: String, url: String, says: [String])] = [
+        ("not-found", "rtsp://\(open.address)/nowhere", ["404"]),
+        ("wrong-password", try guarded.url("gate"), ["401", "password"]),
+        ("http-server", "rtsp://127.0.0.1:\(webPort)/gate", []),
+        ("kafka-broker", "rtsp://\(broker.address)/gate", []),
+        ("mute", "rtsp://\(mute.address)/gate", ["no answer in time"]),
+        ("nobody", "rtsp://127.0.0.1:\(try Testbed.freePort())/gate", ["nothing listens"]),
+        ("no-video", try open.url("deaf"), ["no", "video"]),
+        ("no-host", "rtsp://camera.invalid/gate", []),
+        ("empty-file", "file:\(files.path)/empty.mp4", []),
+        ("text-file", "file:\(files.path)/text.mp4", []),
+        ("no-file", "file:\(files.path)/missing.mp4", ["does not exist"]),
+      ]
+      let cameras = bad.map { camera in
+        Gateway.Camera(camera.name, camera.url, camera.url.hasPrefix("rtsp:") ? login : [:])
+      }
+      let gateway = try Gateway(
+        brokers: broker.address, [Gateway.Camera("good", try open.url("good"))] + cameras, more: "log: {level: debug}")
+      for (name, _, texts) in bad {
+        let (line, _) = try gateway.child.waitForErrors { $0.contains("camera \(name): ") && $0.contains("retry in") }
+        for text in texts { #expect(line.contains(text), "\(line)") }
+      }
+      let seen = try Testbed.read(broker, ["good"], frames: 60, follow: true, skip: ["decode"], mayComplain: true)
+      #expect(seen.frames >= 60)
+      try gateway.stop()
+      expectNoPassword(gateway.child)
+      withExtendedLifetime((web, guarded)) {}
+    }
+
+    /// The login may stand in the URL, too: it is taken out of it.
+    @Test func aPasswordInTheURLIsNeverPrinted() throws {
+      let guarded = try Testbed.cameras("gate=h264", options: ["--login", "viewer:right"])
+      let camera = Gateway.Camera(
+        "gate", try guarded.url("gate").replacing("//", with: "//viewer:hunter2-p%40ss%2Fword@"))
+      let gateway = try Gateway(brokers: "127.0.0.1:\(try Testbed.freePort())", [camera], more: "log: {level: debug}")
+      try gateway.waitForLog("camera gate", "401", "retry in")
+      try gateway.stop()
+      expectNoPassword(gateway.child)
+
+      let check = try Child(Testbed.camgate, ["check", gateway.directory.appending(path: "camgate.yaml").path])
+      #expect(try check.waitForExit() == .code(0), "\(check.transcript)")
+      #expect(check.output.contains { $0.contains("***") })
+      expectNoPassword(check)
+    }
+
+    /// A broker whose name does not resolve is an outage like any other.
+    @Test func anUnknownBrokerIsNamedAndRetried() throws {
+      let cameras = try Testbed.cameras("gate=h264")
+      let gateway = try Gateway(
+        brokers: "kafka.invalid:9092", [Gateway.Camera("gate", try cameras.url("gate"))], more: "stop_timeout: 500ms")
+      try gateway.waitForLog("camera gate", "streaming")
+      try gateway.waitForLog("kafka.invalid", "resolve", "retrying")
+      try gateway.stop()
+    }
+
+    @Test func aBrokenFileIsRefusedWithItsLine() throws {
+      let directory = try Gateway.settings(
+        brokers: "127.0.0.1:9092", [Gateway.Camera("gate", "rstp://10.0.0.21/stream1")])
+      defer { try? FileManager.default.removeItem(at: directory) }
+      for verb in ["check", "run"] {
+        let camgate = try Child(Testbed.camgate, [verb, directory.appending(path: "camgate.yaml").path])
+        #expect(try camgate.waitForExit() == .code(78), "\(camgate.transcript)")
+        #expect(
+          camgate.errors.contains { $0.contains("camgate.yaml:5:") && $0.contains("rtsp") }, "\(camgate.transcript)")
+      }
+    }
+
+    @Test(arguments: [["run"], ["run", "a", "b"], ["consume"], ["frobnicate"], ["consume", "--count", "0"]])
+    func badUsage(arguments: [String]) throws {
+      let camgate = try Child(Testbed.camgate, arguments)
+      #expect(try camgate.waitForExit() == .code(64), "\(camgate.transcript)")
+    }
+
+    private func expectNoPassword(_ child: Child, sourceLocation: SourceLocation = #_sourceLocation) {
+      let shown = (child.output + child.errors).filter { line in Self.shownPasswords.contains(where: line.contains) }
+      #expect(shown.isEmpty, "\(shown)", sourceLocation: sourceLocation)
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import Foundation
+import Testing
+
+/// All integration tests, one after another: they share two cores with cameras, brokers and decoders.
+@Suite(.serialized) struct IntegrationTests {}
+
+/// The programs under test, and the servers and the reader of Toolchain/testbed.
+enum Testbed {
+  static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  /// The executable built with these tests; it lies beside them. `CAMGATE` names another one.
+  static let camgate: String = {
+    if let named = ProcessInfo.processInfo.environment["CAMGATE"] { return named }
+    let tests = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+    return tests.deletingLastPathComponent().appending(path: "camgate").path
+  }()
+
+  /// A program of the test bench; `Toolchain/dev setup test` installs what it needs.
+  static func program(_ name: String, _ arguments: [String]) throws -> Child {
+    try Child(root.appending(path: "Toolchain/testbed/run").path, [name] + arguments)
+  }
+
+  /// RTSP cameras: `gate=h264` and so on (cameras.py).
+  static func cameras(_ shows: String..., options: [String] = []) throws -> Server {
+    try Server("cameras", options + shows)
+  }
+
+  /// A Kafka broker with the topic `cameras`.
+  static func broker(port: Int = 0, partitions: Int = 4) throws -> Server {
+    try Server("broker", ["--port", "\(port)", "--topic", "cameras:\(partitions)"])
+  }
+
+  /// A proxy in front of a broker, on which Kafka clients stay.
+  static func kafkaProxy(to broker: Server) throws -> Server {
+    try Server("proxy", ["\(broker.port)", "--kafka"])
+  }
+
+  /// A port of 127.0.0.1 on which nobody listened a moment ago.
+  static func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+      }
+    }
+    try #require(isBound)
+    return Int(address.sin_port.byteSwapped)
+  }
+}
+
+/// A server of the test bench: says READY with a JSON object, takes commands, ends with its input.
+final class Server: Sendable {
+  let child: Child
+  let port: Int
+  let urls: [String: String]
+
+  private struct Ready: Decodable {
+    let port: Int
+    let urls: [String: String]?
+  }
+
+  init(_ name: String, _ arguments: [String]) throws {
+    child = try Testbed.program(name, arguments)
+    let (line, _) = try child.waitForOutput(timeout: 120) { $0.hasPrefix("READY ") }
+    let ready = try JSONDecoder().decode(Ready.self, from: Data(line.dropFirst(6).utf8))
+    (port, urls) = (ready.port, ready.urls ?? [:])
+  }
+
+  var address: String { "127.0.0.1:\(port)" }
+
+  /// The URL of a camera.
+  func url(_ name: String) throws -> String { try #require(urls[name]) }
+
+  /// Sends a command and waits until it is carried out.
+  func command(_ text: String) throws {
+    let start = child.output.count
+    child.send(text)
+    let (answer, _) = try child.waitForOutput(from: start) { $0.hasSuffix(text) || $0.hasPrefix("ERROR") }
+    try #require(answer == "OK " + text)
+  }
+
+  /// Kills it as a power cut would.
+  func kill() throws {
+    child.signal(SIGKILL)
+    _ = try child.waitForExit()
+  }
+}
+
+/// What the independent reader found (reader.py).
+struct Findings: Decodable {
+  struct Camera: Decodable {
+    let frames: Int
+    let gaps: Int
+    let codec: String
+  }
+
+  let ok: Bool
+  let frames: Int
+  let gaps: Int
+  let lost: Int
+  let repeated: Int
+  let twice: Int
+  let cameras: [String: Camera]
+}
+
+extension Testbed {
+  /// Reads the topic `cameras` from its beginning: to its present end or, following it, until each camera has so many
+  /// frames. What the reader complains of fails the test, unless `mayComplain`.
+  @discardableResult
+  static func read(
+    _ broker: Server, _ cameras: [String], frames: Int = 1, follow: Bool = false, gaps: [String] = [],
+    skip: [String] = [], mayComplain: Bool = false, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> Findings {
+    var arguments = ["--brokers", broker.address, "--gateway", Gateway.name, "--frames", "\(frames)"]
+    arguments += cameras.flatMap { ["--camera", $0] } + skip.flatMap { ["--skip", $0] }
+    if follow { arguments += ["--follow", "--timeout", "120"] }
+    if !gaps.isEmpty { arguments += ["--gaps", gaps.joined(separator: ",")] }
+    let reader = try program("reader", arguments)
+    _ = try reader.waitForExit(timeout: 300)
+    let line = try #require(reader.output.last, "\(reader.transcript)", sourceLocation: sourceLocation)
+    let findings = try JSONDecoder().decode(Findings.self, from: Data(line.utf8))
+    #expect(findings.ok || mayComplain, "\(reader.transcript)", sourceLocation: sourceLocation)
+    return findings
+  }
+}
