@@ -35,15 +35,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
-    .testTarget(name: "PosixTests", dependencies: ["Posix"]),
-    .testTarget(name: "FramesTests", dependencies: ["Frames"]),
-    .testTarget(name: "CaptureTests", dependencies: ["Capture"]),
-    .testTarget(name: "ImagingTests", dependencies: ["Imaging"]),
-    .testTarget(name: "BacklogTests", dependencies: ["Backlog"]),
-    .testTarget(name: "BrokerTests", dependencies: ["Broker"]),
-    .testTarget(name: "DeliveryTests", dependencies: ["Delivery"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
-    .testTarget(name: "ConsumingTests", dependencies: ["Consuming"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
     .testTarget(name: "IntegrationTests", dependencies: ["Posix"]),
   ]
