@@ -29,6 +29,16 @@ package struct Entry: Sendable {
   static let overhead = 1_024
 }
 
+/// What becomes of frames that were taken.
+package enum Settlement: Sendable {
+  /// Acknowledged by the broker.
+  case finished(Entry)
+  /// Dropped after all, which the next frame of its lane tells.
+  case dropped(Entry, Gap.Reason)
+  /// Of one lane and in their order: to be taken again.
+  case putBack([Entry])
+}
+
 /// How many frames were dropped on purpose, by reason.
 package typealias DropCounts = [Gap.Reason: UInt64]
 

@@ -53,7 +53,7 @@ import Testing
     backlog.append(frame(byteCount: 0), to: front)
     let entry = try #require(backlog.take(until: soon) { _ in true })
     #expect(!backlog.waitUntilEmpty(until: .now()))
-    let thread = Thread.start(name: "finisher") { backlog.finish(entry) }
+    let thread = Thread.start(name: "finisher") { backlog.settle { [.finished(entry)] } }
     #expect(backlog.waitUntilEmpty(until: soon))
     thread.join()
   }
@@ -73,15 +73,16 @@ import Testing
     var missing: UInt64 = 0
     var turn = 0
     while true {
+      let isOver = cameras.allSatisfy { $0.join(until: .now()) }
       let entry = backlog.take(until: .now() + .milliseconds(1)) { _ in true }
       turn += 1
       if let entry, turn % 7 == 0 {
-        backlog.putBack([entry])
+        backlog.settle { [.putBack([entry])] }
       } else if let entry {
         missing += entry.frame.gap?.frameCount ?? 0
         received[entry.lane.index].append(entry.sequence)
-        backlog.finish(entry)
-      } else if cameras.allSatisfy({ $0.join(until: .now()) }) {
+        backlog.settle { [.finished(entry)] }
+      } else if isOver {
         break
       }
     }
