@@ -224,6 +224,7 @@ package final class Forwarder: Sendable {
       return outcome?.actions.map(settlement(of:)) ?? []
     }
     guard let outcome else { return }
+    if report.error?.disposition == .recreate { backlog.wake() }
     explain(report, lane: lanes[outcome.lane], isNewTrouble: outcome.isNewTrouble)
     for case .drop(let entry, let error) in outcome.actions {
       log.error(
@@ -271,6 +272,7 @@ package final class Forwarder: Sendable {
     case .log(let line): log.debug(line)
     case .error(let error) where error.disposition == .recreate:
       state.withLock { if $0.producerCount == number { $0.fatal = $0.fatal ?? error } }
+      backlog.wake()
     case .error(let error): noteTrouble(error)
     }
   }
