@@ -54,6 +54,12 @@ import Testing
         (.fail(2, .hold), "put back 2"), (.wait(1), ""), (.ask(2), "yes"),
       ]),
     Row(
+      name: "a lane is held also when the rest of its records was only purged",
+      steps: [
+        (.send(1), ""), (.send(2), ""), (.fail(1, .hold), ""), (.fail(2, .recreate), "put back 1 2"), (.ask(1), "no"),
+        (.wait(1), ""), (.ask(1), "yes"),
+      ]),
+    Row(
       name: "intervals end growing at 30 s",
       steps: [
         (.send(1), ""), (.fail(1, .hold), "put back 1"), (.wait(1), ""), (.send(1), ""),
