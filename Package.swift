@@ -37,7 +37,8 @@ let package = Package(
 
     .testTarget(name: "BacklogTests", dependencies: ["Backlog", "Frames", "Posix"]),
     .testTarget(name: "BrokerTests", dependencies: ["Broker", "Posix"]),
-    .testTarget(name: "DeliveryTests", dependencies: ["Backlog", "Broker", "CRdKafka", "Delivery", "Frames", "Posix"]),
+    .testTarget(
+      name: "DeliveryTests", dependencies: ["Backlog", "Broker", "CRdKafka", "Delivery", "Frames", "Posix", "Settings"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
     .testTarget(name: "IntegrationTests", dependencies: ["Posix"]),

@@ -193,15 +193,4 @@ import Testing
       ($0 as? BrokerError)?.message.contains("linger.ms") == true
     }
   }
-
-  @Test func userPropertiesWinOverDefaultsButNotOverPromises() {
-    let properties = ProducerProperties.all(
-      for: Forwarder.Configuration(
-        brokers: "b", clientID: "c", messageMaxBytes: 1 << 20, windowBytes: 1 << 20,
-        properties: [ClientProperty("linger.ms", "50"), ClientProperty("enable.idempotence", "false")]))
-    #expect(properties.last { $0.name == "linger.ms" }?.value == "50")
-    #expect(properties.last { $0.name == "enable.idempotence" }?.value == "true")
-    #expect(properties.last { $0.name == "message.timeout.ms" }?.value == "0")
-    #expect(properties.allSatisfy { $0.refusal == nil })
-  }
 }
