@@ -37,6 +37,6 @@ let package = Package(
 
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
-    .testTarget(name: "IntegrationTests", dependencies: ["Posix"]),
+    .testTarget(name: "IntegrationTests", dependencies: ["Broker"]),
   ]
 )
