@@ -72,9 +72,11 @@ final class Demuxer {
         if interrupt.isStopped { throw CaptureError(.stopped, "stopped") }
         throw CaptureError(ffmpeg: code, while: "reading", detail: notes.lastError)
       }
-      if packet.pointee.stream_index == stream.pointee.index { return }
-      // A lively audio track must not keep a stalled picture alive.
+      // What FFmpeg hands out when a call is interrupted is the beginning of an access unit that its parser still had
+      // (libavformat/demux.c, read_frame_internal). And a lively audio track must not keep a stalled picture alive.
+      if interrupt.isStopped { throw CaptureError(.stopped, "stopped") }
       if interrupt.isDue { throw CaptureError(ffmpeg: camgate_averror_exit, while: "reading", detail: nil) }
+      if packet.pointee.stream_index == stream.pointee.index { return }
     }
   }
 
