@@ -31,7 +31,7 @@ package final class Backlog: Sendable {
 
   /// A taken frame is done with: acknowledged by the broker or, with a reason, dropped after all.
   package func finish(_ entry: Entry, dropped reason: Gap.Reason? = nil) {
-    queue.withLock { $0.finish(entry, dropped: reason) }
+    queue.withLock(wakingIf: { $0.waitingCount > 0 || $0.byteCount == 0 }) { $0.finish(entry, dropped: reason) }
   }
 
   /// Taken frames of one lane, in their order, that must be sent again.

@@ -68,9 +68,10 @@ final class Demuxer {
       av_packet_unref(packet)
       let code = av_read_frame(context, packet)
       if code < 0 { throw Demuxer.failure(code, while: "reading", interrupt, notes) }
-      if packet.pointee.stream_index == stream.pointee.index { return }
-      // A lively audio track must not keep a stalled picture alive.
+      // What FFmpeg hands out when a call is interrupted is the beginning of an access unit that its parser still had
+      // (libavformat/demux.c, read_frame_internal). And a lively audio track must not keep a stalled picture alive.
       if interrupt.isDue { throw Demuxer.failure(camgate_averror_exit, while: "reading", interrupt, notes) }
+      if packet.pointee.stream_index == stream.pointee.index { return }
     }
   }
 
