@@ -35,6 +35,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    .testTarget(name: "PosixTests", dependencies: ["Posix"]),
+    .testTarget(name: "FramesTests", dependencies: ["Frames"]),
     .testTarget(name: "BacklogTests", dependencies: ["Backlog", "Frames", "Posix"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
