@@ -72,8 +72,9 @@ package final class SoftwareDecoder {
   /// Lends the pictures that were still held back. Afterwards decoding can only begin at a keyframe.
   package func drain(_ body: (borrowing Picture, _ tag: Int64) -> Void) throws(ImagingError) {
     avcodec_send_packet(context, nil)
+    // Also after an error: a decoder that is being drained takes nothing new.
+    defer { avcodec_flush_buffers(context) }
     try receive(body)
-    avcodec_flush_buffers(context)
   }
 
   private func receive(_ body: (borrowing Picture, Int64) -> Void) throws(ImagingError) {
