@@ -46,7 +46,7 @@ package final class Backlog: Sendable {
   /// Carries out what `decide` says. Decision and deed are one step: nobody takes a frame in between, so what goes back
   /// is taken again before anything behind it. `decide` is called with the lock held and must be quick.
   package func settle(_ decide: () -> [Settlement]) {
-    state.withLock { state in
+    state.withLock(wakingIf: { $0.queue.waitingCount > 0 || $0.queue.byteCount == 0 }) { state in
       for settlement in decide() {
         switch settlement {
         case .finished(let entry): state.queue.finish(entry)

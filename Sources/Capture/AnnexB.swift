@@ -14,6 +14,8 @@ struct NALUnit {
   let kind: Kind
   /// Its bytes with the start code.
   let bytes: UnsafeRawBufferPointer
+  /// Where it begins in the access unit; zero bytes may stand in front of the first one.
+  let offset: Int
 }
 
 /// Walks the NAL units of one access unit.
@@ -28,15 +30,19 @@ struct NALUnitSequence: Sequence, IteratorProtocol {
   }
 
   mutating func next() -> NALUnit? {
-    var header = start
-    while header < bytes.count, bytes[header] == 0 { header += 1 }
-    header += 1
-    guard header < bytes.count else { return nil }
-    let end = NALUnitSequence.startCode(in: bytes, from: header) ?? bytes.count
-    defer { start = end }
-    return NALUnit(
-      kind: NALUnitSequence.kind(of: bytes[header], codec: codec),
-      bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+    while true {
+      var header = start
+      while header < bytes.count, bytes[header] == 0 { header += 1 }
+      header += 1
+      guard header < bytes.count else { return nil }
+      let end = NALUnitSequence.startCode(in: bytes, from: header) ?? bytes.count
+      defer { start = end }
+      // Two start codes in a row: there is no unit between them.
+      if end == header { continue }
+      return NALUnit(
+        kind: NALUnitSequence.kind(of: bytes[header], codec: codec),
+        bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<end]), offset: start)
+    }
   }
 
   /// The index of the next 00 00 01, or of the zero byte right in front of it.

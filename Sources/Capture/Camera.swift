@@ -50,6 +50,7 @@ package final class Camera: Sendable {
   private func run() {
     let notes = FFmpegNotes(log: log)
     notes.attachToThisThread()
+    defer { notes.detachFromThisThread() }
     let source = makeSource(notes: notes)
     var session = CameraSession(supervisor: Supervisor(timeouts: description.timeouts))
     while !interrupt.isStopped {
@@ -64,10 +65,10 @@ package final class Camera: Sendable {
         _ = interrupt.sleep(until: time)
         session.supervisor.beginConnecting()
       case .finish, .read:
-        report(.finished(failure), isRepeated: interrupt.isStopped)
-        return
+        return report(.finished(failure), isRepeated: interrupt.isStopped)
       }
     }
+    report(.finished(CaptureError(.stopped, "stopped")), isRepeated: true)
   }
 
   private func makeSource(notes: FFmpegNotes) -> any Source {
@@ -131,10 +132,12 @@ private struct CameraSession {
       follow(supervisor.step(.opened, now: .now(), jitter: 0), interrupt)
       var normalizer = Normalizer(stream: stream, gap: gap)
       var media = MediaClock()
+      lastPts = nil
       var shown: (Int, Int)?
       while true {
         let packet = try source.read()
         guard case .frame(let payload, let isKeyframe, let width, let height, let gap) = normalizer.take(packet) else {
+          follow(supervisor.step(.unusable, now: .now(), jitter: 0), interrupt)
           continue
         }
         media.reorderDepth = normalizer.pictures?.reorderDepth ?? 0
@@ -168,6 +171,6 @@ private struct CameraSession {
   private mutating func interval(to pts: Int64) -> Duration? {
     defer { lastPts = pts }
     guard let lastPts, pts > lastPts else { return nil }
-    return .nanoseconds(pts - lastPts)
+    return .nanoseconds(pts.subtractingSaturated(lastPts))
   }
 }

@@ -1,4 +1,5 @@
 import Frames
+import Posix
 
 // Which time a frame is given, and what it is worth. Invariant: within one camera capture time never runs backwards,
 // except at a step of the clock itself.
@@ -19,10 +20,12 @@ struct CaptureClock {
   ) -> (time: Int64, quality: ClockQuality) {
     var time = arrival
     var quality: ClockQuality = isSynchronized ? .gateway : .unsynced
-    if let cameraTime, abs(cameraTime - arrival) <= CaptureClock.cameraTolerance {
+    if let cameraTime, cameraTime.subtractingSaturated(arrival).magnitude <= CaptureClock.cameraTolerance {
       (time, quality) = (cameraTime, .camera)
     }
-    if let last, time <= last, last - time < CaptureClock.stepThreshold { time = last + 1 }
+    if let last, time <= last, last.subtractingSaturated(time) < CaptureClock.stepThreshold {
+      time = last.addingSaturated(1)
+    }
     last = time
     return (time, quality)
   }

@@ -19,25 +19,30 @@ final class FFmpegNotes {
   /// Forgets all notes; call before the operation whose notes are wanted.
   func clear() { (lastError, missedPacketCount) = (nil, 0) }
 
-  /// Makes this object the one that hears what FFmpeg says on the calling thread. It must live as long as the thread
-  /// calls FFmpeg.
+  /// Makes this object the one that hears what FFmpeg says on the calling thread. It must live until
+  /// `detachFromThisThread`.
   func attachToThisThread() {
     _ = FFmpegNotes.installed
     pthread_setspecific(FFmpegNotes.key, Unmanaged.passUnretained(self).toOpaque())
   }
 
+  /// Nobody hears what FFmpeg says on the calling thread from now on.
+  func detachFromThisThread() { pthread_setspecific(FFmpegNotes.key, nil) }
+
   fileprivate func hear(level: Int32, line: String) {
-    if level <= AV_LOG_ERROR { lastError = line }
-    if let count = FFmpegNotes.missedPackets(in: line) { missedPacketCount += count }
+    // It becomes part of messages that people see elsewhere than in the log, which masks by itself.
+    if level <= AV_LOG_ERROR { lastError = PercentEncoding.maskingLogins(in: line) }
+    if let count = FFmpegNotes.missedPackets(in: line) { missedPacketCount = min(missedPacketCount + count, 65_536) }
     log.debug("ffmpeg: \(line)")
   }
 
-  /// The count in "RTP: missed 3 packets"; nil for any other line.
+  /// The count in "RTP: missed 3 packets", which is one of 16-bit sequence numbers; nil for any other line. Servers
+  /// choose the words of some lines, so the number may be any.
   static func missedPackets(in line: String) -> Int? {
     let words = line.split(separator: " ")
     guard let index = words.firstIndex(of: "missed"), index > 0, words[index - 1] == "RTP:", index + 1 < words.count
     else { return nil }
-    return Int(words[index + 1])
+    return UInt16(words[index + 1]).map { Int($0) }
   }
 
   private static let key: pthread_key_t = {

@@ -14,6 +14,10 @@ final class FileSource: Source {
   private var filter: BitstreamFilter?
   private var packet = av_packet_alloc()
 
+  /// How far the file's own clock may be ahead of or behind the next frame's nominal time, nanoseconds. What is beyond
+  /// (joined recordings, a broken time) is a jump, and is played without it.
+  private static let steps: ClosedRange<Int64> = -1_000_000_000...60_000_000_000
+
   /// Media time that the runs before this one have used up, nanoseconds.
   private var elapsed: Int64 = 0
   private var runStart = MonotonicTime.now()
@@ -34,8 +38,14 @@ final class FileSource: Source {
 
   private func openRun() throws(CaptureError) -> SourceStream {
     close()
-    let demuxer = try Demuxer(
-      url: "file:" + path, options: [("protocol_whitelist", "file")], probes: true, interrupt: interrupt, notes: notes)
+    let demuxer: Demuxer
+    do throws(CaptureError) {
+      demuxer = try Demuxer(
+        url: "file:" + path, options: [("protocol_whitelist", "file")], probes: true, interrupt: interrupt,
+        notes: notes)
+    } catch {
+      throw CaptureError(error.code, "\(path): \(error.message)")
+    }
     self.demuxer = demuxer
     filter = try BitstreamFilter(for: demuxer)
     (firstTime, nextTime) = (nil, 0)
@@ -50,7 +60,7 @@ final class FileSource: Source {
     do throws(CaptureError) {
       try readPacket(packet)
     } catch  where error.code == .ended && loops && firstTime != nil {
-      elapsed += nextTime
+      elapsed = elapsed.addingSaturated(nextTime)
       runStart = runStart + .nanoseconds(nextTime)
       _ = try openRun()
       try readPacket(packet)
@@ -58,13 +68,17 @@ final class FileSource: Source {
     guard let demuxer else { throw CaptureError(.disconnected, "not open") }
     var result = demuxer.sourcePacket(taking: packet, arrival: 0, cameraTime: nil, isSuspect: false)
     // Streams without times of their own (raw H.264) are played at their nominal rate.
-    let time = result.dts ?? result.pts ?? ((firstTime ?? 0) + nextTime)
-    let first = firstTime ?? time
+    let time = result.dts ?? result.pts ?? ((firstTime ?? 0) &+ nextTime)
+    var first = firstTime ?? time
+    if !FileSource.steps.contains(time.subtractingSaturated(first).subtractingSaturated(nextTime)) {
+      first = time &- nextTime
+    }
     firstTime = first
-    nextTime = max(nextTime, time - first + frameInterval(of: demuxer))
-    if !interrupt.sleep(until: runStart + .nanoseconds(time - first)) { throw CaptureError(.stopped, "stopped") }
-    result.pts = elapsed + (result.pts ?? time) - first
-    result.dts = result.dts.map { elapsed + $0 - first }
+    let runTime = time &- first
+    nextTime = max(nextTime, runTime.addingSaturated(frameInterval(of: demuxer)))
+    if !interrupt.sleep(until: runStart + .nanoseconds(runTime)) { throw CaptureError(.stopped, "stopped") }
+    result.pts = elapsed &+ (result.pts ?? time) &- first
+    result.dts = result.dts.map { elapsed &+ $0 &- first }
     result.arrival = WallClock.nanosecondsSince1970()
     return result
   }

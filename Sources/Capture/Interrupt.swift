@@ -37,8 +37,9 @@ final class Interrupt: Sendable {
   /// stopped: cameras allow few sessions, and one that is not torn down stays taken.
   func allowingGoodbye(_ goodbye: () -> Void) {
     isSayingGoodbye.store(true, ordering: .relaxed)
-    setDeadline(.now() + .seconds(1))
+    let interrupted = deadline.exchange((MonotonicTime.now() + .seconds(1)).nanoseconds, ordering: .relaxed)
     goodbye()
+    deadline.store(interrupted, ordering: .relaxed)
     isSayingGoodbye.store(false, ordering: .relaxed)
   }
 

@@ -39,7 +39,8 @@ struct JPEGHeader: Equatable {
 
   /// Cameras and depacketisers pad the end with zeros or give EOI twice; in the last bytes only the first EOI counts.
   private static func end(of bytes: UnsafeRawBufferPointer) -> Int? {
-    for index in max(2, bytes.count - 64)..<max(2, bytes.count - 1)
+    let count = (bytes.lastIndex { $0 != 0 } ?? -1) + 1
+    for index in max(2, count - 64)..<max(2, count - 1)
     where bytes[index] == 0xff && bytes[index + 1] == 0xd9 {
       return index + 2
     }

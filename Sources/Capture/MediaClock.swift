@@ -1,4 +1,4 @@
-import Frames
+import Posix
 
 // Media times where the source leaves them out. RTP carries presentation times only, and FFmpeg knows none for the very
 // first access unit; decoding times follow from the presentation times once the reorder depth is known: the n-th access
@@ -6,6 +6,9 @@ import Frames
 
 /// The presentation and decoding times of one connection, nanoseconds. A value.
 struct MediaClock {
+  /// A jump back by more than this is no reordering but a new beginning of the camera's clock, nanoseconds.
+  static let jumpThreshold: Int64 = 10_000_000_000
+
   /// From `PictureInformation`.
   var reorderDepth = 0
 
@@ -19,6 +22,7 @@ struct MediaClock {
   mutating func times(pts: Int64?, dts: Int64?) -> (pts: Int64, dts: Int64?) {
     let shown = pts ?? dts ?? lastPts.map { $0 &+ interval } ?? 0
     if let lastPts, shown > lastPts { interval = shown &- lastPts }
+    if let lastPts, lastPts.subtractingSaturated(shown) > MediaClock.jumpThreshold { (window, lastDts) = ([], nil) }
     lastPts = shown
     let decoded = dts ?? decodingTime(of: shown)
     lastDts = decoded ?? lastDts

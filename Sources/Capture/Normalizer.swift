@@ -30,7 +30,7 @@ struct Normalizer {
   mutating func take(_ packet: SourcePacket) -> Output {
     if packet.isSuspect {
       // How many frames the network lost nobody can count; the damaged ones dropped here are part of that hole.
-      if !isWaitingForKeyframe { gap.append(Gap(frameCount: nil, reason: .network)) }
+      if !isWaitingForKeyframe || gap != nil { gap.append(Gap(frameCount: nil, reason: .network)) }
       isWaitingForKeyframe = true
       return drop()
     }

@@ -32,7 +32,7 @@ struct ParameterSets {
     var delimiterEnd = 0
     for unit in NALUnitSequence(keyframe, codec: codec) {
       if unit.kind == .slice { break }
-      if unit.kind == .delimiter { delimiterEnd = unit.bytes.count }
+      if unit.kind == .delimiter { delimiterEnd = unit.offset + unit.bytes.count }
       if kinds.contains(unit.kind) { found[unit.kind, default: []] += unit.bytes }
     }
     var changed = false

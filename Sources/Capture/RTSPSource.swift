@@ -91,7 +91,8 @@ extension AVPacket {
         size >= MemoryLayout<AVProducerReferenceTime>.size
       else { return nil }
       let time = UnsafeRawPointer(data).loadUnaligned(as: AVProducerReferenceTime.self)
-      return time.wallclock * 1_000
+      let (nanoseconds, overflow) = time.wallclock.multipliedReportingOverflow(by: 1_000)
+      return overflow ? nil : nanoseconds
     }
   }
 }

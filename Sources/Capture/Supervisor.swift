@@ -20,6 +20,8 @@ struct Supervisor {
     case opened
     /// A frame was accepted; `interval` is the media time since the one before.
     case frame(interval: Duration?)
+    /// A packet came, but none that can be passed on: it is damaged, or frames are dropped until the next keyframe.
+    case unusable
     case failed(CaptureError)
   }
 
@@ -39,10 +41,17 @@ struct Supervisor {
   /// How long frames must flow before the next failure starts with the shortest pause again.
   static let healthyAfter = Duration.seconds(30)
 
+  /// How long a camera that sends may go without a keyframe; then a new connection, which most cameras begin with one,
+  /// is the quicker way.
+  static let keyframePatience = Duration.seconds(60)
+
   private let timeouts: CameraDescription.Timeouts
   private(set) var state = State.connecting
   private var pause = Supervisor.shortestPause
   private var firstFrame: MonotonicTime?
+  /// When the connection was opened or the last frame accepted, and the deadline given then or since.
+  private var lastSuccess = MonotonicTime(nanoseconds: 0)
+  private var deadline = MonotonicTime(nanoseconds: 0)
   /// Failed attempts since frames last flowed.
   private(set) var failureCount = 0
 
@@ -56,13 +65,18 @@ struct Supervisor {
     switch event {
     case .opened:
       (state, firstFrame) = (.connecting, nil)
-      return .read(by: now + timeouts.firstFrame)
+      (lastSuccess, deadline) = (now, now + timeouts.firstFrame)
+      return .read(by: deadline)
     case .frame(let interval):
       let start = firstFrame ?? now
       (state, firstFrame, failureCount) = (.streaming, start, 0)
       if now - start >= Supervisor.healthyAfter { pause = Supervisor.shortestPause }
       let patience = max(timeouts.nextFrame, min((interval ?? .zero) * 5, .seconds(300)))
-      return .read(by: now + patience)
+      (lastSuccess, deadline) = (now, now + patience)
+      return .read(by: deadline)
+    case .unusable:
+      deadline = max(deadline, min(now + timeouts.nextFrame, lastSuccess + Supervisor.keyframePatience))
+      return .read(by: deadline)
     case .failed(let error):
       if let firstFrame, now - firstFrame >= Supervisor.healthyAfter { pause = Supervisor.shortestPause }
       firstFrame = nil

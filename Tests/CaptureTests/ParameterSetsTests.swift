@@ -1,0 +1,105 @@
+import Frames
+import Testing
+
+@testable import Capture
+
+@Suite struct ParameterSetsTests {
+  private func sets(_ codec: Codec, _ outOfBand: [UInt8] = []) -> ParameterSets {
+    outOfBand.withUnsafeBytes { ParameterSets(codec: codec, outOfBand: $0) }
+  }
+
+  /// What leaves: nil when it cannot be decoded.
+  private func complete(_ sets: inout ParameterSets, _ keyframe: [UInt8]) -> (bytes: [UInt8]?, changed: Bool) {
+    keyframe.withUnsafeBytes { buffer in
+      let (result, changed) = sets.complete(buffer)
+      switch result {
+      case .asItIs: return (Array(buffer), changed)
+      case .with(let payload): return (Array(payload.bytes), changed)
+      case .undecodable: return (nil, changed)
+      }
+    }
+  }
+
+  @Test func h264FromTheSessionDescription() {
+    var sets = sets(.h264, NAL.sps(1) + NAL.pps(2))
+    let (bytes, changed) = complete(&sets, NAL.idr(3))
+    #expect(bytes == NAL.sps(1) + NAL.pps(2) + NAL.idr(3))
+    #expect(!changed)
+  }
+
+  @Test func h264InBand() {
+    var sets = sets(.h264)
+    let whole = NAL.delimiter + NAL.sps(1) + NAL.pps(2) + NAL.sei(9) + NAL.idr(3)
+    #expect(complete(&sets, whole) == (whole, true))
+    #expect(complete(&sets, whole) == (whole, false))
+    // The next keyframe comes without: it gets the last ones, behind its delimiter.
+    #expect(
+      complete(&sets, NAL.delimiter + NAL.sei(8) + NAL.idr(4))
+        == (NAL.delimiter + NAL.sps(1) + NAL.pps(2) + NAL.sei(8) + NAL.idr(4), false))
+  }
+
+  @Test func h264WithoutAny() {
+    var sets = sets(.h264)
+    #expect(complete(&sets, NAL.idr(1)) == (nil, false))
+    #expect(complete(&sets, NAL.sps(1) + NAL.idr(1)) == (nil, true), "no picture parameter set")
+    // What the undecodable one brought is known from then on.
+    #expect(complete(&sets, NAL.pps(2) + NAL.idr(1)).bytes == NAL.sps(1) + NAL.pps(2) + NAL.pps(2) + NAL.idr(1))
+    #expect(complete(&sets, []) == (NAL.sps(1) + NAL.pps(2), false))
+  }
+
+  @Test func h264Change() {
+    var sets = sets(.h264, NAL.sps(1) + NAL.pps(2))
+    let whole = NAL.sps(7) + NAL.pps(2) + NAL.idr(3)
+    #expect(complete(&sets, whole) == (whole, true))
+    #expect(complete(&sets, NAL.idr(4)) == (NAL.sps(7) + NAL.pps(2) + NAL.idr(4), false))
+  }
+
+  @Test func severalSetsOfAKindAreKept() {
+    var sets = sets(.h264, NAL.sps(1) + NAL.pps(2) + NAL.pps(3))
+    #expect(complete(&sets, NAL.idr(4)).bytes == NAL.sps(1) + NAL.pps(2) + NAL.pps(3) + NAL.idr(4))
+  }
+
+  @Test func whatStandsBehindTheFirstSliceIsNotTaken() {
+    var sets = sets(.h264, NAL.sps(1) + NAL.pps(2))
+    #expect(complete(&sets, NAL.idr(3) + NAL.sps(7) + NAL.pps(8)).changed == false)
+    #expect(complete(&sets, NAL.idr(4)).bytes == NAL.sps(1) + NAL.pps(2) + NAL.idr(4))
+  }
+
+  /// Zero bytes may stand in front of the first start code (Annex B, leading_zero_8bits).
+  @Test(arguments: 0...3) func leadingZerosDoNotTearTheDelimiter(_ count: Int) {
+    var sets = sets(.h264, NAL.sps(1) + NAL.pps(2))
+    let zeros = [UInt8](repeating: 0, count: count)
+    #expect(
+      complete(&sets, zeros + NAL.delimiter + NAL.idr(3)).bytes
+        == zeros + NAL.delimiter + NAL.sps(1) + NAL.pps(2) + NAL.idr(3))
+  }
+
+  @Test func h265() {
+    let outOfBand = NAL.vps5(1) + NAL.sps5(2) + NAL.pps5(3)
+    var sets = sets(.h265, outOfBand)
+    #expect(complete(&sets, NAL.delimiter5 + NAL.idr5(4)) == (NAL.delimiter5 + outOfBand + NAL.idr5(4), false))
+    let whole = NAL.vps5(1) + NAL.sps5(2) + NAL.pps5(9) + NAL.idr5(5)
+    #expect(complete(&sets, whole) == (whole, true))
+    #expect(complete(&sets, NAL.idr5(6)).bytes == NAL.vps5(1) + NAL.sps5(2) + NAL.pps5(9) + NAL.idr5(6))
+    // An order of one's own is put right: VPS, SPS, PPS.
+    var reversed = self.sets(.h265, NAL.pps5(3) + NAL.sps5(2) + NAL.vps5(1))
+    #expect(complete(&reversed, NAL.idr5(4)).bytes == outOfBand + NAL.idr5(4))
+    var incomplete = self.sets(.h265, NAL.sps5(2) + NAL.pps5(3))
+    #expect(complete(&incomplete, NAL.idr5(4)) == (nil, false), "no video parameter set")
+  }
+
+  /// Whatever comes: no crash, and what leaves ends with what came.
+  @Test func hostileBytes() {
+    var generator = SeededGenerator(seed: 2)
+    for codec in [Codec.h264, .h265] {
+      var sets = sets(codec, codec == .h264 ? NAL.sps(1) + NAL.pps(2) : NAL.vps5(1) + NAL.sps5(2) + NAL.pps5(3))
+      for _ in 0..<5_000 {
+        let bytes = (0..<Int.random(in: 0...40, using: &generator)).map { _ -> UInt8 in
+          [0, 0, 0, 1, 1, 0x67, 0x68, 0x65, 0x09, 0x40, 0x42, 0x44, 0x46, 0x26].randomElement(using: &generator) ?? 0
+        }
+        let result = complete(&sets, bytes).bytes
+        if (result?.count ?? 0) < bytes.count { Issue.record("\(bytes) became \(result ?? [])") }
+      }
+    }
+  }
+}

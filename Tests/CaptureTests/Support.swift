@@ -1,0 +1,51 @@
+import Frames
+import Posix
+import Testing
+
+@testable import Capture
+
+/// SplitMix64 (Steele, Lea and Flood): the same numbers in every run.
+struct SeededGenerator: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var value = state
+    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
+    return value ^ (value >> 31)
+  }
+}
+
+/// NAL units with a recognisable body, in Annex B.
+enum NAL {
+  static func unit(_ header: [UInt8], _ body: UInt8, startCode: [UInt8] = [0, 0, 0, 1]) -> [UInt8] {
+    startCode + header + [body, 0x80]
+  }
+
+  static func sps(_ body: UInt8) -> [UInt8] { unit([0x67], body) }
+  static func pps(_ body: UInt8) -> [UInt8] { unit([0x68], body) }
+  static func idr(_ body: UInt8) -> [UInt8] { unit([0x65], body) }
+  static func slice(_ body: UInt8) -> [UInt8] { unit([0x41], body) }
+  static func sei(_ body: UInt8) -> [UInt8] { unit([0x06], body) }
+  static let delimiter: [UInt8] = [0, 0, 0, 1, 0x09, 0xf0]
+
+  static func vps5(_ body: UInt8) -> [UInt8] { unit([0x40, 0x01], body) }
+  static func sps5(_ body: UInt8) -> [UInt8] { unit([0x42, 0x01], body) }
+  static func pps5(_ body: UInt8) -> [UInt8] { unit([0x44, 0x01], body) }
+  static func idr5(_ body: UInt8) -> [UInt8] { unit([0x26, 0x01], body) }
+  static let delimiter5: [UInt8] = [0, 0, 0, 1, 0x46, 0x01, 0x50]
+}
+
+func packet(
+  _ bytes: [UInt8], key: Bool = false, pts: Int64? = 0, suspect: Bool = false
+) -> SourcePacket {
+  SourcePacket(payload: Payload(bytes), isKeyframe: key, pts: pts, dts: nil, arrival: 0, isSuspect: suspect)
+}
+
+/// The NAL units of `bytes` with their kinds.
+func units(_ bytes: [UInt8], _ codec: Codec) -> [(kind: NALUnit.Kind, bytes: [UInt8])] {
+  bytes.withUnsafeBytes { buffer in NALUnitSequence(buffer, codec: codec).map { ($0.kind, Array($0.bytes)) } }
+}
