@@ -10,10 +10,10 @@ import Testing
     let frames = Monitor<[Frame]>([])
     let camera: Camera
 
-    init(_ source: CameraDescription.Source) throws {
+    init(_ source: CameraDescription.Source, _ timeouts: CameraDescription.Timeouts = .init()) throws {
       let frames = frames
       let name = try #require(CameraName("gate"))
-      camera = Camera(CameraDescription(name: name, source: source), log: Log { _ in }) { frame in
+      camera = Camera(CameraDescription(name: name, source: source, timeouts: timeouts), log: Log { _ in }) { frame in
         frames.withLock { $0.append(frame) }
       }
       camera.start()
@@ -67,6 +67,20 @@ import Testing
     #expect(frames.count == 25)
     #expect(frames.compactMap(\.dts) == (0..<25).map { $0 * 20_000_000 })
     #expect(frames.allSatisfy { $0.gap == nil })
+  }
+
+  /// A camera that begins in the middle of a long GOP sends for longer than the watchdog waits.
+  @Test func aCameraThatSendsIsNotCutOffBeforeItsFirstKeyframe() throws {
+    let bytes = try Clips.bytes("late.h264")
+    let second = try #require(bytes.indices.dropFirst(5).first { bytes[$0...].starts(with: [0, 0, 0, 1, 9]) })
+    let path = try Clips.write("without-its-beginning.h264", Array(bytes[second...]))
+    var timeouts = CameraDescription.Timeouts()
+    (timeouts.firstFrame, timeouts.nextFrame) = (.seconds(2), .seconds(2))
+    let recorder = try Recorder(.file(path: path, loops: false), timeouts)
+    #expect(recorder.camera.join(until: .now() + .seconds(60)))
+    let frames = recorder.frames.read { $0 }
+    #expect(frames.count == 10)
+    #expect(frames.first?.isKeyframe == true)
   }
 
   @Test func aMissingFileIsNamedAndTriedAgain() throws {

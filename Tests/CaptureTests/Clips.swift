@@ -10,15 +10,16 @@ import Testing
 enum Clips {
   static let frameCount = 10
   private static let encode = "ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=64x48:r=50"
-  private static let x264 = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 5 -x264-params"
+  private static let x264 = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -x264-params"
 
   /// What stands between `encode` and the file's name.
   private static let recipes: [String: String] = [
-    "h264.mp4": "-f lavfi -i sine -map 0 -map 1 -c:a aac -shortest -frames:v 10 \(x264) scenecut=0",
-    "h264b.mp4": "-frames:v 10 \(x264) scenecut=0:bframes=2:b-adapt=0:b-pyramid=none",
-    "h264.h264": "-frames:v 10 \(x264) scenecut=0",
-    "h264.ts": "-frames:v 10 \(x264) scenecut=0",
-    "later.ts": "-frames:v 10 \(x264) scenecut=0 -output_ts_offset 50000",
+    "h264.mp4": "-f lavfi -i sine -map 0 -map 1 -c:a aac -shortest -frames:v 10 \(x264) scenecut=0:keyint=5",
+    "h264b.mp4": "-frames:v 10 \(x264) scenecut=0:keyint=5:bframes=2:b-adapt=0:b-pyramid=none",
+    "h264.h264": "-frames:v 10 \(x264) scenecut=0:keyint=5",
+    "late.h264": "-frames:v 160 \(x264) scenecut=0:keyint=150:aud=1",
+    "h264.ts": "-frames:v 10 \(x264) scenecut=0:keyint=5",
+    "later.ts": "-frames:v 10 \(x264) scenecut=0:keyint=5 -output_ts_offset 50000",
     "h265.mp4":
       "-frames:v 10 -c:v libx265 -preset ultrafast -pix_fmt yuv420p -x265-params keyint=5:bframes=0:log-level=error",
     "mjpeg.avi": "-frames:v 10 -c:v mjpeg -pix_fmt yuvj420p",
