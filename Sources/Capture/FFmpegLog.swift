@@ -54,7 +54,8 @@ final class FFmpegNotes {
   private static let installed: Void = {
     av_log_set_level(AV_LOG_WARNING)
     av_log_set_callback { context, level, format, arguments in
-      guard level <= av_log_get_level(), let format, let arguments, let notes = pthread_getspecific(FFmpegNotes.key)
+      // Not av_log_get_level(): whoever silences FFmpeg's own output must not make cameras deaf.
+      guard level <= AV_LOG_WARNING, let format, let arguments, let notes = pthread_getspecific(FFmpegNotes.key)
       else { return }
       var buffer = [CChar](repeating: 0, count: 1024)
       var printsPrefix: Int32 = 0
