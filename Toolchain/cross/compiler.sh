@@ -16,7 +16,7 @@ unpack_swift() {
   local package
   for package in swiftlang libswiftlang; do
     unpack_deb "$(file_of "$contents" $package)" "$PART" --strip-components=4 --wildcards --exclude='*.a' \
-      --exclude='*lldb*' --exclude='*sourcekit*' --exclude='*/clangd' --exclude='*/docc' --exclude='*/swift-format' \
+      --exclude='*lldb*' --exclude='*sourcekit*' --exclude='*/clangd' --exclude='*/docc' --exclude='*/swift-format' --exclude='*_InternalSwiftScan*' --exclude='*/swift-backtrace*' \
       --exclude='*/swift-package' --exclude='*/swift-build-sdk-interfaces' --exclude="$swift/lib/swift/embedded" \
       --exclude="$swift/lib/swift_static" --exclude='*/linux/x86_64' --exclude='*/FrameworkABIBaseline' "$swift"
   done
