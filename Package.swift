@@ -31,12 +31,15 @@ let package = Package(
     .executableTarget(
       name: "camgate",
       dependencies: [
-        "Broker", "Capture", "Consuming", "Frames", "Gateway", "Posix", "Settings",
+        "Broker", "Capture", "Consuming", "Frames", "Gateway", "Imaging", "Posix", "Settings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    .testTarget(name: "PosixTests", dependencies: ["Posix"]),
+    .testTarget(name: "FramesTests", dependencies: ["Frames"]),
+    .testTarget(name: "BacklogTests", dependencies: ["Backlog", "Frames", "Posix"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
-    .testTarget(name: "IntegrationTests", dependencies: ["Posix"]),
+    .testTarget(name: "IntegrationTests", dependencies: ["Broker"]),
   ]
 )

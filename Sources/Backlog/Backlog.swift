@@ -29,13 +29,19 @@ package final class Backlog: Sendable {
     queue.wait(until: deadline) { $0.take(where: isOpen) }
   }
 
-  /// A taken frame is done with: acknowledged by the broker or, with a reason, dropped after all.
-  package func finish(_ entry: Entry, dropped reason: Gap.Reason? = nil) {
-    queue.withLock { $0.finish(entry, dropped: reason) }
+  /// Carries out what `decide` says. Decision and deed are one step: nobody takes a frame in between, so what goes back
+  /// is taken again before anything behind it. `decide` is called with the lock held and must be quick.
+  package func settle(_ decide: () -> [Settlement]) {
+    queue.withLock(wakingIf: { $0.waitingCount > 0 || $0.byteCount == 0 }) { queue in
+      for settlement in decide() {
+        switch settlement {
+        case .finished(let entry): queue.finish(entry)
+        case .dropped(let entry, let reason): queue.finish(entry, dropped: reason)
+        case .putBack(let entries): queue.putBack(entries)
+        }
+      }
+    }
   }
-
-  /// Taken frames of one lane, in their order, that must be sent again.
-  package func putBack(_ entries: [Entry]) { queue.withLock { $0.putBack(entries) } }
 
   /// Waits until every frame is finished; false when some were not at `deadline`.
   package func waitUntilEmpty(until deadline: MonotonicTime) -> Bool {

@@ -19,6 +19,8 @@ package struct Entry: Sendable {
   package var frame: Frame
   /// When it came, over all lanes: smaller is older.
   let arrivalOrder: UInt64
+  /// Capture time of the frame that was taken before it from its lane; set when it is taken itself.
+  var precedingTime: Int64?
 
   /// What it weighs in the memory budget, bytes.
   package var byteCount: Int { frame.payload.byteCount + Entry.overhead }
@@ -27,12 +29,23 @@ package struct Entry: Sendable {
   static let overhead = 1_024
 }
 
+/// What becomes of frames that were taken.
+package enum Settlement: Sendable {
+  /// Acknowledged by the broker.
+  case finished(Entry)
+  /// Dropped after all, which the next frame of its lane tells.
+  case dropped(Entry, Gap.Reason)
+  /// Of one lane and in their order: to be taken again.
+  case putBack([Entry])
+}
+
 /// How many frames were dropped on purpose, by reason.
 package typealias DropCounts = [Gap.Reason: UInt64]
 
-/// A first-in-first-out queue that gives back the memory of what has left.
+/// A first-in-first-out queue that lets go of an element as soon as it has left.
 struct FIFO<Element> {
-  private var elements: [Element] = []
+  /// Those in front of `head` have left and are nil: their memory must not wait for the array to be shortened.
+  private var elements: [Element?] = []
   private var head = 0
 
   var count: Int { elements.count - head }
@@ -41,13 +54,14 @@ struct FIFO<Element> {
 
   /// The element at `index`, 0 being the oldest.
   subscript(index: Int) -> Element {
-    get { elements[head + index] }
+    get { elements[head + index]! }
     set { elements[head + index] = newValue }
   }
 
   mutating func append(_ element: Element) { elements.append(element) }
 
   mutating func removeFirst(_ count: Int) {
+    for index in head..<(head + count) { elements[index] = nil }
     head += count
     if head == elements.count {
       (elements, head) = ([], 0)

@@ -10,8 +10,8 @@ struct MemoryQueue {
   private struct LaneState {
     var waiting = FIFO<Entry>()
     var nextSequence: UInt64 = 1
-    /// The rest of a GOP whose beginning was dropped is dropped too.
-    var isSkippingToKeyframe = false
+    /// Why the beginning of a GOP was dropped whose rest is dropped too; nil while frames are admitted.
+    var skipReason: Gap.Reason?
     /// What is missing before the next frame that is appended; set only while `waiting` is empty or skipping.
     var gap: Gap?
     /// Capture time of the frame that was handed out last, nanoseconds since 1970.
@@ -42,17 +42,17 @@ struct MemoryQueue {
     lanes[lane.index].nextSequence = sequence + 1
     let entry = Entry(lane: lane, sequence: sequence, frame: frame, arrivalOrder: arrivals)
     arrivals += 1
-    if frame.payload.byteCount > largestFrame { return refuse(entry, .oversize) }
-    while byteCount + entry.byteCount > byteBudget && !needsDropped(entry) {
+    if frame.payload.byteCount > largestFrame || entry.byteCount > byteBudget { return refuse(entry, .oversize) }
+    while byteCount + entry.byteCount > byteBudget && skipReason(entry) == nil {
       if !dropOldestGOP() { return refuse(entry, .overload) }
     }
-    if needsDropped(entry) { return refuse(entry, lanes[lane.index].gap?.reason ?? .overload) }
+    if let reason = skipReason(entry) { return refuse(entry, reason) }
     push(entry)
   }
 
-  /// Whether the frame belongs to a GOP whose beginning was dropped.
-  private func needsDropped(_ entry: Entry) -> Bool {
-    lanes[entry.lane.index].isSkippingToKeyframe && !entry.frame.isKeyframe
+  /// Why the frame is dropped when the beginning of its GOP was; nil when it can be decoded.
+  private func skipReason(_ entry: Entry) -> Gap.Reason? {
+    entry.frame.isKeyframe ? nil : lanes[entry.lane.index].skipReason
   }
 
   private mutating func push(_ entry: Entry) {
@@ -61,7 +61,7 @@ struct MemoryQueue {
     var gap = lanes[index].gap
     gap.append(entry.frame.gap)
     entry.frame.gap = gap
-    (lanes[index].gap, lanes[index].isSkippingToKeyframe) = (nil, false)
+    (lanes[index].gap, lanes[index].skipReason) = (nil, nil)
     lanes[index].waiting.append(entry)
     byteCount += entry.byteCount
     waitingCount += 1
@@ -70,7 +70,7 @@ struct MemoryQueue {
   /// The frame at the end of a lane is not admitted, and neither are those that need it.
   private mutating func refuse(_ entry: Entry, _ reason: Gap.Reason) {
     let index = entry.lane.index
-    lanes[index].isSkippingToKeyframe = true
+    lanes[index].skipReason = reason
     lanes[index].gap.append(entry.frame.gap)
     lanes[index].gap.append(Gap(frameCount: 1, reason: reason))
     lanes[index].drops[reason, default: 0] += 1
@@ -82,21 +82,21 @@ struct MemoryQueue {
       lanes[index].waiting.first.map { (order: $0.arrivalOrder, index: index) }
     }
     guard let index = heads.min(by: { $0.order < $1.order })?.index else { return false }
-    let waiting = lanes[index].waiting
-    var end = 1
-    while end < waiting.count && !waiting[end].frame.isKeyframe { end += 1 }
+    var end = 0
     var gap: Gap?
-    for position in 0..<end {
-      gap.append(waiting[position].frame.gap)
+    repeat {
+      let entry = lanes[index].waiting[end]
+      gap.append(entry.frame.gap)
       gap.append(Gap(frameCount: 1, reason: .overload))
-      byteCount -= waiting[position].byteCount
-    }
+      byteCount -= entry.byteCount
+      end += 1
+    } while end < lanes[index].waiting.count && !lanes[index].waiting[end].frame.isKeyframe
     waitingCount -= end
     lanes[index].waiting.removeFirst(end)
     lanes[index].drops[.overload, default: 0] += UInt64(end)
     if lanes[index].waiting.isEmpty {
       gap.append(lanes[index].gap)
-      (lanes[index].gap, lanes[index].isSkippingToKeyframe) = (gap, true)
+      (lanes[index].gap, lanes[index].skipReason) = (gap, .overload)
     } else {
       gap.append(lanes[index].waiting[0].frame.gap)
       lanes[index].waiting[0].frame.gap = gap
@@ -108,8 +108,8 @@ struct MemoryQueue {
   /// `finish`.
   mutating func take(where open: (Entry) -> Bool) -> Entry? {
     var oldest: Entry?
-    for lane in lanes {
-      guard let head = lane.waiting.first, head.arrivalOrder < oldest?.arrivalOrder ?? .max, open(head) else {
+    for index in lanes.indices {
+      guard let head = lanes[index].waiting.first, head.arrivalOrder < oldest?.arrivalOrder ?? .max, open(head) else {
         continue
       }
       oldest = head
@@ -118,8 +118,10 @@ struct MemoryQueue {
     let index = entry.lane.index
     lanes[index].waiting.removeFirst(1)
     waitingCount -= 1
-    if let last = lanes[index].lastTakenTime, entry.frame.gap?.frameCount == .some(nil),
-      entry.frame.gap?.duration == nil
+    entry.precedingTime = lanes[index].lastTakenTime
+    // A clock that was stepped back says nothing about the length of a hole.
+    if let last = entry.precedingTime, let gap = entry.frame.gap, gap.frameCount == nil,
+      last <= entry.frame.captureTime
     {
       entry.frame.gap?.duration = entry.frame.captureTime - last
     }
@@ -127,12 +129,14 @@ struct MemoryQueue {
     return entry
   }
 
-  /// A taken frame is done with: acknowledged, or dropped after all for `reason`, which the next frame then tells.
+  /// A taken frame is done with: acknowledged, or dropped after all for `reason`, which the next frame then tells; so
+  /// no frame behind it may be taken at that time.
   mutating func finish(_ entry: Entry, dropped reason: Gap.Reason? = nil) {
     byteCount -= entry.byteCount
     guard let reason else { return }
     let index = entry.lane.index
     lanes[index].drops[reason, default: 0] += 1
+    lanes[index].lastTakenTime = entry.precedingTime
     var gap = entry.frame.gap
     gap.append(Gap(frameCount: 1, reason: reason))
     if lanes[index].waiting.isEmpty {
@@ -146,8 +150,9 @@ struct MemoryQueue {
 
   /// Taken frames of one lane, in order, go back to where they were.
   mutating func putBack(_ entries: [Entry]) {
-    guard let lane = entries.first?.lane else { return }
-    lanes[lane.index].waiting.prepend(entries)
+    guard let first = entries.first else { return }
+    lanes[first.lane.index].waiting.prepend(entries)
+    lanes[first.lane.index].lastTakenTime = first.precedingTime
     waitingCount += entries.count
   }
 

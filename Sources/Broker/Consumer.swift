@@ -85,6 +85,8 @@ package final class Consumer {
         ClientProperty("session.timeout.ms", "10000"),
         // Video is large and comes steadily: memory stays bounded.
         ClientProperty("queued.max.messages.kbytes", "16384"),
+        // What the group decides waits behind what is queued: a slow reader would hear of it minutes late.
+        ClientProperty("queued.min.messages", "64"),
         ClientProperty("fetch.wait.max.ms", "100"),
         ClientProperty("allow.auto.create.topics", "true"),
       ] + properties)

@@ -31,8 +31,7 @@ final class Demuxer {
     // Frees the context itself when it fails.
     let code = avformat_open_input(&context, url, nil, &dictionary)
     guard code >= 0, let context else {
-      if interrupt.isStopped { throw CaptureError(.stopped, "stopped") }
-      throw CaptureError(ffmpeg: code, while: "connecting", detail: notes.lastError)
+      throw Demuxer.failure(code, while: "connecting", interrupt, notes)
     }
     self.context = context
     (self.interrupt, self.notes) = (interrupt, notes)
@@ -43,7 +42,7 @@ final class Demuxer {
       }
       if probes {
         let code = avformat_find_stream_info(context, nil)
-        if code < 0 { throw CaptureError(ffmpeg: code, while: "probing", detail: notes.lastError) }
+        if code < 0 { throw Demuxer.failure(code, while: "probing", interrupt, notes) }
       }
       (stream, description) = try Demuxer.selectVideo(in: context)
     } catch {
@@ -68,14 +67,22 @@ final class Demuxer {
     while true {
       av_packet_unref(packet)
       let code = av_read_frame(context, packet)
-      if code < 0 {
-        if interrupt.isStopped { throw CaptureError(.stopped, "stopped") }
-        throw CaptureError(ffmpeg: code, while: "reading", detail: notes.lastError)
-      }
+      if code < 0 { throw Demuxer.failure(code, while: "reading", interrupt, notes) }
+      // What FFmpeg hands out when a call is interrupted is the beginning of an access unit that its parser still had
+      // (libavformat/demux.c, read_frame_internal). And a lively audio track must not keep a stalled picture alive.
+      if interrupt.isDue { throw Demuxer.failure(camgate_averror_exit, while: "reading", interrupt, notes) }
       if packet.pointee.stream_index == stream.pointee.index { return }
-      // A lively audio track must not keep a stalled picture alive.
-      if interrupt.isDue { throw CaptureError(ffmpeg: camgate_averror_exit, while: "reading", detail: nil) }
     }
+  }
+
+  /// Why a call failed. Orders and deadlines go first: FFmpeg makes something else of an interrupted call here and
+  /// there, as "invalid data" of an answer that never came.
+  private static func failure(
+    _ code: Int32, while action: String, _ interrupt: Interrupt, _ notes: FFmpegNotes
+  ) -> CaptureError {
+    if interrupt.isStopped { return CaptureError(.stopped, "stopped") }
+    return CaptureError(
+      ffmpeg: interrupt.isDue ? camgate_averror_exit : code, while: action, detail: notes.lastError)
   }
 
   /// Makes a source's packet of a reference-counted AVPacket, whose bytes are taken, not copied; `packet` is empty

@@ -13,6 +13,8 @@ final class CameraDecoder {
   private var groupStart: Int64?
   /// Frames that could not be decoded: none of their group's beginning was there, or they are broken.
   private(set) var skippedCount = 0
+  /// Frames whose pictures the decoder still holds, because pictures of later frames come before them.
+  var pendingCount: Int { pending.count }
 
   /// Decodes a frame and calls `body` for every picture that comes out. Returns the offset from which another reader
   /// would have to start to miss nothing; nil when nothing is under way.

@@ -40,6 +40,9 @@ package final class FrameReader {
     (self.consumer, self.processor, self.log, self.wantsCamera) = (consumer, processor, log, wantsCamera)
   }
 
+  /// Frames that were processed or will be at the latest by `finish`.
+  package var acceptedCount: Int { cameras.values.reduce(counts.processedCount) { $0 + $1.decoder.pendingCount } }
+
   package var statistics: Statistics {
     var result = counts
     result.incompleteCount = reassembler.incompleteCount

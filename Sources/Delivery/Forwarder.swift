@@ -5,7 +5,7 @@ import Posix
 
 // From the backlog to Kafka and, by delivery reports, back. Two threads: `forward` waits for a frame that may leave and
 // room in the window, `kafka-events` serves reports. A record is finished when the broker has acknowledged it, and by
-// nothing else but a counted drop.
+// nothing else but a counted drop. Locks are taken in one order: the backlog's, then `state`.
 
 /// Sends what the backlog holds.
 package final class Forwarder: Sendable {
@@ -49,7 +49,37 @@ package final class Forwarder: Sendable {
     var lastError: BrokerError?
     /// The fatal error after which a new producer is needed.
     var fatal: BrokerError?
+    /// Producers made so far; events of an earlier one say nothing about the present one.
+    var producerCount = 0
+    /// Producers that failed since the last acknowledgement.
+    var failedProducerCount = 0
     var isStopping = false
+
+    /// The report on an entry in flight; nil for one that is not.
+    mutating func take(_ report: DeliveryReport, now: MonotonicTime) -> Outcome? {
+      guard let entry = inFlight.removeValue(forKey: report.id) else { return nil }
+      inFlightBytes -= entry.byteCount
+      status.inFlightCount -= 1
+      if let error = report.error {
+        if error.disposition == .recreate { fatal = fatal ?? error }
+      } else {
+        status.acknowledgedCount += 1
+        status.acknowledgedBytes += UInt64(entry.frame.payload.byteCount)
+        failedProducerCount = 0
+      }
+      let lane = entry.lane.index
+      let before = lanes[lane].trouble
+      let actions = lanes[lane].reported(entry, report.error, now: now)
+      let isNewTrouble = lanes[lane].trouble != nil && lanes[lane].trouble != before
+      return Outcome(lane: lane, actions: actions, isNewTrouble: isNewTrouble)
+    }
+  }
+
+  /// What a report means for its lane.
+  private struct Outcome {
+    var lane: Int
+    var actions: [LaneFlow.Action]
+    var isNewTrouble: Bool
   }
 
   private let configuration: Configuration
@@ -134,7 +164,7 @@ package final class Forwarder: Sendable {
       state.inFlight[id] = entry
       state.inFlightBytes += entry.byteCount
       state.status.inFlightCount += 1
-      state.lanes[entry.lane.index].sent()
+      state.lanes[entry.lane.index].sent(entry)
       return id
     }
     do throws(BrokerError) {
@@ -146,59 +176,80 @@ package final class Forwarder: Sendable {
   }
 
   /// A new producer has a new id, so the broker no longer removes duplicates of what the old one sent: all its reports
-  /// are waited for first, and only what is not acknowledged is sent again, in order.
+  /// are waited for first, and only what is not acknowledged is sent again, in order. One that fails again and again
+  /// (missing rights, say) is replaced at growing intervals.
   private func replace(_ old: Producer, after fatal: BrokerError) {
-    log.warning("the producer failed (\(fatal.name): \(fatal.message)); starting a new one, nothing is lost")
+    let failures = state.withLock { state -> Int in
+      state.failedProducerCount += 1
+      return state.failedProducerCount
+    }
+    let pause = failures == 1 ? Duration.zero : min(.seconds(1 << min(failures - 2, 5)), Forwarder.longestPause)
+    log.warning(
+      "the producer failed (\(fatal.name): \(fatal.message)); starting a new one in \(pause.components.seconds) s, "
+        + "nothing is lost")
+    let drained = MonotonicTime.now() + Forwarder.drainTimeout
+    while !isDrained, MonotonicTime.now() < drained { old.poll(milliseconds: 50) }
     old.purge()
-    while !state.read({ $0.inFlight.isEmpty || $0.isStopping }) { old.poll(milliseconds: 50) }
+    while !isDrained { old.poll(milliseconds: 50) }
+    wait(pause)
     do throws(BrokerError) {
       let new = try makeProducer()
-      producer.withLock { $0 = new }
       state.withLock { $0.fatal = nil }
+      producer.withLock { $0 = new }
     } catch {
       log.error("no new producer: \(error.message); retry in 1 s")
-      _ = state.wait(until: .now() + .seconds(1)) { $0.isStopping ? true : nil }
+      wait(.seconds(1))
     }
   }
+
+  /// How long answers to what is in flight are waited for when the producer has failed; without one they would be sent
+  /// twice.
+  private static let drainTimeout = Duration.seconds(10)
+  /// The longest pause between a producer that failed and the next.
+  private static let longestPause = Duration.seconds(30)
+
+  private var isDrained: Bool { state.read { $0.inFlight.isEmpty || $0.isStopping } }
+
+  /// Waits unless stopping.
+  private func wait(_ pause: Duration) { _ = state.wait(until: .now() + pause) { $0.isStopping ? true : nil } }
 
   // MARK: Reports and events
 
   private func handle(_ report: DeliveryReport) {
-    let now = MonotonicTime.now()
-    let (actions, lane, isNewTrouble) = state.withLock { state -> ([LaneFlow.Action], LaneDescription?, Bool) in
-      guard let entry = state.inFlight.removeValue(forKey: report.id) else { return ([], nil, false) }
-      state.inFlightBytes -= entry.byteCount
-      state.status.inFlightCount -= 1
-      if report.error == nil {
-        state.status.acknowledgedCount += 1
-        state.status.acknowledgedBytes += UInt64(entry.frame.payload.byteCount)
-      }
-      if let error = report.error, error.disposition == .recreate { state.fatal = state.fatal ?? error }
-      let index = entry.lane.index
-      let before = state.lanes[index].trouble
-      let actions = state.lanes[index].reported(entry, report.error, now: now)
-      return (actions, lanes[index], state.lanes[index].trouble != nil && before == nil)
+    var outcome: Outcome?
+    backlog.settle {
+      outcome = state.withLock { $0.take(report, now: .now()) }
+      return outcome?.actions.map(settlement(of:)) ?? []
     }
-    if let lane { explain(report, lane: lane, isNewTrouble: isNewTrouble) }
-    for action in actions {
-      switch action {
-      case .finish(let entry): backlog.finish(entry)
-      case .putBack(let entries): backlog.putBack(entries)
-      case .drop(let entry, let error):
-        log.error(
-          "\(lanes[entry.lane.index].camera): Kafka will never accept frame \(entry.sequence) (\(error.name): "
-            + "\(error.message)); it is dropped and counted")
-        backlog.finish(entry, dropped: .quarantined)
-      }
+    guard let outcome else { return }
+    explain(report, lane: lanes[outcome.lane], isNewTrouble: outcome.isNewTrouble)
+    for case .drop(let entry, let error) in outcome.actions {
+      log.error(
+        "\(lanes[entry.lane.index].camera): Kafka will never accept frame \(entry.sequence) (\(error.name): "
+          + "\(error.message)); it is dropped and counted")
+    }
+  }
+
+  private func settlement(of action: LaneFlow.Action) -> Settlement {
+    switch action {
+    case .finish(let entry): .finished(entry)
+    case .drop(let entry, _): .dropped(entry, .quarantined)
+    case .putBack(let entries): .putBack(entries)
     }
   }
 
   private func explain(_ report: DeliveryReport, lane: LaneDescription, isNewTrouble: Bool) {
     guard let error = report.error else { return reached() }
-    guard isNewTrouble, error.disposition == .hold else { return }
+    guard isNewTrouble else { return }
+    let remedy: String
+    switch error.disposition {
+    case .hold: remedy = "are held, create the topic or mend the rights"
+    case .resend: remedy = "are sent again"
+    case .poison, .recreate: return
+    }
     log.warning(
-      "topic '\(lane.topic)': \(error.message) (\(error.name)); frames of \(lane.camera) are held, create the "
-        + "topic or mend the rights; retry in 1 s, then at growing intervals up to 30 s")
+      "topic '\(lane.topic)': \(error.message) (\(error.name)); frames of \(lane.camera) \(remedy); retry in 1 s, "
+        + "then at growing intervals up to 30 s")
   }
 
   /// The broker has acknowledged something.
@@ -213,12 +264,11 @@ package final class Forwarder: Sendable {
     }
   }
 
-  private func handle(_ event: ClientEvent) {
+  private func handle(_ event: ClientEvent, fromProducer number: Int) {
     switch event {
     case .log(let line): log.debug(line)
     case .error(let error) where error.disposition == .recreate:
-      state.withLock { $0.fatal = $0.fatal ?? error }
-      backlog.wake()
+      state.withLock { if $0.producerCount == number { $0.fatal = $0.fatal ?? error } }
     case .error(let error): noteTrouble(error)
     }
   }
@@ -242,8 +292,13 @@ package final class Forwarder: Sendable {
   }
 
   private func makeProducer() throws(BrokerError) -> Producer {
-    try Producer(
+    let number = state.withLock { state -> Int in
+      state.producerCount += 1
+      return state.producerCount
+    }
+    return try Producer(
       properties: ProducerProperties.all(for: configuration),
-      onReport: { [weak self] in self?.handle($0) }, onEvent: { [weak self] in self?.handle($0) })
+      onReport: { [weak self] in self?.handle($0) },
+      onEvent: { [weak self] in self?.handle($0, fromProducer: number) })
   }
 }

@@ -27,12 +27,14 @@ struct LaneFlow {
   /// Up to this sequence records are sent one at a time: a permanent error fails a whole batch, and one at a time shows
   /// whose fault it was.
   private var isolatedUpTo: UInt64 = 0
+  /// The record in flight was sent alone, and nothing may join it.
+  private var isIsolating = false
   /// Why the lane is held; nil while it flows.
   private(set) var trouble: BrokerError?
 
   /// Whether `entry` may be sent now.
   func isOpen(for entry: Entry, now: MonotonicTime) -> Bool {
-    if !failed.isEmpty { return false }
+    if isIsolating || !failed.isEmpty { return false }
     if let heldUntil, now < heldUntil { return false }
     return entry.sequence > isolatedUpTo || inFlightCount == 0
   }
@@ -40,21 +42,18 @@ struct LaneFlow {
   /// When a held lane opens again; nil when it is not held.
   var opensAt: MonotonicTime? { failed.isEmpty ? heldUntil : nil }
 
-  /// An entry was handed to the producer.
-  mutating func sent() { inFlightCount += 1 }
-
-  /// The producer did not take an entry.
-  mutating func refused(_ entry: Entry, _ error: BrokerError, now: MonotonicTime) -> [Action] {
+  /// An entry is handed to the producer.
+  mutating func sent(_ entry: Entry) {
     inFlightCount += 1
-    return reported(entry, error, now: now)
+    isIsolating = entry.sequence <= isolatedUpTo
   }
 
-  /// The report on an entry that was sent.
+  /// The report on an entry that was sent, or that the producer did not take.
   mutating func reported(_ entry: Entry, _ error: BrokerError?, now: MonotonicTime) -> [Action] {
     inFlightCount -= 1
     var actions: [Action] = []
     if let error {
-      if error.disposition == .poison && entry.sequence <= isolatedUpTo {
+      if error.disposition == .poison && isIsolating {
         actions.append(.drop(entry, error))
       } else {
         if error.disposition == .poison { isolatedUpTo = max(isolatedUpTo, entry.sequence) }
@@ -65,6 +64,7 @@ struct LaneFlow {
       actions.append(.finish(entry))
       if failed.isEmpty { (trouble, heldUntil, hold) = (nil, nil, LaneFlow.shortestHold) }
     }
+    if inFlightCount == 0 { isIsolating = false }
     // Only when nothing of the lane is under way any more can the failed ones go back without being overtaken further.
     if inFlightCount == 0, !failed.isEmpty {
       actions.append(.putBack(failed.sorted { $0.sequence < $1.sequence }))

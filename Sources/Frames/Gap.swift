@@ -39,7 +39,9 @@ package struct Gap: Sendable, Equatable {
   /// Two holes that have become one because the frames between them were dropped. Counts add up; unknown and anything is
   /// unknown, and then the reason is that of the part nobody could count. Else the later reason stands.
   package func followed(by later: Gap) -> Gap {
-    let count: UInt64? = frameCount.flatMap { first in later.frameCount.map { first + $0 } }
+    let count: UInt64? = frameCount.flatMap { first in
+      later.frameCount.map { $0 > .max - first ? .max : first + $0 }
+    }
     let reason = frameCount == nil ? self.reason : later.reason
     return Gap(frameCount: count, reason: reason)
   }

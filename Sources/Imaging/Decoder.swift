@@ -63,7 +63,7 @@ package final class SoftwareDecoder {
     if code < 0 { throw ImagingError("decoding", code) }
     defer { av_packet_unref(packet) }
     UnsafeMutableRawBufferPointer(start: packet.pointee.data, count: bytes.count).copyMemory(from: bytes)
-    (packet.pointee.pts, packet.pointee.dts) = (tag, tag)
+    packet.pointee.pts = tag
     code = avcodec_send_packet(context, packet)
     if code < 0 { throw ImagingError("decoding", code) }
     try receive(body)
@@ -82,7 +82,8 @@ package final class SoftwareDecoder {
       let code = avcodec_receive_frame(context, frame)
       if code == camgate_averror(EAGAIN) || code == camgate_averror_eof { return }
       if code < 0 { throw ImagingError("decoding", code) }
-      body(Picture(frame: frame), frame.pointee.best_effort_timestamp)
+      // Not best_effort_timestamp: tags are in decoding order, from which it would guess another order.
+      body(Picture(frame: frame), frame.pointee.pts)
       av_frame_unref(frame)
     }
   }

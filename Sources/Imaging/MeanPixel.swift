@@ -5,7 +5,7 @@ import CFFmpeg
 /// Computes mean pixels; keeps what libswscale needs from picture to picture. Used by one thread.
 package final class MeanPixel {
   private var scaler: OpaquePointer?
-  private var row: [UInt8] = []
+  private var pixels: [UInt8] = []
 
   package init() {}
 
@@ -23,23 +23,44 @@ package final class MeanPixel {
     let coefficients = sws_getCoefficients(SWS_CS_DEFAULT)
     sws_setColorspaceDetails(
       scaler, coefficients, isFullRange ? 1 : 0, coefficients, 1, 0, 1 << 16, 1 << 16)
-    let stride = Int(frame.width) * 3
+    let rowBytes = Int(frame.width) * 3
+    // libswscale's vector code may write some pixels beyond the end of a row.
+    let stride = (rowBytes + 127) & ~63
     let byteCount = stride * Int(frame.height)
-    if row.count != byteCount { row = [UInt8](repeating: 0, count: byteCount) }
-    let sum = row.withUnsafeMutableBufferPointer { output -> UInt64 in
+    if pixels.count != byteCount { pixels = [UInt8](repeating: 0, count: byteCount) }
+    let sum = pixels.withUnsafeMutableBytes { output -> UInt64 in
       withUnsafeBytes(of: frame.data) { planes in
         withUnsafeBytes(of: frame.linesize) { strides in
           let source = planes.bindMemory(to: UnsafePointer<UInt8>?.self)
-          var target: UnsafeMutablePointer<UInt8>? = output.baseAddress
+          var target = output.bindMemory(to: UInt8.self).baseAddress
           var targetStride = Int32(stride)
           _ = sws_scale(
             scaler, source.baseAddress, strides.bindMemory(to: Int32.self).baseAddress, 0, frame.height, &target,
             &targetStride)
         }
       }
-      return output.reduce(into: UInt64(0)) { $0 += UInt64($1) }
+      return Swift.stride(from: 0, to: byteCount, by: stride).reduce(UInt64(0)) { sum, start in
+        sum + MeanPixel.sum(UnsafeRawBufferPointer(rebasing: output[start..<start + rowBytes]))
+      }
     }
-    return Double(sum) / Double(byteCount)
+    return Double(sum) / Double(rowBytes * Int(frame.height))
+  }
+
+  /// The sum of `bytes`, eight at a time in four lanes of 16 bits, which hold 128 words: 128 · 2 · 255 < 65,536.
+  private static func sum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    let (even, wordBytes) = (0x00FF_00FF_00FF_00FF as UInt64, bytes.count & ~7)
+    var (sum, index) = (0 as UInt64, 0)
+    while index < wordBytes {
+      let end = min(index + 128 * 8, wordBytes)
+      var lanes: UInt64 = 0
+      while index < end {
+        let word = bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+        lanes &+= (word & even) &+ (word >> 8 & even)
+        index += 8
+      }
+      sum += (lanes & 0xFFFF) + (lanes >> 16 & 0xFFFF) + (lanes >> 32 & 0xFFFF) + (lanes >> 48)
+    }
+    return bytes[wordBytes...].reduce(sum) { $0 + UInt64($1) }
   }
 
   /// The deprecated "J" formats as what they mean: full range.

@@ -19,13 +19,12 @@ package struct MonotonicTime: Sendable, Hashable, Comparable {
 
   /// The point `duration` later; saturates, so `.seconds(Int64.max)` means "never".
   package static func + (time: MonotonicTime, duration: Duration) -> MonotonicTime {
-    let (sum, overflow) = time.nanoseconds.addingReportingOverflow(duration.nanoseconds)
-    return MonotonicTime(nanoseconds: overflow ? .max : sum)
+    MonotonicTime(nanoseconds: time.nanoseconds.addingSaturated(duration.nanoseconds))
   }
 
-  /// How long after `right` the point `left` is.
+  /// How long after `right` the point `left` is; saturates.
   package static func - (left: MonotonicTime, right: MonotonicTime) -> Duration {
-    .nanoseconds(left.nanoseconds - right.nanoseconds)
+    .nanoseconds(left.nanoseconds.subtractingSaturated(right.nanoseconds))
   }
 }
 
@@ -50,6 +49,21 @@ extension Duration {
 
   /// The whole duration in seconds, for people and ratios.
   package var inSeconds: Double { Double(nanoseconds) / 1e9 }
+}
+
+// Times that a camera or a file gives may be any number; arithmetic with them ends at the limits and never traps.
+extension Int64 {
+  /// `self + other`, at most `.max`, at least `.min`.
+  package func addingSaturated(_ other: Int64) -> Int64 {
+    let (sum, overflow) = addingReportingOverflow(other)
+    return overflow ? (other < 0 ? .min : .max) : sum
+  }
+
+  /// `self - other`, at most `.max`, at least `.min`.
+  package func subtractingSaturated(_ other: Int64) -> Int64 {
+    let (difference, overflow) = subtractingReportingOverflow(other)
+    return overflow ? (other < 0 ? .max : .min) : difference
+  }
 }
 
 private func readClock(_ clock: clockid_t) -> Int64 {

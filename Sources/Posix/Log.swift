@@ -59,7 +59,7 @@ package struct Log: Sendable {
     switch format {
     case .text:
       let prefix = subject.isEmpty ? "" : subject + ": "
-      sink("\(time) \(level) \(prefix)\(text.replacing(newlinesWith: "\n    "))")
+      sink("\(time) \(level) \(prefix)\(text.indentingLines)")
     case .json:
       var object = JSONObject()
       object.add("time", time)
@@ -85,7 +85,8 @@ package final class Secrets: Sendable {
   /// From now on `secret` is masked, as it is and percent-encoded. A text of less than three bytes cannot be told from
   /// ordinary words and is left to the places that handle it.
   package func register(_ secret: String) {
-    for form in [secret, PercentEncoding.encode(secret)] where form.utf8.count >= 3 {
+    let encoded = PercentEncoding.encode(secret)
+    for form in [secret, encoded, PercentEncoding.lowercasingEscapes(in: encoded)] where form.utf8.count >= 3 {
       texts.withLock { texts in
         if !texts.contains(form) { texts.append(form) }
         texts.sort { $0.utf8.count > $1.utf8.count }
@@ -102,8 +103,20 @@ package final class Secrets: Sendable {
 }
 
 extension String {
-  fileprivate func replacing(newlinesWith replacement: String) -> String {
-    split(separator: "\n", omittingEmptySubsequences: false).joined(separator: replacement)
+  /// The text with every line but the first indented and without control characters: cameras and brokers choose some of
+  /// the words, and must neither write lines of their own nor steer a terminal.
+  fileprivate var indentingLines: String {
+    var result = ""
+    for scalar in unicodeScalars {
+      switch scalar {
+      case "\n", "\u{85}", "\u{2028}", "\u{2029}": result += "\n    "
+      case "\t": result += " "
+      case "\r": continue
+      case _ where scalar.properties.generalCategory == .control: result += "\u{fffd}"
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result
   }
 
   /// Every occurrence of `part`, byte by byte, replaced. (The standard library's own is in a module that a static

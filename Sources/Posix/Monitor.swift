@@ -29,15 +29,22 @@ package final class Monitor<State>: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  /// Runs `body` with the lock held, then wakes every waiter to look at its condition again. Keep it short; never call
-  /// back into code that may take the same lock.
-  package func withLock<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
+  /// Runs `body` with the lock held, then wakes every waiter to look at its condition again, unless `isNews` says that
+  /// the change is nothing to them: a wake-up costs more than most of what is done with the lock held. Keep it short;
+  /// never call back into code that may take the same lock.
+  package func withLock<Result>(
+    wakingIf isNews: (borrowing State) -> Bool = { _ in true }, _ body: (inout State) throws -> Result
+  ) rethrows -> Result {
     pthread_mutex_lock(mutex)
+    var wakes = true
+    // Woken after the unlock: else the waiter would run into the lock and sleep once more.
     defer {
-      pthread_cond_broadcast(condition)
       pthread_mutex_unlock(mutex)
+      if wakes { pthread_cond_broadcast(condition) }
     }
-    return try body(&state)
+    let result = try body(&state)
+    wakes = isNews(state)
+    return result
   }
 
   /// Runs `body` with the lock held without waking anybody: for looking, not for changing.

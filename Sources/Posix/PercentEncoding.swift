@@ -19,6 +19,12 @@ package enum PercentEncoding {
     return result
   }
 
+  /// `encoded`, which `encode` made, with small letters in its escapes: others write them so.
+  static func lowercasingEscapes(in encoded: String) -> String {
+    let parts = encoded.split(separator: "%", omittingEmptySubsequences: false)
+    return parts[0] + parts.dropFirst().map { "%" + $0.prefix(2).lowercased() + $0.dropFirst(2) }.joined()
+  }
+
   /// `text` with `%XX` decoded; a `%` that two hexadecimal digits do not follow stays as it is.
   package static func decode(_ text: some StringProtocol) -> String {
     let bytes = Array(text.utf8)
@@ -40,8 +46,8 @@ package enum PercentEncoding {
   }
 
   /// `text` in which the login of every `scheme://login@host` is replaced by `***`. What may be a
-  /// login reaches to the last `@` in front of the next space or quote, so that a password with an `@` or a `/` in it is
-  /// hidden whole; a path with an `@` in it hides the host too, which does less harm.
+  /// login reaches to the last `@` in front of the next space or double quote, so that a password with an `@`, a `/` or
+  /// an apostrophe in it is hidden whole; a path with an `@` in it hides the host too, which does less harm.
   package static func maskingLogins(in text: String) -> String {
     let bytes = Array(text.utf8)
     let mark = Array("://".utf8)
@@ -54,7 +60,7 @@ package enum PercentEncoding {
         continue
       }
       let start = index + mark.count
-      let end = bytes[start...].firstIndex { " \t\r\n\"'<>".utf8.contains($0) } ?? bytes.count
+      let end = bytes[start...].firstIndex { " \t\r\n\"<>".utf8.contains($0) } ?? bytes.count
       result += mark
       if let at = bytes[start..<end].lastIndex(of: UInt8(ascii: "@")) {
         result += "***".utf8

@@ -65,11 +65,13 @@ struct Consume: ParsableCommand {
       log.error(error.message)
       throw ExitCode.failure
     }
-    let printer = Printer(json: json, limit: count)
+    let printer = Printer(json: json)
     let reader = FrameReader(
       consumer: consumer, processor: AveragePixel { printer.print($0, mean: $1) }, log: log, wantsCamera: wants)
-    while !printer.isDone && signals.next(until: .now()) != .stop { reader.step(milliseconds: 200) }
-    if !printer.isDone { reader.finish() }
+    while !printer.isClosed && reader.acceptedCount < count ?? .max && signals.next(until: .now()) != .stop {
+      reader.step(milliseconds: 200)
+    }
+    reader.finish()
     let statistics = reader.statistics
     log.info(
       "\(statistics.processedCount) frames processed, \(statistics.repeatedCount) repeated records dropped, "
@@ -85,20 +87,16 @@ struct Consume: ParsableCommand {
 
 extension Consumer.Start: ExpressibleByArgument {}
 
-/// Prints one line a frame, until the limit or until nobody reads.
+/// Prints one line a frame, until nobody reads.
 private final class Printer {
   private let json: Bool
-  private let limit: Int?
-  private var printedCount = 0
-  private(set) var isDone = false
+  /// Whether the reader of standard output went away.
+  private(set) var isClosed = false
 
-  init(json: Bool, limit: Int?) { (self.json, self.limit) = (json, limit) }
+  init(json: Bool) { self.json = json }
 
   func print(_ frame: ReceivedFrame, mean: Double) {
-    if isDone { return }
-    isDone = !Terminal.writeLine(json ? object(frame, mean) : line(frame, mean))
-    printedCount += 1
-    if printedCount == limit { isDone = true }
+    if !isClosed { isClosed = !Terminal.writeLine(json ? object(frame, mean) : line(frame, mean)) }
   }
 
   private func line(_ frame: ReceivedFrame, _ mean: Double) -> String {

@@ -1,3 +1,4 @@
+import Broker
 import Foundation
 import Testing
 
@@ -78,6 +79,19 @@ extension IntegrationTests {
         brokers: "kafka.invalid:9092", [Gateway.Camera("gate", try cameras.url("gate"))], more: "stop_timeout: 500ms")
       try gateway.waitForLog("camera gate", "streaming")
       try gateway.waitForLog("kafka.invalid", "resolve", "retrying")
+      try gateway.stop()
+    }
+
+    /// A topic that does not exist and may not be created is named; once it is there, what was kept arrives.
+    @Test func aMissingTopicIsNamedAndWaitedFor() throws {
+      let cluster = try MockCluster(brokerCount: 1)
+      try cluster.createTopic("cameras", partitionCount: 1)
+      cluster.hideTopic("cameras", true)
+      let gateway = try Gateway(brokers: cluster.address, [Gateway.Camera("gate", "test:160x120@10")])
+      let (line, _) = try gateway.child.waitForErrors { $0.contains("topic 'cameras': ") }
+      #expect(line.contains("Unknown topic") && line.contains("retry in"), "\(line)")
+      cluster.hideTopic("cameras", false)
+      try Testbed.read(cluster, ["gate"], frames: 30, follow: true)
       try gateway.stop()
     }
 

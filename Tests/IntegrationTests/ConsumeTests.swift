@@ -1,3 +1,4 @@
+import Broker
 import Foundation
 import Testing
 
@@ -7,16 +8,19 @@ extension IntegrationTests {
     /// One line of `camgate consume --json`, or of mean_pixel.py.
     struct Line: Decodable, Equatable {
       let camera: String
+      /// Unique among the frames of a camera.
       let id: String
       let sequence: String?
       let meanPixel: Double
+
+      var frame: String { "\(camera) \(id)" }
     }
 
     static func lines(_ child: Child) throws -> [Line] {
       try child.output.map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
     }
 
-    static func consume(_ broker: Server, group: String, _ more: String...) throws -> Child {
+    static func consume(_ broker: some Bootstrap, group: String, _ more: String...) throws -> Child {
       let arguments = ["consume", "--brokers", broker.address, "--group", group, "--from", "beginning", "--json"]
       return try Child(Testbed.camgate, arguments + more)
     }
@@ -40,11 +44,11 @@ extension IntegrationTests {
       #expect(try consumer.waitForExit() == .code(0), "\(consumer.transcript)")
       let reference = try Testbed.program("mean_pixel", ["--brokers", broker.address])
       #expect(try reference.waitForExit(timeout: 120) == .code(0), "\(reference.transcript)")
-      let expected = Dictionary(uniqueKeysWithValues: try Self.lines(reference).map { ($0.id, $0) })
+      let expected = Dictionary(uniqueKeysWithValues: try Self.lines(reference).map { ($0.frame, $0) })
       let found = try Self.lines(consumer)
-      #expect(Set(found.map(\.id)) == Set(expected.keys) && found.count == expected.count)
+      #expect(Set(found.map(\.frame)) == Set(expected.keys) && found.count == expected.count)
       for line in found {
-        let difference = abs(line.meanPixel - (expected[line.id]?.meanPixel ?? .infinity))
+        let difference = abs(line.meanPixel - (expected[line.frame]?.meanPixel ?? .infinity))
         #expect(difference <= 1, "\(line)")
       }
     }
@@ -56,7 +60,7 @@ extension IntegrationTests {
       let consumers = try ["one", "two"].map { try Self.consume(broker, group: $0, "--count", "\(findings.frames)") }
       let seen = try consumers.map { consumer in
         #expect(try consumer.waitForExit() == .code(0), "\(consumer.transcript)")
-        return try Self.lines(consumer).map(\.id)
+        return try Self.lines(consumer).map(\.frame)
       }
       #expect(Set(seen[0]).count == findings.frames && seen[0].count == findings.frames)
       #expect(Set(seen[1]) == Set(seen[0]) && seen[1].count == findings.frames)
@@ -72,13 +76,14 @@ extension IntegrationTests {
     }
 
     /// Two readers in one group share the cameras. One is killed: the other takes its cameras over and, between them,
-    /// no frame is missed. The names are chosen so that of two partitions each gets some cameras (murmur2).
+    /// no frame is missed. The names are chosen so that of two partitions each gets some cameras (murmur2). The broker
+    /// is librdkafka's, in this process, because noida never gives up a group's member that does not answer; it keeps
+    /// only 5 MB a partition, so the pictures are small.
     @Test func oneGroupSharesAndTakesOver() throws {
-      let broker = try Testbed.broker(partitions: 2)
+      let broker = try MockCluster(brokerCount: 1)
+      try broker.createTopic("cameras", partitionCount: 2)
       let names = ["cam0", "cam1", "cam2", "cam3"]
-      let cameras = try Testbed.cameras("cam*4=h264")
-      let gateway = try Gateway(
-        brokers: broker.address, try names.map { Gateway.Camera($0, try cameras.url($0)) })
+      let gateway = try Gateway(brokers: broker.address, names.map { Gateway.Camera($0, "test:160x120@10") })
       try Testbed.read(broker, names, frames: 10, follow: true, skip: ["decode"], mayComplain: true)
 
       let first = try Self.consume(broker, group: "shared")
@@ -111,7 +116,7 @@ extension IntegrationTests {
     /// Every sequence number of every camera was seen by somebody, up to the last one in the topic.
     private func expectAllSeen(by consumers: [Child], _ findings: Findings, in last: Child) throws {
       for (name, camera) in findings.cameras {
-        let numbers = { try Set(consumers.flatMap { try Self.lines($0) }.filter { $0.camera == name }.map(\.id)) }
+        let numbers = { try Set(consumers.flatMap { try Self.lines($0) }.filter { $0.camera == name }.map(\.frame)) }
         var next = last.output.count
         while try numbers().count < camera.frames {
           (_, next) = try last.waitForOutput(from: next, timeout: 120) { $0.contains("\"camera\":\"\(name)\"") }

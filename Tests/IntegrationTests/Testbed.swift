@@ -1,3 +1,4 @@
+import Broker
 import Foundation
 import Testing
 
@@ -54,8 +55,18 @@ enum Testbed {
   }
 }
 
+/// Where Kafka clients begin.
+protocol Bootstrap {
+  /// `host:port`
+  var address: String { get }
+}
+
+extension MockCluster: Bootstrap {
+  var address: String { bootstrapServers }
+}
+
 /// A server of the test bench: says READY with a JSON object, takes commands, ends with its input.
-final class Server: Sendable {
+final class Server: Bootstrap, Sendable {
   let child: Child
   let port: Int
   let urls: [String: String]
@@ -114,7 +125,7 @@ extension Testbed {
   /// frames. What the reader complains of fails the test, unless `mayComplain`.
   @discardableResult
   static func read(
-    _ broker: Server, _ cameras: [String], frames: Int = 1, follow: Bool = false, gaps: [String] = [],
+    _ broker: some Bootstrap, _ cameras: [String], frames: Int = 1, follow: Bool = false, gaps: [String] = [],
     skip: [String] = [], mayComplain: Bool = false, sourceLocation: SourceLocation = #_sourceLocation
   ) throws -> Findings {
     var arguments = ["--brokers", broker.address, "--gateway", Gateway.name, "--frames", "\(frames)"]

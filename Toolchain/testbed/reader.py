@@ -21,6 +21,8 @@ import records
 from topic import Topic
 
 PROBLEMS_SHOWN = 20
+# announced: frames that counted gaps say are missing. lost, repeated: by the burnt-in counter, where no gap says so.
+FIGURES = ("frames", "keyframes", "gaps", "announced", "lost", "repeated", "twice")
 
 
 class CameraCheck:
@@ -34,7 +36,7 @@ class CameraCheck:
         self.gop = []
         self.number = self.epoch = None
         self.ids = set()
-        self.figures = dict.fromkeys(("frames", "keyframes", "gaps", "lost", "repeated", "twice"), 0)
+        self.figures = dict.fromkeys(FIGURES, 0)
 
     def add(self, record):
         self.figures["frames"] += 1
@@ -48,6 +50,7 @@ class CameraCheck:
             self.problem(record, text)
         if record.gap is not None:
             self.figures["gaps"] += 1
+            self.figures["announced"] += 0 if record.gap == "unknown" else int(record.gap)
             if record.gap_reason not in self.options.gaps:
                 self.problem(record, f"ce_gap {record.gap} ({record.gap_reason})")
         self.last = record
@@ -141,10 +144,7 @@ class Reader:
 
     def summary(self):
         cameras = {name: camera.figures for name, camera in sorted(self.cameras.items())}
-        totals = {
-            name: sum(figures[name] for figures in cameras.values())
-            for name in ("frames", "gaps", "lost", "repeated", "twice")
-        }
+        totals = {name: sum(figures[name] for figures in cameras.values()) for name in FIGURES}
         return {"ok": not self.problems, **totals, "problems": len(self.problems), "cameras": cameras}
 
 
