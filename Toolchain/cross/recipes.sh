@@ -37,8 +37,8 @@ recipe_ffmpeg() {
 # recipe_librdkafka OPTIONS OF cmake
 recipe_librdkafka() {
   # TLS and SASL (PLAIN, SCRAM, OAUTHBEARER) by OpenSSL alone: WITH_SASL would be Cyrus. The codecs a consumer may meet.
-  # No plugins and no libcurl: a static program loads nothing.
-  cmake -G Ninja -B build -S . -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS="$C_FLAGS" \
+  # No plugins and no libcurl: a static program loads nothing. Its copy of xxHash must not clash with the real one.
+  cmake -G Ninja -B build -S . -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS="$C_FLAGS -DXXH_NAMESPACE=rdkafka_" \
     -DCMAKE_CXX_FLAGS="$C_FLAGS" -DCMAKE_INSTALL_PREFIX="$PREFIX" \
     -DRDKAFKA_BUILD_EXAMPLES=OFF -DRDKAFKA_BUILD_TESTS=OFF \
     -DWITH_SSL=ON -DWITH_SASL=OFF -DWITH_SASL_SCRAM=ON -DWITH_SASL_OAUTHBEARER=ON \

@@ -11,9 +11,16 @@ set -euo pipefail
 # The private closure of the archives that the module maps name, once and here: what FFmpeg and librdkafka need.
 closure=(-lssl -lcrypto -lzstd -llz4 -lz -lm)
 # No executable stack, read-only relocations, nothing that is not called, an id to find the symbols by.
-hardening=(-z noexecstack -z relro -z now --gc-sections --icf=safe --build-id=sha1)
+hardening=(-z noexecstack -z relro -z now --gc-sections --build-id=sha1)
 
 json_list() { printf '"%s",' "$@" | sed 's/,$//'; }
+
+# link_options FILE: what swiftc takes for -static-executable. A static program that is loaded anywhere (static-pie), and
+# none of the ICU archives that the file names but this version of Foundation does not have.
+link_options() {
+  sed '/icu.*swift/d; s/^-static$/-static-pie/' "$1" >"$1.new"
+  mv "$1.new" "$1" # not in place: the file is a hard link into the sysroot's own directory
+}
 
 make_sdk() {
   local bundle=$PART/camgate.artifactbundle
@@ -21,6 +28,7 @@ make_sdk() {
   # Hard links: a sysroot of its own without the space of one.
   cp -al "$sysroot" "$bundle/sysroot"
   cp -al "$libraries/usr" "$bundle/sysroot/"
+  link_options "$bundle/sysroot/usr/lib/swift_static/linux/static-executable-args.lnk"
   cat >"$bundle/info.json" <<JSON
 { "schemaVersion": "1.0", "artifacts": { "camgate-$ARCH": {
   "type": "swiftSDK", "version": "1", "variants": [{ "path": "$ARCH" }] } } }
@@ -33,7 +41,8 @@ JSON
 JSON
   cat >"$bundle/$ARCH/toolset.json" <<JSON
 { "schemaVersion": "1.0", "rootPath": "$compiler/bin",
-  "swiftCompiler": { "path": "$compiler/bin/swiftc", "extraCLIOptions": ["-static-executable", "-use-ld=lld"] },
+  "swiftCompiler": { "path": "$compiler/bin/swiftc", "extraCLIOptions": [
+    "-static-executable", "-use-ld=lld", "-Xclang-linker", "-Wno-unused-command-line-argument"] },
   "cCompiler": { "path": "$compiler/bin/clang" }, "cxxCompiler": { "path": "$compiler/bin/clang++" },
   "librarian": { "path": "$compiler/bin/llvm-ar" },
   "linker": { "extraCLIOptions": [$(json_list "${closure[@]}" "${hardening[@]}")] } }

@@ -23,8 +23,6 @@ unpack_swift() {
       --exclude="$swift/swift/host" --exclude="$swift/swift/embedded" --exclude='*lldb*' --exclude='*sourcekit*' \
       --exclude='*/FrameworkABIBaseline' "$swift"
   done
-  # Names ICU archives that this version of Foundation does not have.
-  sed -i '/icu.*swift/d' "$PART/usr/lib/swift_static/linux/static-executable-args.lnk"
   # swiftc looks at it to learn what it builds for, and warns without it.
   echo '{"CanonicalName":"linux13.0","Version":"13.0","VersionMap":{"macOS_iOSMac":{},"iOSMac_macOS":{}}}' \
     >"$PART/SDKSettings.json"
