@@ -2,7 +2,9 @@
 # The Swift SDK: an artifact bundle (SE-0387) for SwiftPM of the desk, whose compiler is Debian 13's and whose sysroot is
 # the board's, with the C libraries in it. Plain SwiftPM can use it:
 #
-#   swift build --swift-sdks-path DIRECTORY --swift-sdk camgate-arm64
+#   swift build --disable-local-rpath --swift-sdks-path DIRECTORY --swift-sdk camgate-arm64
+#
+# (glibc refuses to start a static program that has a search path for libraries, which SwiftPM gives otherwise.)
 #
 # usage: Toolchain/cross/sdk.sh         prints DIRECTORY, which holds the bundle
 set -euo pipefail
