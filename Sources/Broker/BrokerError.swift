@@ -1,4 +1,5 @@
 import CRdKafka
+import Posix
 
 // librdkafka's error codes, sorted by what to do about them. The code keeps librdkafka's own name in the message, so
 // that it can be searched for.
@@ -31,6 +32,15 @@ package struct BrokerError: Error, Sendable, Equatable {
     name = String(cString: rd_kafka_err2name(code))
     self.message = message ?? String(cString: rd_kafka_err2str(code))
     disposition = BrokerError.disposition(of: code)
+  }
+
+  /// The fatal error that ended a client, under its own name instead of `_FATAL`; nil when there was none.
+  init?(fatalErrorOf client: OpaquePointer) {
+    var buffer = [CChar](repeating: 0, count: 512)
+    let code = rd_kafka_fatal_error(client, &buffer, buffer.count)
+    if code == RD_KAFKA_RESP_ERR_NO_ERROR { return nil }
+    name = String(cString: rd_kafka_err2name(code))
+    (message, disposition) = (text(of: buffer), .recreate)
   }
 
   /// Whether the cluster cannot be reached right now, as opposed to refusing something.

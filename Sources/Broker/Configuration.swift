@@ -20,7 +20,9 @@ package struct ClientProperty: Sendable, Equatable {
   fileprivate func apply(to configuration: OpaquePointer) -> String? {
     var buffer = [CChar](repeating: 0, count: 512)
     let result = rd_kafka_conf_set(configuration, name, value, &buffer, buffer.count)
-    return result == RD_KAFKA_CONF_OK ? nil : text(of: buffer)
+    if result == RD_KAFKA_CONF_OK { return nil }
+    let message = text(of: buffer)
+    return message.last == "\n" ? String(message.dropLast()) : message
   }
 }
 
@@ -33,7 +35,8 @@ struct ClientConfiguration: ~Copyable {
     for property in properties {
       if let refusal = property.apply(to: handle) {
         rd_kafka_conf_destroy(handle)
-        throw BrokerError(name: "_INVALID_ARG", message: refusal, disposition: .poison)
+        // librdkafka names the property it knows, which is another one where the name is an alias.
+        throw BrokerError(name: "_INVALID_ARG", message: "\(property.name): \(refusal)", disposition: .poison)
       }
     }
     self.handle = handle
@@ -75,11 +78,8 @@ class ClientCallbacks {
       guard let opaque else { return }
       let callbacks = Unmanaged<ClientCallbacks>.fromOpaque(opaque).takeUnretainedValue()
       var error = BrokerError(rd_kafka_resp_err_t(code), reason.map { String(cString: $0) })
-      if rd_kafka_resp_err_t(code) == RD_KAFKA_RESP_ERR__FATAL {
-        var buffer = [CChar](repeating: 0, count: 512)
-        let original = rd_kafka_fatal_error(client, &buffer, buffer.count)
-        error = BrokerError(
-          name: String(cString: rd_kafka_err2name(original)), message: text(of: buffer), disposition: .recreate)
+      if rd_kafka_resp_err_t(code) == RD_KAFKA_RESP_ERR__FATAL, let client {
+        error = BrokerError(fatalErrorOf: client) ?? error
       }
       callbacks.onEvent(.error(error))
     }

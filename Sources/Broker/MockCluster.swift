@@ -41,11 +41,15 @@ package final class MockCluster: @unchecked Sendable {
       cluster, name, isHidden ? RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART : RD_KAFKA_RESP_ERR_NO_ERROR)
   }
 
-  /// Answers the next `count` produce requests with a code of the Kafka protocol.
-  package func failProduceRequests(_ count: Int, code: Int32) {
-    for _ in 0..<count {
-      camgate_mock_push_error(cluster, 0, rd_kafka_resp_err_t(code))  // api key 0: Produce
-    }
+  /// What a client asks for, with its API key (Kafka protocol guide, "API Keys").
+  package enum Request: Int16, Sendable {
+    case produce = 0
+    case initProducerID = 22
+  }
+
+  /// Answers the next `count` requests of one kind with an error code of the Kafka protocol.
+  package func fail(_ request: Request, count: Int = 1, code: Int32) {
+    for _ in 0..<count { camgate_mock_push_error(cluster, request.rawValue, rd_kafka_resp_err_t(code)) }
   }
 
   /// Takes all brokers off the network, or brings them back.

@@ -97,6 +97,9 @@ package final class Producer: @unchecked Sendable {
   /// Gives up everything queued or in flight; each is reported with `_PURGE_QUEUE` or `_PURGE_INFLIGHT`.
   package func purge() { rd_kafka_purge(handle, Int32(RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)) }
 
+  /// What ended this producer; nil while it works.
+  package var fatalError: BrokerError? { BrokerError(fatalErrorOf: handle) }
+
   /// Records that were sent and whose report has not been served.
   package var pendingCount: Int { Int(rd_kafka_outq_len(handle)) }
 }

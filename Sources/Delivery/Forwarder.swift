@@ -184,8 +184,10 @@ package final class Forwarder: Sendable {
       return state.failedProducerCount
     }
     let pause = failures == 1 ? Duration.zero : min(.seconds(1 << min(failures - 2, 5)), Forwarder.longestPause)
+    // Reports and refusals say `_FATAL` or that records were purged; the producer knows why.
+    let cause = old.fatalError ?? fatal
     log.warning(
-      "the producer failed (\(fatal.name): \(fatal.message)); starting a new one in \(pause.components.seconds) s, "
+      "the producer failed (\(cause.name): \(cause.message)); starting a new one in \(pause.components.seconds) s, "
         + "nothing is lost")
     let drained = MonotonicTime.now() + Forwarder.drainTimeout
     while !isDrained, MonotonicTime.now() < drained { old.poll(milliseconds: 50) }
@@ -222,6 +224,7 @@ package final class Forwarder: Sendable {
       return outcome?.actions.map(settlement(of:)) ?? []
     }
     guard let outcome else { return }
+    if report.error?.disposition == .recreate { backlog.wake() }
     explain(report, lane: lanes[outcome.lane], isNewTrouble: outcome.isNewTrouble)
     for case .drop(let entry, let error) in outcome.actions {
       log.error(
@@ -269,6 +272,7 @@ package final class Forwarder: Sendable {
     case .log(let line): log.debug(line)
     case .error(let error) where error.disposition == .recreate:
       state.withLock { if $0.producerCount == number { $0.fatal = $0.fatal ?? error } }
+      backlog.wake()
     case .error(let error): noteTrouble(error)
     }
   }

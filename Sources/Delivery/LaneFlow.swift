@@ -22,6 +22,8 @@ struct LaneFlow {
 
   private var inFlightCount = 0
   private var failed: [Entry] = []
+  /// One of `failed` failed for a reason that needs time.
+  private var needsHold = false
   private var heldUntil: MonotonicTime?
   private var hold = LaneFlow.shortestHold
   /// Up to this sequence records are sent one at a time: a permanent error fails a whole batch, and one at a time shows
@@ -58,7 +60,7 @@ struct LaneFlow {
       } else {
         if error.disposition == .poison { isolatedUpTo = max(isolatedUpTo, entry.sequence) }
         failed.append(entry)
-        trouble = error
+        if error.needsTime { (trouble, needsHold) = (error, true) } else { trouble = trouble ?? error }
       }
     } else {
       actions.append(.finish(entry))
@@ -69,11 +71,17 @@ struct LaneFlow {
     if inFlightCount == 0, !failed.isEmpty {
       actions.append(.putBack(failed.sorted { $0.sequence < $1.sequence }))
       failed = []
-      if trouble?.disposition == .hold || trouble?.disposition == .resend {
+      if needsHold {
+        needsHold = false
         heldUntil = now + hold
         hold = min(hold * 2, LaneFlow.longestHold)
       }
     }
     return actions
   }
+}
+
+extension BrokerError {
+  /// Whether sending again at once is of no use.
+  fileprivate var needsTime: Bool { disposition == .hold || disposition == .resend }
 }

@@ -20,6 +20,12 @@ package enum ProducerProperties {
       ClientProperty("client.id", configuration.clientID),
       // No duplicates and no reordering by retries within a producer's life; implies acks=all.
       ClientProperty("enable.idempotence", "true"),
+      // A batch that is refused for good must not be overtaken by what was sent behind it: the producer stops instead.
+      ClientProperty("enable.gapless.guarantee", "true"),
+      ClientProperty("acks", "all"),
+      ClientProperty("message.send.max.retries", String(Int32.max)),
+      // Without a report a frame would stay in the backlog for ever.
+      ClientProperty("delivery.report.only.error", "false"),
       // The backlog is the long buffer: librdkafka's five minutes would lose what is still kept.
       ClientProperty("message.timeout.ms", "0"),
       // Java's, so that every client agrees which partition a camera is on.

@@ -1,0 +1,147 @@
+import Backlog
+import Broker
+import Frames
+import Posix
+import Synchronization
+import Testing
+
+@testable import Delivery
+
+// A forwarder on librdkafka's mock cluster, with cameras that are played by the test.
+
+/// Payloads whose memory is overwritten as soon as it is released, but stays readable: whoever sends it too late sends
+/// nonsense, which the reader finds.
+final class PayloadLedger: Sendable {
+  // Unchecked because of the raw pointers: written once, when the payload that owned them is gone.
+  private struct Books: @unchecked Sendable {
+    var memory: [UnsafeMutableRawBufferPointer] = []
+    var releasedCount = 0
+  }
+
+  private let books = Mutex(Books())
+
+  var madeCount: Int { books.withLock { $0.memory.count } }
+  var releasedCount: Int { books.withLock { $0.releasedCount } }
+
+  func payload(_ bytes: [UInt8]) -> Payload {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
+    memory.copyBytes(from: bytes)
+    let index = books.withLock { books in
+      books.memory.append(memory)
+      return books.memory.count - 1
+    }
+    return Payload(adopting: UnsafeRawBufferPointer(memory)) { [self] in
+      books.withLock { books in
+        for offset in books.memory[index].indices { books.memory[index][offset] = 0xDD }
+        books.releasedCount += 1
+      }
+    }
+  }
+
+  deinit { books.withLock { for memory in $0.memory { memory.deallocate() } } }
+}
+
+func testFrame(_ payload: Payload) -> Frame {
+  Frame(
+    codec: .mjpeg, payload: payload, isKeyframe: true, captureTime: 1_795_460_400_000_000_000, clock: .gateway, pts: 0,
+    width: 64, height: 48)
+}
+
+final class ForwarderBench {
+  static let partitionCount: Int32 = 3
+
+  let cluster: MockCluster
+  let backlog: Backlog
+  let forwarder: Forwarder
+  let ledger = PayloadLedger()
+  let laneCount: Int
+  private let lines: Monitor<[String]>
+  private var appended: [UInt64]
+  private(set) var isDrained = false
+
+  init(laneCount: Int = 1, windowBytes: Int = 1 << 20, properties: [ClientProperty] = [], brokers: String? = nil) throws
+  {
+    cluster = try MockCluster(brokerCount: 3)
+    try cluster.createTopic("cameras", partitionCount: ForwarderBench.partitionCount)
+    let messageMaxBytes = 64 << 10
+    backlog = Backlog(
+      laneCount: laneCount, memoryBudget: 64 << 20, largestFrame: messageMaxBytes - RecordEncoder.overhead)
+    let lines = Monitor<[String]>([])
+    (self.lines, self.laneCount) = (lines, laneCount)
+    appended = Array(repeating: 0, count: laneCount)
+    forwarder = Forwarder(
+      configuration: Forwarder.Configuration(
+        brokers: brokers ?? cluster.bootstrapServers, clientID: "test", messageMaxBytes: messageMaxBytes,
+        windowBytes: windowBytes,
+        properties: [ClientProperty("topic.metadata.propagation.max.ms", "200")] + properties),
+      identity: GatewayIdentity(gateway: "g", ringID: 1, epoch: 1),
+      lanes: (0..<laneCount).map { LaneDescription(camera: CameraName("cam-\($0)")!, topic: "cameras") },
+      backlog: backlog,
+      log: Log(level: .info) { line in lines.withLock { $0.append(line) } })
+    try forwarder.start()
+  }
+
+  deinit { drain(within: .zero) }
+
+  /// The bytes of a frame: all alike, and different from those of its neighbours.
+  static func bytes(lane: Int, sequence: UInt64, count: Int) -> [UInt8] {
+    [UInt8](repeating: UInt8(truncatingIfNeeded: UInt64(lane) * 89 + sequence * 7 + 1), count: count)
+  }
+
+  /// Adds `count` frames to each lane.
+  func append(_ count: Int, byteCount: Int = 600) {
+    for _ in 0..<count {
+      for lane in 0..<laneCount {
+        appended[lane] += 1
+        let bytes = ForwarderBench.bytes(lane: lane, sequence: appended[lane], count: byteCount)
+        backlog.append(testFrame(ledger.payload(bytes)), to: Lane(index: lane))
+      }
+    }
+  }
+
+  /// Whether everything was acknowledged.
+  func settles(within duration: Duration = .seconds(60)) -> Bool {
+    backlog.waitUntilEmpty(until: .now() + duration)
+  }
+
+  /// The first line of the log that contains `text`; waits for it.
+  func line(with text: String) -> String? {
+    lines.wait(until: .now() + .seconds(60)) { lines in lines.first { $0.contains(text) } }
+  }
+
+  var log: [String] { lines.read { $0 } }
+
+  @discardableResult
+  func drain(within duration: Duration) -> Int {
+    if isDrained { return 0 }
+    isDrained = true
+    return forwarder.drain(until: .now() + duration)
+  }
+
+  func stored() throws -> [StoredRecord] {
+    try storedRecords(
+      brokers: cluster.bootstrapServers, topic: "cameras", partitionCount: ForwarderBench.partitionCount)
+  }
+
+  /// Checks that all frames of all lanes lie in the topic, each lane on one partition, in order and with their own
+  /// bytes. The mock does not remove repeated batches, so the first of each id counts. `dropped` are not there.
+  func expectEverything(byteCount: Int = 600, dropped: Set<UInt64> = []) throws {
+    let records = try stored()
+    for lane in 0..<laneCount {
+      let own = records.filter { $0.key == "g/cam-\(lane)" }
+      #expect(Set(own.map(\.partition)).count == 1)
+      var seen: Set<UInt64> = []
+      let firsts = own.filter { seen.insert($0.sequence).inserted }
+      #expect(firsts.map(\.sequence) == (1...appended[lane]).filter { !dropped.contains($0) })
+      for record in own {
+        let expected = ForwarderBench.bytes(lane: lane, sequence: record.sequence, count: byteCount)
+        #expect(record.value == expected, "frame \(record.sequence) was released before it was sent")
+      }
+    }
+  }
+
+  /// Every payload is released once the forwarder has stopped and nothing waits.
+  func expectReleased() {
+    #expect(ledger.releasedCount == ledger.madeCount - backlog.waitingCount)
+  }
+}

@@ -1,0 +1,196 @@
+import Broker
+import Frames
+import Posix
+import Testing
+
+@testable import Backlog
+@testable import Delivery
+
+/// The forwarder on librdkafka's mock cluster: real threads, real sockets, injected errors. Codes are those of the Kafka
+/// protocol guide, "Error Codes".
+@Suite struct ForwarderTests {
+  @Test func everythingArrivesInOrder() throws {
+    let bench = try ForwarderBench(laneCount: 5)
+    bench.append(300)
+    #expect(bench.settles())
+    #expect(bench.forwarder.status.acknowledgedCount == 1_500)
+    #expect(bench.forwarder.status.acknowledgedBytes == 900_000)
+    #expect(bench.forwarder.status.inFlightCount == 0)
+    #expect(bench.drain(within: .seconds(1)) == 0)
+    try bench.expectEverything()
+    bench.expectReleased()
+  }
+
+  @Test func headersAndTimeArrive() throws {
+    let bench = try ForwarderBench()
+    bench.append(1)
+    #expect(bench.settles())
+    let record = try #require(try bench.stored().first)
+    #expect(record.timestamp == 1_795_460_400_000)
+    #expect(record.header("ce_id") == "0000000000000001-1-1")
+    #expect(record.header("ce_source") == "/g/cam-0")
+    #expect(record.header("content-type") == "image/jpeg")
+  }
+
+  /// The largest frame that the backlog admits, through a window smaller than itself.
+  @Test func theLargestFramePasses() throws {
+    let bench = try ForwarderBench(laneCount: 2, windowBytes: 1_000)
+    let largest = (64 << 10) - RecordEncoder.overhead
+    bench.append(3, byteCount: largest)
+    #expect(bench.settles())
+    try bench.expectEverything(byteCount: largest)
+  }
+
+  @Test func kafkaThatIsAwayAtFirstIsAnOutage() throws {
+    let bench = try ForwarderBench(laneCount: 2)
+    bench.cluster.setReachable(false)
+    bench.append(50)
+    #expect(bench.line(with: "no connection to Kafka") != nil)
+    #expect(bench.forwarder.status.trouble != nil)
+    bench.cluster.setReachable(true)
+    #expect(bench.settles())
+    #expect(bench.line(with: "Kafka takes records again") != nil)
+    #expect(bench.forwarder.status.trouble == nil)
+    try bench.expectEverything()
+  }
+
+  @Test func anOutageLosesNothing() throws {
+    let bench = try ForwarderBench(laneCount: 3)
+    for _ in 0..<2 {
+      bench.append(100)
+      #expect(bench.settles())
+      bench.cluster.setReachable(false)
+      bench.append(100)
+      #expect(bench.line(with: "no connection to Kafka") != nil)
+      bench.cluster.setReachable(true)
+    }
+    #expect(bench.settles())
+    #expect(bench.drain(within: .seconds(1)) == 0)
+    try bench.expectEverything()
+    bench.expectReleased()
+  }
+
+  @Test(arguments: [7, 19] as [Int32])  // REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS
+  func passingTroubleIsLeftToLibrdkafka(code: Int32) throws {
+    let bench = try ForwarderBench(laneCount: 2)
+    bench.cluster.fail(.produce, count: 3, code: code)
+    bench.append(100)
+    #expect(bench.settles())
+    try bench.expectEverything()
+    #expect(bench.log.isEmpty, "\(bench.log)")
+  }
+
+  /// A broker that lost its state (OUT_OF_ORDER_SEQUENCE_NUMBER at the head of the line) is fatal to a producer.
+  @Test func aFatalErrorTakesANewProducer() throws {
+    let bench = try ForwarderBench(laneCount: 3)
+    bench.append(50)
+    #expect(bench.settles())
+    bench.cluster.fail(.produce, code: 45)
+    bench.append(200)
+    #expect(bench.line(with: "the producer failed (OUT_OF_ORDER_SEQUENCE_NUMBER") != nil)
+    bench.append(50)
+    #expect(bench.settles())
+    #expect(bench.drain(within: .seconds(1)) == 0)
+    try bench.expectEverything()
+    bench.expectReleased()
+    #expect(bench.log.filter { $0.contains("the producer failed") }.count == 1, "\(bench.log)")
+  }
+
+  /// Without the right to a producer id every new producer fails as well: no storm of them.
+  @Test func aProducerThatFailsAgainWaits() throws {
+    let bench = try ForwarderBench()
+    bench.cluster.fail(.initProducerID, count: 3, code: 31)  // CLUSTER_AUTHORIZATION_FAILED
+    bench.append(20)
+    #expect(bench.line(with: "the producer failed (CLUSTER_AUTHORIZATION_FAILED") != nil)
+    #expect(bench.line(with: "starting a new one in 2 s") != nil)
+    #expect(bench.settles())
+    try bench.expectEverything()
+    let pauses = bench.log.compactMap { $0.split(separator: "starting a new one in ").last?.prefix(3) }
+    #expect(pauses == ["0 s", "1 s", "2 s"])
+  }
+
+  @Test func onlyTheRecordThatIsRefusedIsDropped() throws {
+    let bench = try ForwarderBench()
+    bench.append(1)
+    #expect(bench.settles())
+    bench.cluster.fail(.produce, count: 2, code: 10)  // MSG_SIZE_TOO_LARGE: the batch, then the first of it alone
+    bench.append(20)
+    #expect(bench.settles())
+    #expect(bench.line(with: "cam-0: Kafka will never accept frame 2 (MSG_SIZE_TOO_LARGE") != nil)
+    #expect(bench.backlog.drops == [[.quarantined: 1]])
+    let records = try bench.stored()
+    try bench.expectEverything(dropped: [2])
+    let next = try #require(records.first { $0.sequence == 3 })
+    #expect(next.header("ce_gap") == "1")
+    #expect(next.header("ce_gapreason") == "quarantined")
+    bench.drain(within: .seconds(1))
+    bench.expectReleased()
+  }
+
+  /// What was sent behind a batch that is refused for good does not overtake it.
+  @Test func aRefusedBatchKeepsItsPlace() throws {
+    let bench = try ForwarderBench()
+    bench.append(1)
+    #expect(bench.settles())
+    bench.cluster.fail(.produce, code: 32)  // INVALID_TIMESTAMP
+    bench.append(60, byteCount: 40_000)  // a batch each
+    #expect(bench.settles())
+    #expect(try bench.stored().map(\.sequence) == Array(1...61))
+    #expect(bench.backlog.drops == [[:]])
+  }
+
+  @Test func aTopicThatMustNotBeWrittenHoldsItsFrames() throws {
+    let bench = try ForwarderBench()
+    bench.cluster.fail(.produce, code: 29)  // TOPIC_AUTHORIZATION_FAILED
+    bench.append(20)
+    let line = try #require(bench.line(with: "TOPIC_AUTHORIZATION_FAILED"))
+    #expect(line.contains("topic 'cameras'"))
+    #expect(line.contains("frames of cam-0 are held"))
+    #expect(line.contains("retry in 1 s"))
+    #expect(bench.settles())
+    try bench.expectEverything()
+    #expect(bench.log.filter { $0.contains("are held") }.count == 1, "\(bench.log)")
+  }
+
+  @Test func aTopicThatDoesNotExistHoldsItsFrames() throws {
+    let bench = try ForwarderBench()
+    bench.cluster.hideTopic("cameras", true)
+    bench.append(20)
+    let line = try #require(bench.line(with: "topic 'cameras'"))
+    #expect(line.contains("frames of cam-0 are held, create the topic or mend the rights; retry in 1 s"))
+    #expect(bench.backlog.byteCount > 0)
+    bench.cluster.hideTopic("cameras", false)
+    #expect(bench.settles())
+    try bench.expectEverything()
+    #expect(bench.log.filter { $0.contains("are held") }.count == 1)
+  }
+
+  @Test func aBrokerThatDoesNotResolveIsNamed() throws {
+    let bench = try ForwarderBench(brokers: "broker.invalid:9092")
+    bench.append(1)
+    let line = try #require(bench.line(with: "no connection to Kafka"))
+    #expect(line.contains("broker.invalid:9092"))
+    #expect(line.contains("Failed to resolve"))
+    #expect(line.contains("frames are kept, retrying all the time"))
+  }
+
+  @Test func aStopCountsWhatIsLeft() throws {
+    let bench = try ForwarderBench(laneCount: 2)
+    bench.append(10)
+    #expect(bench.settles())
+    bench.cluster.setReachable(false)
+    bench.append(200)
+    #expect(bench.drain(within: .milliseconds(300)) == 400)
+    #expect(bench.forwarder.status.inFlightCount == 0)
+    bench.expectReleased()
+    #expect(bench.backlog.waitingCount == 400)
+  }
+
+  @Test func aWrongPropertyIsNamed() {
+    #expect {
+      try ForwarderBench(properties: [ClientProperty("linger.ms", "soon")])
+    } throws: {
+      ($0 as? BrokerError)?.message.contains("linger.ms") == true
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import Broker
+import Frames
+import Testing
+
+@testable import Backlog
+@testable import Delivery
+
+/// What a record looks like, byte for byte.
+@Suite struct RecordEncoderTests {
+  private let lane = LaneDescription(camera: CameraName("gate")!, topic: "cameras")
+
+  private func frame() -> Frame {
+    Frame(
+      codec: .h264, payload: Payload([0, 0, 0, 1, 0x67]), isKeyframe: true,
+      captureTime: 1_795_460_400_123_456_789, clock: .camera, pts: 803_912_000_000, width: 1_920, height: 1_080)
+  }
+
+  private func record(_ frame: Frame, sequence: UInt64 = 48_213) -> OutgoingRecord {
+    let identity = GatewayIdentity(gateway: "dock-7", ringID: 0x9f2c_4a11_7be0_0d35, epoch: 1_795_451_000)
+    return RecordEncoder(identity: identity, lanes: [lane])
+      .record(for: Entry(lane: Lane(index: 0), sequence: sequence, frame: frame, arrivalOrder: 0))
+  }
+
+  private func lines(_ record: OutgoingRecord) -> [String] { record.headers.map { "\($0.name) \($0.value)" } }
+
+  @Test func theExampleOfTheDocumentation() {
+    let record = record(frame())
+    #expect(record.topic == "cameras")
+    #expect(record.key == "dock-7/gate")
+    #expect(record.timestamp == 1_795_460_400_123)
+    #expect(
+      lines(record) == [
+        "ce_specversion 1.0",
+        "ce_type camgate.frame.v1",
+        "ce_source /dock-7/gate",
+        "ce_id 9f2c4a117be00d35-1795451000-48213",
+        "ce_time 2026-11-23T19:00:00.123456789Z",
+        "content-type video/h264",
+        "ce_sequence 179545100000000000000000048213",
+        "ce_clock camera",
+        "ce_ptsns 803912000000",
+        "ce_keyframe 1",
+        "ce_width 1920",
+        "ce_height 1080",
+      ])
+  }
+
+  @Test func decodingTimeOnlyWhereItDiffers() {
+    var frame = frame()
+    frame.dts = frame.pts
+    #expect(!record(frame).headers.contains { $0.name == "ce_dtsns" })
+    frame.dts = -40_000_000
+    #expect(lines(record(frame)).contains("ce_dtsns -40000000"))
+  }
+
+  @Test(arguments: [
+    (Gap(frameCount: 30, reason: .overload), ["ce_gap 30", "ce_gapreason overload"]),
+    (
+      Gap(frameCount: nil, reason: .network, duration: 2_500_000_000),
+      ["ce_gap unknown", "ce_gapns 2500000000", "ce_gapreason network"]
+    ),
+    (Gap(frameCount: nil, reason: .restart), ["ce_gap unknown", "ce_gapreason restart"]),
+  ])
+  func gapsAreTold(_ gap: Gap, _ expected: [String]) {
+    var frame = frame()
+    frame.gap = gap
+    #expect(lines(record(frame)).filter { $0.hasPrefix("ce_gap") } == expected)
+  }
+
+  @Test func everyOtherValue() {
+    var frame = frame()
+    (frame.codec, frame.isKeyframe) = (.mjpeg, false)
+    #expect(lines(record(frame)).contains("content-type image/jpeg"))
+    #expect(lines(record(frame)).contains("ce_keyframe 0"))
+    frame.codec = .h265
+    #expect(lines(record(frame)).contains("content-type video/h265"))
+    for clock in ClockQuality.allCases {
+      frame.clock = clock
+      #expect(lines(record(frame)).contains("ce_clock \(clock.rawValue)"))
+      // A clock that was never set would make Kafka delete the record, or refuse it.
+      #expect(record(frame).timestamp == (clock == .unsynced ? 0 : 1_795_460_400_123))
+    }
+  }
+
+  @Test func sequencesCompareAsText() throws {
+    func sequence(_ number: UInt64) throws -> String {
+      try #require(record(frame(), sequence: number).headers.first { $0.name == "ce_sequence" }).value
+    }
+    let texts = try [1, 9, 10, 99_999_999_999, UInt64.max].map(sequence)
+    #expect(texts == texts.sorted())
+    #expect(texts.allSatisfy { $0.count == 30 })
+  }
+
+  private func largest(gateway: String, camera: String, sequence: UInt64, number: Int64) -> OutgoingRecord {
+    var frame = frame()
+    (frame.clock, frame.pts, frame.dts, frame.captureTime) = (.corrected, number, number + 1, number)
+    (frame.width, frame.height) = (65_536, 65_536)
+    frame.gap = Gap(frameCount: sequence, reason: .quarantined, duration: number)
+    let identity = GatewayIdentity(gateway: gateway, ringID: .max, epoch: 9_999_999_999)
+    let lane = LaneDescription(camera: CameraName(camera)!, topic: "t")
+    return RecordEncoder(identity: identity, lanes: [lane])
+      .record(for: Entry(lane: Lane(index: 0), sequence: sequence, frame: frame, arrivalOrder: 0))
+  }
+
+  private func headerBytes(_ record: OutgoingRecord) -> Int {
+    record.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
+  }
+
+  /// Every header at once, names of 40 characters, a century of frames.
+  @Test func headersAreShort() {
+    let name = String(repeating: "n", count: 40)
+    let record = largest(gateway: name, camera: name, sequence: 100_000_000_000, number: 9_000_000_000_000_000_000)
+    #expect(headerBytes(record) < 500)
+  }
+
+  /// Else a frame that the backlog admits would be refused by librdkafka.
+  @Test func nothingTheSettingsAllowIsAboveTheOverhead() {
+    let record = largest(
+      gateway: String(repeating: "g", count: 128), camera: String(repeating: "c", count: 63), sequence: .max,
+      number: .min)
+    // A record batch's header, and a record's lengths and time (Kafka protocol guide, "Record Batch").
+    let framing = 61 + 35 + record.headers.count * 4
+    #expect(headerBytes(record) + record.key.utf8.count + framing < RecordEncoder.overhead)
+  }
+
+  @Test func anIdentityNeverRepeats() {
+    let first = GatewayIdentity.ephemeral(gateway: "g", nanosecondsSince1970: 1_800_000_000_999_999_999)
+    let second = GatewayIdentity.ephemeral(gateway: "g", nanosecondsSince1970: 1_800_000_000_999_999_999)
+    #expect(first.epoch == 1_800_000_000)
+    #expect(first.ringID != second.ringID)
+    for wrongClock in [0, -1, Int64.min] {
+      let identity = GatewayIdentity.ephemeral(gateway: "g", nanosecondsSince1970: wrongClock)
+      #expect(identity.epoch == GatewayIdentity.earliestEpoch)
+    }
+  }
+}
