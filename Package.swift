@@ -45,6 +45,6 @@ let package = Package(
       name: "DeliveryTests", dependencies: ["Backlog", "Broker", "CRdKafka", "Delivery", "Frames", "Posix", "Settings"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
-    .testTarget(name: "IntegrationTests", dependencies: ["Broker"]),
+    .testTarget(name: "IntegrationTests", dependencies: ["Broker", "Capture", "Frames", "Posix"]),
   ]
 )

@@ -12,7 +12,7 @@ A dialogue (every key may be left out):
   claimed_fps = 30.0         how many the RTP times say
   parameter_sets = "stream"  or "sdp", "both"
   audio = false              a second, silent track in the description, with packets of its own
-  first_timestamp = 0        RTP times start here
+  first_timestamp = 90000    RTP times start here
   reports = 0.0              sender reports, with a clock that is so many seconds off; "none" for none
   range = 0.0                what the answer to PLAY says where the stream begins, in seconds
   login = "user:password"    asked for (basic)
@@ -219,7 +219,7 @@ class Connection(Stream):
             self.index = camera.plays
         self.clip = camera.clip
         self.sequence = 0 if self.index == 1 else camera.random.randrange(65536)
-        self.timestamp = camera.get("first_timestamp", 0)
+        self.timestamp = camera.get("first_timestamp", 90_000)
         where = camera.get("range", 0.0)
         self.answer(headers, lines=[f"Range: npt={where:.3f}-"])
         threading.Thread(target=self.feed, daemon=True).start()
