@@ -94,14 +94,18 @@ final class Demuxer {
   /// H.264 and H.265 come in pieces that FFmpeg's parser makes access units of; a JPEG comes whole.
   private var isParsed: Bool { isLive && description.codec != .mjpeg }
 
-  /// The presentation time of the packet just read where FFmpeg does not say it: the parser gives the first access unit
-  /// of a connection none (a packet from the network has no position, libavcodec/parser.c, ff_fetch_timestamp), but still
-  /// has it among the last pieces it was given. The newest of them belongs to the access unit behind.
-  var parsedTime: Int64? {
-    guard isParsed, let parser = av_stream_get_parser(stream) else { return nil }
-    let index = Int(parser.pointee.cur_frame_start_index + 3) % 4
-    return withUnsafeBytes(of: parser.pointee.cur_frame_pts) {
-      nanoseconds($0.loadUnaligned(fromByteOffset: index * MemoryLayout<Int64>.size, as: Int64.self))
+  /// The presentation times, nanoseconds, of the first access unit of a connection, just read, and of the one behind it.
+  /// FFmpeg's parser gives the first one no time (a packet from the network has no position, libavcodec/parser.c,
+  /// ff_fetch_timestamp), but still has the times of the last pieces it was given, of which the newest belongs to the
+  /// access unit behind.
+  var firstTimes: (own: Int64?, next: Int64?) {
+    guard isParsed, let parser = av_stream_get_parser(stream) else { return (nil, nil) }
+    let newest = Int(parser.pointee.cur_frame_start_index)
+    return withUnsafeBytes(of: parser.pointee.cur_frame_pts) { times in
+      func time(_ index: Int) -> Int64? {
+        nanoseconds(times.loadUnaligned(fromByteOffset: index % 4 * MemoryLayout<Int64>.size, as: Int64.self))
+      }
+      return (time(newest + 3), time(newest))
     }
   }
 

@@ -31,6 +31,18 @@ final class RTSPSource: Source {
   private struct Moment {
     var arrival: ClockReading
     var cameraTime: Int64?
+
+    /// The moment of the access unit in front of the one this belongs to, by their presentation times.
+    func earlier(_ times: (own: Int64?, next: Int64?)) -> Moment {
+      guard let own = times.own, let next = times.next, (0...10_000_000_000).contains(next.subtractingSaturated(own))
+      else {
+        return Moment(arrival: arrival)
+      }
+      let step = next - own
+      return Moment(
+        arrival: ClockReading(wall: arrival.wall - step, boot: arrival.boot - step),
+        cameraTime: cameraTime.map { $0.subtractingSaturated(step) })
+    }
   }
 
   /// `url` without a login; it is put in here, percent-encoded, and goes nowhere but to FFmpeg.
@@ -94,7 +106,8 @@ final class RTSPSource: Source {
     }
     let now = Moment(arrival: .now(), cameraTime: packet.pointee.producerReferenceTime)
     let isParsed = demuxer.description.codec != .mjpeg
-    let own = isParsed ? ahead ?? Moment(arrival: now.arrival) : now
+    let firstTimes = packet.pointee.pts == camgate_nopts ? demuxer.firstTimes : (nil, nil)
+    let own = isParsed ? ahead ?? now.earlier(firstTimes) : now
     ahead = now
     // The packets after a loss belong to this access unit or to the next one; neither can be trusted.
     if notes.missedPacketCount > 0 {
@@ -104,10 +117,9 @@ final class RTSPSource: Source {
       transport.received()
     }
     defer { suspectCount = max(0, suspectCount - 1) }
-    let parsedTime = packet.pointee.pts == camgate_nopts ? demuxer.parsedTime : nil
     var result = demuxer.sourcePacket(
       taking: packet, arrival: own.arrival, cameraTime: own.cameraTime, isSuspect: suspectCount > 0)
-    result.pts = result.pts ?? parsedTime
+    result.pts = result.pts ?? firstTimes.0
     return result
   }
 
