@@ -14,6 +14,7 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "testbed"))
 
 import kafka_tls  # noqa: E402
+import pins  # noqa: E402
 import rtsps  # noqa: E402
 from elf import Binary  # noqa: E402
 from target import Target  # noqa: E402
@@ -76,7 +77,8 @@ def tests(options, directory):
         ("hardening", board.is_hardened),
         ("build id, symbols beside it", board.has_symbols_beside_it),
         ("paths of this machine in it", lambda: board.knows_no_machine(options.root, str(pathlib.Path.home()))),
-        ("stripped, at most 25 MiB", board.is_small),
+        ("pins", lambda: pins.test(directory, f"{options.root}/Toolchain/cross/inputs.lock")),
+        ("stripped, at most 25 MB", board.is_small),
     ]
     return everywhere, alone
 

@@ -4,7 +4,7 @@ import pathlib
 import re
 import subprocess
 
-LARGEST = 25 << 20
+LARGEST = 25_000_000
 
 
 class Binary:
@@ -41,7 +41,7 @@ class Binary:
     def is_small(self):
         size = self.path.stat().st_size
         assert size <= LARGEST, f"{size} bytes, at most {LARGEST}"
-        return f"{size / (1 << 20):.1f} MiB"
+        return f"{size / 1e6:.1f} MB"
 
     def debug(self):
         return Binary(f"{self.path}.debug", self.readelf)
