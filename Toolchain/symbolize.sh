@@ -34,8 +34,9 @@ while IFS= read -r line; do
   if [[ $line =~ ^\ *\+(0x[0-9a-f]+)$ ]]; then
     # But for the first, these are where a function goes on after a call: the call is just before.
     address=$((BASH_REMATCH[1] + base - (depth > 0)))
-    "${prefix}addr2line" -f -i -e "$symbols" "$(printf '0x%x' "$address")" | paste - - |
-      while IFS=$'\t' read -r function place; do printf '%s  %s  %s\n' "$line" "$function" "$place"; done
+    # It complains about each line table that it does not fully understand, and guesses files it has no line for.
+    "${prefix}addr2line" -f -i -e "$symbols" "$(printf '0x%x' "$address")" 2>/dev/null | paste - - |
+      while IFS=$'\t' read -r function place; do printf '%s  %s  %s\n' "$line" "$function" "${place%%*:\?}"; done
     depth=$((depth + 1))
   else
     printf '%s\n' "$line"

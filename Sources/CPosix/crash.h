@@ -70,6 +70,9 @@ static inline void camgate_crash_say_build_id(void) {
 
 /* An address as an offset into the program, or as it is when it is another library's. */
 static inline void camgate_crash_say_address(uintptr_t address) {
+#if defined(__aarch64__)
+  address &= ((uintptr_t)1 << 48) - 1; /* return addresses are signed in the bits above (PAC) */
+#endif
   uintptr_t start = (uintptr_t)&__ehdr_start;
   int is_ours = address >= start && address < (uintptr_t)_end;
   camgate_crash_say(is_ours ? "  +0x" : "  0x");
@@ -85,8 +88,9 @@ static inline void camgate_crash_say_backtrace(const ucontext_t *context) {
   camgate_crash_say_address(context->uc_mcontext.pc);
   camgate_crash_say_address(context->uc_mcontext.regs[30]); /* the caller, if this is a leaf without a frame */
 #elif defined(__x86_64__)
-  uintptr_t frame = context->uc_mcontext.gregs[REG_RBP], stack = context->uc_mcontext.gregs[REG_RSP];
-  camgate_crash_say_address(context->uc_mcontext.gregs[REG_RIP]);
+  enum { rbp = 10, rsp = 15, rip = 16 }; /* sys/ucontext.h: REG_RBP and so on, which it shows to _GNU_SOURCE only */
+  uintptr_t frame = context->uc_mcontext.gregs[rbp], stack = context->uc_mcontext.gregs[rsp];
+  camgate_crash_say_address(context->uc_mcontext.gregs[rip]);
 #else
 #error "which register holds the frame pointer here?"
 #endif

@@ -7,6 +7,8 @@ usage: binary.py --board FILE --desk FILE --rtsps-board FILE --rtsps-desk FILE -
 import argparse
 import json
 import pathlib
+import signal
+import subprocess
 import sys
 import tempfile
 
@@ -60,8 +62,23 @@ def kafka_over_tls(target):
         return f"{kafka_tls.test(target, directory)} frames"
 
 
+def crash(target, symbols, root):
+    """A gateway that gets SIGSEGV says where it was, and symbolize says where that is in the sources."""
+    with target.gateway("127.0.0.1:9") as gateway:
+        gateway.wait_for("streaming")
+        gateway.process.send_signal(signal.SIGSEGV)
+        gateway.wait_for("end of the backtrace")
+        assert gateway.process.wait(60) == -signal.SIGSEGV, gateway.process.returncode
+    log = "".join(gateway.lines)
+    symbolize = [f"{root}/Toolchain/symbolize.sh", "--symbols", symbols]
+    readable = subprocess.run(symbolize, input=log, capture_output=True, text=True, check=True).stdout
+    assert "(SIGSEGV)" in readable and "Run.run()" in readable and "Run.swift:" in readable, readable
+    return f"{readable.count(' +0x')} frames with names"
+
+
 def tests(options, directory):
     """Pairs of a name and a function of a target and its rtsps program; and those of the board's file alone."""
+    symbols = {"board": f"{options.board}.debug", "desk": options.desk}
     everywhere = [
         ("camgate version", lambda target, _: version(target)),
         ("camgate check, the sample", lambda target, _: check(target, options.root)),
@@ -69,6 +86,7 @@ def tests(options, directory):
         ("camgate demo --seconds 10", lambda target, _: demo(target)),
         ("names", lambda target, _: names(target)),
         ("Kafka over TLS, wrong ones refused", lambda target, _: kafka_over_tls(target)),
+        ("crash, backtrace, symbolize", lambda target, _: crash(target, symbols[target.name], options.root)),
         ("rtsps, wrong ones refused", lambda _, program: f"{rtsps.test(program, directory)} cases"),
     ]
     board = Binary(options.board, options.readelf)
