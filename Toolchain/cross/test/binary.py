@@ -16,6 +16,7 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "testbed"))
 
 import kafka_tls  # noqa: E402
+import parts  # noqa: E402
 import pins  # noqa: E402
 import rtsps  # noqa: E402
 from elf import Binary  # noqa: E402
@@ -76,6 +77,11 @@ def crash(target, symbols, root):
     return f"{readable.count(' +0x')} frames with names"
 
 
+def licences(target, board):
+    libraries = parts.by_library(f"{board}.map", target.run("version", "--licenses")[0])
+    return f"{len(libraries)} libraries, all known"
+
+
 def tests(options, directory):
     """Pairs of a name and a function of a target and its rtsps program; and those of the board's file alone."""
     symbols = {"board": f"{options.board}.debug", "desk": options.desk}
@@ -95,6 +101,7 @@ def tests(options, directory):
         ("hardening", board.is_hardened),
         ("build id, symbols beside it", board.has_symbols_beside_it),
         ("paths of this machine in it", lambda: board.knows_no_machine(options.root, str(pathlib.Path.home()))),
+        ("licences of all archives in it", lambda: licences(Target("board", [EMULATOR, options.board]), options.board)),
         ("pins", lambda: pins.test(directory, f"{options.root}/Toolchain/cross/inputs.lock")),
         ("stripped, at most 25 MB", board.is_small),
     ]
@@ -128,8 +135,10 @@ def main():
     print(f"{'':36}{'arm64, emulated':42}x86-64")
     for name, (_, left), (_, right) in rows:
         print(f"{name:36}{left:42}{right}".rstrip())
+    print()
+    print(parts.table(f"{options.board}.map", board[0].run("version", "--licenses")[0]))
     results = [passed for _, *both in rows for passed, figure in both if figure]
-    print(f"{results.count(True)} passed, {results.count(False)} failed")
+    print(f"\n{results.count(True)} passed, {results.count(False)} failed")
     sys.exit(0 if all(results) else 1)
 
 

@@ -13,7 +13,9 @@ class Binary:
         self.readelf = readelf
 
     def read(self, *options):
-        return subprocess.run([self.readelf, "-W", *options, self.path], check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            [self.readelf, "-W", *options, self.path], check=True, capture_output=True, text=True
+        ).stdout
 
     def segments(self):
         """Type and flags of each program header."""
