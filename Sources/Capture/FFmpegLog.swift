@@ -53,15 +53,9 @@ final class FFmpegNotes {
 
   private static let installed: Void = {
     av_log_set_level(AV_LOG_WARNING)
-    av_log_set_callback { context, level, format, arguments in
-      guard level <= av_log_get_level(), let format, let arguments, let notes = pthread_getspecific(FFmpegNotes.key)
-      else { return }
-      var buffer = [CChar](repeating: 0, count: 1024)
-      var printsPrefix: Int32 = 0
-      av_log_format_line2(context, level, format, arguments, &buffer, Int32(buffer.count), &printsPrefix)
-      var line = text(of: buffer)
-      while line.last?.isNewline == true { line.removeLast() }
-      Unmanaged<FFmpegNotes>.fromOpaque(notes).takeUnretainedValue().hear(level: level, line: line)
+    camgate_set_log_handler { level, line in
+      guard let line, let notes = pthread_getspecific(FFmpegNotes.key) else { return }
+      Unmanaged<FFmpegNotes>.fromOpaque(notes).takeUnretainedValue().hear(level: level, line: String(cString: line))
     }
   }()
 }

@@ -15,6 +15,8 @@ package final class MeanPixel {
   package func mean(of picture: borrowing Picture) throws(ImagingError) -> Double {
     let frame = picture.frame.pointee
     let (format, isFullRange) = MeanPixel.unambiguous(frame.format, frame.color_range)
+    // It aborts the process over a format that is none.
+    guard sws_isSupportedInput(format) != 0 else { throw ImagingError("converting to BGR", camgate_averror(EINVAL)) }
     // libswscale's own choice where the stream says nothing: ITU-R BT.601.
     scaler = sws_getCachedContext(
       scaler, frame.width, frame.height, format, frame.width, frame.height, AV_PIX_FMT_BGR24,
@@ -28,13 +30,14 @@ package final class MeanPixel {
     let stride = (rowBytes + 127) & ~63
     let byteCount = stride * Int(frame.height)
     if pixels.count != byteCount { pixels = [UInt8](repeating: 0, count: byteCount) }
+    var rowCount: Int32 = 0
     let sum = pixels.withUnsafeMutableBytes { output -> UInt64 in
       withUnsafeBytes(of: frame.data) { planes in
         withUnsafeBytes(of: frame.linesize) { strides in
           let source = planes.bindMemory(to: UnsafePointer<UInt8>?.self)
           var target = output.bindMemory(to: UInt8.self).baseAddress
           var targetStride = Int32(stride)
-          _ = sws_scale(
+          rowCount = sws_scale(
             scaler, source.baseAddress, strides.bindMemory(to: Int32.self).baseAddress, 0, frame.height, &target,
             &targetStride)
         }
@@ -43,6 +46,7 @@ package final class MeanPixel {
         sum + MeanPixel.sum(UnsafeRawBufferPointer(rebasing: output[start..<start + rowBytes]))
       }
     }
+    guard rowCount == frame.height else { throw ImagingError("converting to BGR", camgate_averror(EINVAL)) }
     return Double(sum) / Double(rowBytes * Int(frame.height))
   }
 

@@ -1,0 +1,105 @@
+import CFFmpeg
+import Frames
+import Glibc
+import Posix
+import Synchronization
+import Testing
+
+@testable import Capture
+
+@Suite struct FFmpegNotesTests {
+  @Test(arguments: [
+    ("RTP: missed 3 packets", 3), ("[rtsp @ 0x55] RTP: missed 65535 packets", 65_535), ("RTP: missed 0 packets", 0),
+    ("RTP: missed -3 packets", nil), ("RTP: missed 9223372036854775807 packets", nil), ("RTP: missed packets", nil),
+    ("RTP: missed", nil), ("missed 3 packets", nil), ("max delay reached. need to consume packet", nil), ("", nil),
+  ])
+  func countsMissedPackets(_ line: String, _ count: Int?) {
+    #expect(FFmpegNotes.missedPackets(in: line) == count)
+  }
+
+  /// Lets FFmpeg log `lines` on a thread of its own that `body` prepares, then gives what `result` reads.
+  private func onAThread<Result: Sendable>(
+    _ log: Log, _ body: @escaping @Sendable (FFmpegNotes) -> Result
+  ) -> Result {
+    let result = Monitor<Result?>(nil)
+    Thread.start(name: "notes") {
+      let notes = FFmpegNotes(log: log)
+      notes.attachToThisThread()
+      let value = body(notes)
+      notes.detachFromThisThread()
+      result.withLock { $0 = value }
+    }.join()
+    return result.read { $0 }!
+  }
+
+  @Test func hearsItsThreadOnly() {
+    let lines = Mutex<[String]>([])
+    let log = Log(level: .debug) { line in lines.withLock { $0.append(line) } }
+    let (error, missed, cleared) = onAThread(log) { notes in
+      say(AV_LOG_WARNING, "RTP: missed 5 packets\n")
+      say(AV_LOG_WARNING, "RTP: missed 7 packets\n")
+      say(AV_LOG_ERROR, "broken at rtsp://user:hunter2@camera/1\r\n")
+      say(AV_LOG_WARNING, "only a warning\n")
+      say(AV_LOG_INFO, "chatter\n")
+      Thread.start(name: "other") { say(AV_LOG_ERROR, "elsewhere\n") }.join()
+      let heard = (notes.lastError, notes.missedPacketCount)
+      notes.clear()
+      return (heard.0, heard.1, notes.lastError == nil && notes.missedPacketCount == 0)
+    }
+    #expect(error == "broken at rtsp://***@camera/1")
+    #expect(missed == 12)
+    #expect(cleared)
+    let text = lines.withLock { $0.joined(separator: "\n") }
+    #expect(text.contains("ffmpeg: only a warning"))
+    #expect(!text.contains("chatter") && !text.contains("elsewhere") && !text.contains("hunter2"))
+  }
+
+  @Test func aServerCannotOverflowTheCount() {
+    let missed = onAThread(Log { _ in }) { notes in
+      for _ in 0..<3 { say(AV_LOG_ERROR, "method PLAY failed: 500 RTP: missed 9223372036854775807 packets\n") }
+      for _ in 0..<3 { say(AV_LOG_WARNING, "RTP: missed 65535 packets\n") }
+      return notes.missedPacketCount
+    }
+    #expect(missed == 65_536)
+  }
+
+  @Test func afterDetachingNobodyHears() {
+    let error = onAThread(Log { _ in }) { notes in
+      notes.detachFromThisThread()
+      say(AV_LOG_ERROR, "unheard\n")
+      return notes.lastError
+    }
+    #expect(error == nil)
+  }
+
+  @Test func longAndHalfLines() {
+    let error = onAThread(Log { _ in }) { notes in
+      say(AV_LOG_ERROR, String(repeating: "ü", count: 5_000) + "\n")
+      return notes.lastError
+    }
+    #expect((error?.utf8.count ?? 0) > 1_000 && (error?.utf8.count ?? 0) < 1_100)
+  }
+
+  @Test func errorsOfFFmpegInWords() {
+    let table: [(Int32, CaptureError.Code)] = [
+      (camgate_averror_unauthorized, .unauthorized), (camgate_averror_forbidden, .unauthorized),
+      (camgate_averror_not_found, .notFound), (camgate_averror_server_error, .unusable),
+      (camgate_averror_invalid_data, .unusable), (camgate_averror_eof, .ended),
+      (camgate_averror(ECONNREFUSED), .unreachable), (camgate_averror(ENOENT), .unreachable),
+      (camgate_averror(ECONNRESET), .disconnected), (camgate_averror(EPIPE), .disconnected),
+      (camgate_averror(ETIMEDOUT), .silent), (camgate_averror_exit, .silent), (camgate_averror(EIO), .unreachable),
+    ]
+    for (value, code) in table {
+      let error = CaptureError(ffmpeg: value, while: "reading", detail: nil)
+      #expect(error.code == code, "\(error.message)")
+      #expect(!error.message.isEmpty)
+    }
+    #expect(CaptureError(ffmpeg: camgate_averror(EIO), while: "reading", detail: "why").message.contains("why"))
+    #expect(ffmpegText(camgate_averror(ENOENT)) == "No such file or directory")
+  }
+}
+
+/// FFmpeg's own log call (av_vlog).
+private func say(_ level: Int32, _ line: String) {
+  line.withCString { line in withVaList([line]) { av_vlog(nil, level, "%s", $0) } }
+}

@@ -1,0 +1,60 @@
+import CFFmpeg
+import Posix
+import Testing
+
+@testable import Capture
+
+@Suite struct InterruptTests {
+  private let past = MonotonicTime(nanoseconds: 0)
+
+  /// What FFmpeg is told when it asks.
+  private func answer(_ interrupt: Interrupt) -> Int32 {
+    let callback = interrupt.callback
+    return callback.callback(callback.opaque)
+  }
+
+  @Test func aDeadlineOrAStopEndsACall() {
+    let interrupt = Interrupt()
+    #expect(answer(interrupt) == 0, "without a deadline nothing is due")
+    interrupt.setDeadline(past)
+    #expect(answer(interrupt) == 1)
+    interrupt.setDeadline(MonotonicTime(nanoseconds: .max))
+    #expect(answer(interrupt) == 0)
+    interrupt.stop()
+    #expect(interrupt.isStopped)
+    #expect(answer(interrupt) == 1)
+  }
+
+  @Test func aGoodbyeHasTimeOfItsOwnAndGivesTheDeadlineBack() {
+    let interrupt = Interrupt()
+    interrupt.setDeadline(past)
+    var during: Int32 = -1
+    interrupt.allowingGoodbye { during = answer(interrupt) }
+    #expect(during == 0)
+    #expect(answer(interrupt) == 1, "what was due before is due again")
+    interrupt.stop()
+    interrupt.allowingGoodbye { during = answer(interrupt) }
+    #expect(during == 0)
+    #expect(answer(interrupt) == 1)
+    interrupt.allowingGoodbye {
+      interrupt.setDeadline(past)
+      during = answer(interrupt)
+    }
+    #expect(during == 1, "a goodbye ends too")
+  }
+
+  @Test func sleeping() {
+    let interrupt = Interrupt()
+    #expect(interrupt.sleep(until: past))
+    #expect(interrupt.sleep(until: .now()))
+    let result = Monitor<Bool?>(nil)
+    let thread = Thread.start(name: "sleeper") {
+      let slept = interrupt.sleep(until: MonotonicTime(nanoseconds: .max))
+      result.withLock { $0 = slept }
+    }
+    interrupt.stop()
+    thread.join()
+    #expect(result.read { $0 } == false)
+    #expect(!interrupt.sleep(until: past), "a stopped one does not sleep any more")
+  }
+}

@@ -1,0 +1,135 @@
+import Frames
+import Testing
+
+@testable import Capture
+
+@Suite struct NormalizerTests {
+  private static let sets = NAL.sps(1) + NAL.pps(2)
+
+  /// A frame that came out, or nil where it was dropped.
+  private struct Passed: Equatable {
+    var bytes: [UInt8]
+    var isKeyframe: Bool
+    var gap: Gap?
+  }
+
+  private func take(_ normalizer: inout Normalizer, _ packet: SourcePacket) -> Passed? {
+    guard case .frame(let payload, let isKeyframe, _, _, let gap) = normalizer.take(packet) else { return nil }
+    return Passed(bytes: Array(payload.bytes), isKeyframe: isKeyframe, gap: gap)
+  }
+
+  private func normalizer(_ codec: Codec = .h264, gap: Gap? = nil) -> Normalizer {
+    Normalizer(stream: SourceStream(codec: codec, parameterSets: codec == .h264 ? Self.sets : []), gap: gap)
+  }
+
+  @Test func nothingBeforeTheFirstKeyframe() {
+    var normalizer = normalizer()
+    #expect(take(&normalizer, packet(NAL.slice(1))) == nil)
+    #expect(take(&normalizer, packet(NAL.slice(2), suspect: true)) == nil)
+    let first = take(&normalizer, packet(NAL.idr(3), key: true))
+    #expect(first == Passed(bytes: Self.sets + NAL.idr(3), isKeyframe: true, gap: nil), "a start is no loss")
+    #expect(take(&normalizer, packet(NAL.slice(4))) == Passed(bytes: NAL.slice(4), isKeyframe: false, gap: nil))
+  }
+
+  @Test func aKeyframeThatCannotBeDecodedIsNone() {
+    var normalizer = Normalizer(stream: SourceStream(codec: .h264), gap: nil)
+    #expect(take(&normalizer, packet(NAL.idr(1), key: true)) == nil)
+    #expect(take(&normalizer, packet(NAL.slice(2))) == nil)
+    #expect(normalizer.undecodableKeyframeCount == 1)
+    #expect(take(&normalizer, packet(Self.sets + NAL.idr(3), key: true))?.gap == .none)
+    #expect(take(&normalizer, packet(NAL.idr(4), key: true))?.bytes == Self.sets + NAL.idr(4))
+  }
+
+  @Test func afterALossNothingUntilTheNextKeyframe() {
+    var normalizer = normalizer()
+    #expect(take(&normalizer, packet(NAL.idr(1), key: true)) != nil)
+    #expect(take(&normalizer, packet(NAL.slice(2), suspect: true)) == nil)
+    #expect(take(&normalizer, packet(NAL.slice(3), suspect: true)) == nil)
+    #expect(take(&normalizer, packet(NAL.slice(4))) == nil)
+    #expect(take(&normalizer, packet(NAL.idr(5), key: true, suspect: true)) == nil, "a damaged keyframe is none")
+    #expect(take(&normalizer, packet(NAL.slice(6))) == nil)
+    let next = take(&normalizer, packet(NAL.idr(7), key: true))
+    #expect(next?.gap == Gap(frameCount: nil, reason: .network))
+    #expect(take(&normalizer, packet(NAL.slice(8)))?.gap == .none, "said once")
+  }
+
+  @Test func whatWasLostBeforeTheConnectionIsSaid() {
+    let lost = Gap(frameCount: nil, reason: .camera)
+    var normalizer = normalizer(gap: lost)
+    #expect(take(&normalizer, packet(NAL.slice(1))) == nil)
+    #expect(take(&normalizer, packet(NAL.slice(2), suspect: true)) == nil)
+    #expect(take(&normalizer, packet(NAL.idr(3), key: true))?.gap == lost)
+  }
+
+  @Test func sizesAndParametersOfRealStreams() throws {
+    for (name, codec) in [("h264.mp4", Codec.h264), ("h264b.mp4", .h264), ("h265.mp4", .h265), ("mjpeg.avi", .mjpeg)] {
+      var normalizer = Normalizer(stream: SourceStream(codec: codec), gap: nil)
+      for packet in try packets(of: Clips.path(name)) {
+        guard case .frame(let payload, let isKeyframe, let width, let height, nil) = normalizer.take(packet) else {
+          Issue.record("\(name): a frame was dropped")
+          return
+        }
+        #expect((width, height) == (64, 48), "\(name)")
+        #expect(isKeyframe == packet.isKeyframe)
+        guard isKeyframe, codec != .mjpeg else { continue }
+        // Decodable without anything from before.
+        #expect(PictureInformation(keyframe: payload.bytes, codec: codec)?.width == 64, "\(name)")
+        let kinds = units(Array(payload.bytes), codec).map(\.kind)
+        let needed: [NALUnit.Kind] =
+          codec == .h264 ? [.sequenceParameterSet, .pictureParameterSet] : [.videoParameterSet]
+        #expect(needed.allSatisfy { kind in kinds.prefix { $0 != .slice }.contains(kind) }, "\(name)")
+      }
+      #expect(normalizer.pictures?.reorderDepth == (name == "h264b.mp4" ? 1 : 0), "\(name)")
+    }
+  }
+
+  @Test func damagedJPEGsAreCounted() throws {
+    let jpegs = try Clips.jpegs()
+    let torn = Array(jpegs[1].dropLast(20))
+    var normalizer = normalizer(.mjpeg)
+    #expect(take(&normalizer, packet(jpegs[0], key: true)) == Passed(bytes: jpegs[0], isKeyframe: true, gap: nil))
+    #expect(take(&normalizer, packet(torn, key: true)) == nil)
+    #expect(take(&normalizer, packet([], key: true)) == nil)
+    let next = take(&normalizer, packet(jpegs[2], key: true))
+    #expect(next == Passed(bytes: jpegs[2], isKeyframe: true, gap: Gap(frameCount: 2, reason: .damaged)))
+    #expect(take(&normalizer, packet(jpegs[3]))?.gap == .none)
+  }
+
+  @Test func aHoleThatTheNetworkTookPartInIsOfUnknownLength() throws {
+    let jpegs = try Clips.jpegs()
+    let network = Gap(frameCount: nil, reason: .network)
+    for damaged in [[0, 1], [1, 0]] {
+      var normalizer = normalizer(.mjpeg)
+      #expect(take(&normalizer, packet(jpegs[0])) != nil)
+      for kind in damaged { #expect(take(&normalizer, packet(kind == 0 ? [1] : jpegs[1], suspect: kind == 1)) == nil) }
+      #expect(take(&normalizer, packet(jpegs[2]))?.gap == network)
+    }
+  }
+
+  @Test func paddingBehindAJPEGIsNotPassedOn() throws {
+    let jpeg = try Clips.jpegs()[0]
+    var normalizer = normalizer(.mjpeg)
+    #expect(take(&normalizer, packet(jpeg + [UInt8](repeating: 0, count: 1_000)))?.bytes == jpeg)
+    #expect(take(&normalizer, packet(jpeg + [0xff, 0xd9]))?.bytes == jpeg)
+  }
+}
+
+@Suite struct PictureInformationTests {
+  /// Whatever is taken for a keyframe: sizes or nil, no crash.
+  @Test func hostileKeyframes() throws {
+    var generator = SeededGenerator(seed: 3)
+    for (name, codec) in [("h264.mp4", Codec.h264), ("h265.mp4", .h265)] {
+      let keyframe = Array(try packets(of: Clips.path(name))[0].payload.bytes)
+      for round in 0..<300 {
+        var bytes =
+          round % 2 == 0 ? keyframe : Array(keyframe.prefix(Int.random(in: 0...keyframe.count, using: &generator)))
+        for _ in 0..<Int.random(in: 0...4, using: &generator) where !bytes.isEmpty {
+          bytes[Int.random(in: bytes.indices, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+        }
+        if let found = bytes.withUnsafeBytes({ PictureInformation(keyframe: $0, codec: codec) }) {
+          #expect(found.width > 0 && found.height > 0 && (0...16).contains(found.reorderDepth))
+        }
+      }
+    }
+  }
+}

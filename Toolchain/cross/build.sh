@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Builds a product for the board with the Swift SDK, strips it, and keeps its symbols in a file beside it.
+#
+# usage: Toolchain/cross/build.sh [PRODUCT]      prints the path of the stripped binary
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+
+product=${1:-camgate}
+scratch=$ROOT/.build-$ARCH
+sdk=$("$CROSS/sdk.sh")
+compiler=$("$CROSS/compiler.sh")
+tool=$compiler/bin/$MULTIARCH
+
+# Places of this machine must not be in the binary: the same bytes wherever it is built.
+flags=("${SWIFT_FLAGS[@]}" -Xswiftc -gline-tables-only)
+for place in "$ROOT=/camgate" "$sdk=/sdk" "$compiler=/compiler"; do
+  flags+=(-Xswiftc -file-prefix-map -Xswiftc "$place")
+done
+
+cd "$ROOT"
+started=$SECONDS
+say "building $product for $TRIPLE"
+# Search paths of the desk's environment are no business of the board's binary.
+env -u CPATH -u C_INCLUDE_PATH -u CPLUS_INCLUDE_PATH -u LIBRARY_PATH -u LD_LIBRARY_PATH -u PKG_CONFIG_PATH \
+  nice swift build -c release --product "$product" --scratch-path "$scratch" --disable-local-rpath \
+  --swift-sdks-path "$sdk" --swift-sdk "camgate-$ARCH" "${flags[@]}" >&2
+out=$scratch/out
+mkdir -p "$out"
+"$tool-objcopy" --only-keep-debug "$scratch/release/$product" "$out/$product.debug"
+"$tool-objcopy" --strip-all --add-gnu-debuglink="$out/$product.debug" "$scratch/release/$product" "$out/$product"
+cat "$("$CROSS/fetch.sh" compiler)" "$("$CROSS/fetch.sh" sysroot)" "$("$CROSS/fetch.sh" library)" >"$out/$product.contents"
+say "$product: $(stat -c %s "$out/$product") bytes in $((SECONDS - started)) s"
+echo "$out/$product"
