@@ -158,7 +158,7 @@ private struct CameraSession {
       }
     } catch {
       if hasDelivered {
-        gap.append(Gap(frameCount: nil, reason: error.code == .disconnected ? .network : .camera))
+        gap.append(Gap(frameCount: nil, reason: error.gapReason))
       }
       return error
     }

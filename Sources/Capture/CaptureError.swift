@@ -1,4 +1,5 @@
 import CFFmpeg
+import Frames
 import Posix
 
 // Why a camera cannot be read right now, in words for the person who can mend it. Supervisors branch on `code`.
@@ -47,6 +48,14 @@ package struct CaptureError: Error, Sendable, Equatable {
     case .unreachable, .disconnected, .silent, .ended: .retry
     case .unauthorized, .notFound, .unusable: .retrySlowly
     case .stopped: .finish
+    }
+  }
+
+  /// Why the frames are missing that could not be captured because of it.
+  var gapReason: Gap.Reason {
+    switch code {
+    case .disconnected, .unreachable: .network
+    case .silent, .unauthorized, .notFound, .unusable, .ended, .stopped: .camera
     }
   }
 

@@ -97,10 +97,12 @@ final class Demuxer {
       isSuspect: isSuspect || flags & AV_PKT_FLAG_CORRUPT != 0)
   }
 
-  /// `time` in units of the stream's time base as nanoseconds; nil for AV_NOPTS_VALUE.
+  /// `time` in units of the stream's time base as nanoseconds; nil for AV_NOPTS_VALUE, and for what nanoseconds cannot
+  /// say, which av_rescale_q gives as the same value.
   private func nanoseconds(_ time: Int64) -> Int64? {
-    time == camgate_nopts
-      ? nil : av_rescale_q(time, stream.pointee.time_base, AVRational(num: 1, den: 1_000_000_000))
+    if time == camgate_nopts { return nil }
+    let result = av_rescale_q(time, stream.pointee.time_base, AVRational(num: 1, den: 1_000_000_000))
+    return result == .min ? nil : result
   }
 
   private static func selectVideo(

@@ -71,9 +71,16 @@ enum Clips {
 /// What FFmpeg says goes nowhere.
 func silentNotes() -> FFmpegNotes { FFmpegNotes(log: Log { _ in }) }
 
-/// All packets of a file up to its end.
+/// All packets of a file up to its end. What does not come to an end is stopped, so that the test fails and does not hang.
 func packets(of path: String) throws -> [SourcePacket] {
-  let source = FileSource(path: path, loops: false, interrupt: Interrupt(), notes: silentNotes())
+  let interrupt = Interrupt()
+  let isAtEnd = Monitor(false)
+  let start = MonotonicTime.now()
+  _ = Thread.start(name: "limit") {
+    if isAtEnd.wait(until: start + .seconds(60), for: { $0 ? true : nil }) == nil { interrupt.stop() }
+  }
+  defer { isAtEnd.withLock { $0 = true } }
+  let source = FileSource(path: path, loops: false, interrupt: interrupt, notes: silentNotes())
   _ = try source.open()
   var packets: [SourcePacket] = []
   while true {

@@ -15,7 +15,7 @@ import Testing
 
   private func take(_ normalizer: inout Normalizer, _ packet: SourcePacket) -> Passed? {
     guard case .frame(let payload, let isKeyframe, _, _, let gap) = normalizer.take(packet) else { return nil }
-    return Passed(bytes: Array(payload.bytes), isKeyframe: isKeyframe, gap: gap)
+    return Passed(bytes: payload.array, isKeyframe: isKeyframe, gap: gap)
   }
 
   private func normalizer(_ codec: Codec = .h264, gap: Gap? = nil) -> Normalizer {
@@ -74,7 +74,7 @@ import Testing
         guard isKeyframe, codec != .mjpeg else { continue }
         // Decodable without anything from before.
         #expect(PictureInformation(keyframe: payload.bytes, codec: codec)?.width == 64, "\(name)")
-        let kinds = units(Array(payload.bytes), codec).map(\.kind)
+        let kinds = units(payload.array, codec).map(\.kind)
         let needed: [NALUnit.Kind] =
           codec == .h264 ? [.sequenceParameterSet, .pictureParameterSet] : [.videoParameterSet]
         #expect(needed.allSatisfy { kind in kinds.prefix { $0 != .slice }.contains(kind) }, "\(name)")
@@ -119,7 +119,7 @@ import Testing
   @Test func hostileKeyframes() throws {
     var generator = SeededGenerator(seed: 3)
     for (name, codec) in [("h264.mp4", Codec.h264), ("h265.mp4", .h265)] {
-      let keyframe = Array(try packets(of: Clips.path(name))[0].payload.bytes)
+      let keyframe = try packets(of: Clips.path(name))[0].payload.array
       for round in 0..<300 {
         var bytes =
           round % 2 == 0 ? keyframe : Array(keyframe.prefix(Int.random(in: 0...keyframe.count, using: &generator)))

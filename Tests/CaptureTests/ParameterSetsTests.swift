@@ -14,7 +14,7 @@ import Testing
       let (result, changed) = sets.complete(buffer)
       switch result {
       case .asItIs: return (Array(buffer), changed)
-      case .with(let payload): return (Array(payload.bytes), changed)
+      case .with(let payload): return (payload.array, changed)
       case .undecodable: return (nil, changed)
       }
     }

@@ -127,6 +127,15 @@ import Testing
     #expect(Supervisor(timeouts: timeouts).connectDeadline(now: time(10)).nanoseconds == .max)
   }
 
+  @Test func whoIsToBlameForAHole() {
+    for code in [CaptureError.Code.disconnected, .unreachable] {
+      #expect(CaptureError(code, "").gapReason == .network, "the route is gone")
+    }
+    for code in [CaptureError.Code.silent, .ended, .unauthorized, .notFound, .unusable] {
+      #expect(CaptureError(code, "").gapReason == .camera)
+    }
+  }
+
   @Test func everyErrorHasItsDisposition() {
     let soon: [CaptureError.Code] = [.unreachable, .disconnected, .silent, .ended]
     for code in soon { #expect(CaptureError(code, "").disposition == .retry) }

@@ -49,3 +49,8 @@ func packet(
 func units(_ bytes: [UInt8], _ codec: Codec) -> [(kind: NALUnit.Kind, bytes: [UInt8])] {
   bytes.withUnsafeBytes { buffer in NALUnitSequence(buffer, codec: codec).map { ($0.kind, Array($0.bytes)) } }
 }
+
+extension Payload {
+  /// A copy of the bytes. `Array(payload.bytes)` of a payload that nobody else holds would read them after its end.
+  var array: [UInt8] { withExtendedLifetime(self) { Array(bytes) } }
+}

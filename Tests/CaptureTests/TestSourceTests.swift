@@ -7,7 +7,9 @@ import Testing
 
 @Suite struct TestSourceTests {
   /// The number in the squares of a decoded test picture, or nil when it is none.
-  private func number(in jpeg: UnsafeRawBufferPointer, bitCount: Int) throws -> Int {
+  private func number(in payload: Payload, bitCount: Int) throws -> Int {
+    let jpeg = payload.bytes
+    defer { withExtendedLifetime(payload) {} }
     let decoder = try #require(avcodec_find_decoder(AV_CODEC_ID_MJPEG))
     var context = avcodec_alloc_context3(decoder)
     var packet = av_packet_alloc()
@@ -36,7 +38,7 @@ import Testing
       let packet = try source.read()
       let header = try #require(JPEGHeader(packet.payload.bytes))
       #expect((header.width, header.height) == (width, height))
-      #expect(try number(in: packet.payload.bytes, bitCount: bitCount) == expected % (1 << bitCount))
+      #expect(try number(in: packet.payload, bitCount: bitCount) == expected % (1 << bitCount))
       #expect(packet.isKeyframe && !packet.isSuspect)
       #expect(packet.pts == Int64(expected) * (1_000_000_000 / 120))
     }
@@ -46,7 +48,7 @@ import Testing
     let source = TestSource(width: 256, height: 16, fps: 120, interrupt: Interrupt())
     for expected in 0..<3 {
       _ = try source.open()
-      #expect(try number(in: source.read().payload.bytes, bitCount: 16) == expected)
+      #expect(try number(in: source.read().payload, bitCount: 16) == expected)
       source.close()
     }
   }
@@ -70,9 +72,9 @@ import Testing
       _ = try source.open()
       for _ in 0..<4 {
         payloads.append(try source.read().payload)
-        copies.append(Array(payloads.last!.bytes))
+        copies.append(payloads[payloads.count - 1].array)
       }
     }
-    #expect(payloads.map { Array($0.bytes) } == copies)
+    #expect(payloads.map { $0.array } == copies)
   }
 }

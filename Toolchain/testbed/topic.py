@@ -18,6 +18,8 @@ class Topic:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "log_level": 2,
+                # noida puts whole partitions into one response, whatever it was asked for.
+                "receive.message.max.bytes": 2_000_000_000,
             }
         )
         found = self.consumer.list_topics(name, timeout=timeout).topics[name]
