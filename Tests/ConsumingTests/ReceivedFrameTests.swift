@@ -31,7 +31,8 @@ import Testing
     ([("ce_chunk", "2/5")], malformed("2/5")),
     ([("ce_chunk", "2/5"), ("ce_chunkid", "7")], malformed("2/5")),
     chunk("0/5"), chunk("6/5"), chunk("-1/5"), chunk("1/-5"), chunk("1/0"), chunk("0/0"), chunk(""), chunk("1"),
-    chunk("1/2/3"), chunk("a/b"), chunk("1/99999999999999999999"),
+    chunk("1/2/3"), chunk("a/b"), chunk("1/99999999999999999999"), chunk("1/4097"),
+    chunk("1/\(Int.max)"),
   ]
 
   private static func malformed(_ chunk: String) -> String {
