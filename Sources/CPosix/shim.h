@@ -1,5 +1,6 @@
 #pragma once
 /* What Swift's Glibc module leaves out. */
+#include "crash.h"
 #include <sys/prctl.h>
 #include <sys/timex.h>
 

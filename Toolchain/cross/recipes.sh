@@ -2,8 +2,10 @@
 # A recipe works in an unpacked source tree, takes the options that differ, and installs below $PREFIX.
 # shellcheck shell=bash
 
-# Hardened, one section a function so that the linker can drop what nobody calls, and lines in the symbols.
+# Hardened; one section a function so that the linker can drop what nobody calls; lines in the symbols. Backtraces walk
+# frame pointers, and nothing is thrown through C: no unwind tables.
 C_FLAGS="-O2 -g1 -fPIC -ffunction-sections -fdata-sections -fstack-protector-strong -D_FORTIFY_SOURCE=2"
+C_FLAGS+=" -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables"
 
 ffmpeg_parts() {
   # The libraries that CFFmpeg names; the others (filters, devices, audio resampling) stay out.
