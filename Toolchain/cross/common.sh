@@ -1,6 +1,6 @@
 # Shared by the pieces of the cross toolchain: what the target is called, and the cache that keeps what a piece made.
 # Each piece prints, as the only line on its standard output, the directory or file that it made.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034  # its variables are used by the scripts that read it
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 CROSS=$ROOT/Toolchain/cross
@@ -16,6 +16,7 @@ JOBS=${JOBS:-$(nproc)}
 export LC_ALL=C
 
 # hash FILE...: one short name for their contents and, from standard input, whatever else matters.
+# shellcheck disable=SC2120
 hash_of() { { cat; cat "$@"; } | sha256sum | cut -c1-16; }
 
 # held NAME COMMAND...: runs COMMAND while no other process on this machine holds NAME.

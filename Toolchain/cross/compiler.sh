@@ -36,7 +36,7 @@ unpack_runtime() {
 use_private_glibc() {
   local program
   for program in "$PART"/bin/*; do
-    [ ! -L "$program" ] && [ "$(head -c 4 "$program" | tail -c 3)" = ELF ] || continue
+    if [ -L "$program" ] || [ "$(head -c 4 "$program" | tail -c 3)" != ELF ]; then continue; fi
     patchelf --set-interpreter "$FINAL/libraries/ld-linux-x86-64.so.2" --force-rpath --set-rpath \
       "\$ORIGIN/../lib/swift/host:\$ORIGIN/../lib/swift/linux:\$ORIGIN/../lib:$FINAL/libraries" "$program"
   done

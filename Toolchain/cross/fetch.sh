@@ -72,6 +72,7 @@ whole() {
 
 fetch() {
   local use=$1 list
+  # shellcheck disable=SC2119  # of standard input alone
   list=$CACHE/cross/contents-$use-$(pinned "$use" | hash_of)
   [ -n "$(pinned "$use")" ] || die 64 "${LOCK##*/} has nothing for '$use'"
   mkdir -p "$CACHE/downloads" "$CACHE/cross"

@@ -50,7 +50,7 @@ make_board() {
 }
 
 make_desk() {
-  STAGE= PREFIX=$PART LIBRARY_DIRECTORY=$PART/lib
+  STAGE="" PREFIX=$PART LIBRARY_DIRECTORY=$PART/lib
   build ffmpeg --libdir="$LIBRARY_DIRECTORY" --enable-shared --disable-static --extra-ldflags="-Wl,-rpath,$FINAL/lib"
   build librdkafka -DRDKAFKA_BUILD_STATIC=OFF
   finish

@@ -32,7 +32,7 @@ make_sysroot() {
   mkdir -p "$PART/usr/lib"
   unpack_debian
   unpack_swift
-  rm -rf "$PART/usr/bin" "$PART/usr/sbin" "$PART/usr/libexec"
+  rm -rf "${PART:?}"/usr/{bin,sbin,libexec}
 }
 
 contents=$(contents_of sysroot)
