@@ -35,7 +35,7 @@ env -u CPATH -u C_INCLUDE_PATH -u CPLUS_INCLUDE_PATH -u LIBRARY_PATH -u LD_LIBRA
 "$tool-objcopy" --only-keep-debug "$scratch/release/$product" "$out/$product.debug"
 "$tool-objcopy" --strip-all --add-gnu-debuglink="$out/$product.debug" "$scratch/release/$product" "$out/$product"
 cat "$("$CROSS/fetch.sh" compiler)" "$("$CROSS/fetch.sh" sysroot)" "$("$CROSS/fetch.sh" library)" >"$out/$product.contents"
-for notice in "$sdk"/camgate.artifactbundle/sysroot/usr/share/doc/*/copyright; do
+find "$sdk/camgate.artifactbundle/sysroot/usr/share/doc" -name copyright -type f | sort | while read -r notice; do
   printf '===== %s\n\n' "$(basename "$(dirname "$notice")")"
   cat "$notice"
 done >"$out/$product.notices"

@@ -14,7 +14,7 @@ unpack_debian() {
   awk '$2 !~ /swiftlang/ { print $2 }' "$contents" | while read -r name; do
     unpack_deb "$(file_of "$contents" "$name")" "$PART" --keep-directory-symlink --exclude=./usr/share --exclude=./etc
     # What the licences ask to be handed on.
-    unpack_deb "$(file_of "$contents" "$name")" "$PART" --wildcards './usr/share/doc/*/copyright'
+    unpack_deb "$(file_of "$contents" "$name")" "$PART" --wildcards --exclude='*.gz' './usr/share/doc/*'
   done
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tests of the board's binary itself under emulation, each beside the same on the desk, and a table at the end.
 
-usage: binary.py --board FILE --desk FILE --rtsps-board FILE --rtsps-desk FILE --readelf FILE --root DIRECTORY
+usage: binary.py --board FILE --again FILE --desk FILE --rtsps-board FILE --rtsps-desk FILE --readelf FILE --root DIRECTORY
 """
 
 import argparse
@@ -102,6 +102,7 @@ def tests(options, directory):
         ("build id, symbols beside it", board.has_symbols_beside_it),
         ("paths of this machine in it", lambda: board.knows_no_machine(options.root, str(pathlib.Path.home()))),
         ("licences of all archives in it", lambda: licences(Target("board", [EMULATOR, options.board]), options.board)),
+        ("built elsewhere, on a poisoned desk", lambda: board.is_the_same_as(options.again)),
         ("pins", lambda: pins.test(directory, f"{options.root}/Toolchain/cross/inputs.lock")),
         ("stripped, at most 25 MB", board.is_small),
     ]
@@ -119,7 +120,7 @@ def attempt(function, *arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("--board", "--desk", "--rtsps-board", "--rtsps-desk", "--readelf", "--root"):
+    for name in ("--board", "--again", "--desk", "--rtsps-board", "--rtsps-desk", "--readelf", "--root"):
         parser.add_argument(name, required=True)
     options = parser.parse_args()
     board = Target("board", [EMULATOR, options.board]), Target("rtsps", [EMULATOR, options.rtsps_board])
@@ -132,9 +133,9 @@ def main():
         for name, function in everywhere:
             print(f"camgate: {name}", file=sys.stderr, flush=True)
             rows.append((name, attempt(function, *board), attempt(function, *desk)))
-    print(f"{'':36}{'arm64, emulated':42}x86-64")
+    print(f"{'':38}{'arm64, emulated':42}x86-64")
     for name, (_, left), (_, right) in rows:
-        print(f"{name:36}{left:42}{right}".rstrip())
+        print(f"{name:38}{left:42}{right}".rstrip())
     print()
     print(parts.table(f"{options.board}.map", board[0].run("version", "--licenses")[0]))
     results = [passed for _, *both in rows for passed, figure in both if figure]

@@ -51,7 +51,7 @@ def by_library(path, licenses):
 
 def table(path, licenses):
     size = pathlib.Path(path).with_suffix("").stat().st_size
-    lines = [f"{'':36}MB     share"]
+    lines = [f"{'':38}MB     share"]
     for library, count in by_library(path, licenses).most_common():
-        lines.append(f"{library:36}{count / 1e6:<7.2f}{100 * count / size:.0f} %")
+        lines.append(f"{library:38}{count / 1e6:<7.2f}{100 * count / size:.0f} %")
     return "\n".join(lines)
