@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tests of the board's binary itself under emulation, each beside the same on the desk, and a table at the end.
 
-usage: binary.py --board FILE --again FILE --desk FILE --rtsps-board FILE --rtsps-desk FILE --readelf FILE --root DIRECTORY
+usage: binary.py OPTIONS      all of them are needed: --help; Toolchain/dev test --arm gives them
 """
 
 import argparse
