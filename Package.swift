@@ -20,6 +20,7 @@ let package = Package(
     .target(name: "Frames"),
     .target(name: "Capture", dependencies: ["CFFmpeg", "Frames", "Posix"]),
     .target(name: "Imaging", dependencies: ["CFFmpeg", "Frames", "Posix"]),
+    .target(name: "DiskRing", dependencies: ["CXXHash", "Posix"]),
     .target(name: "Backlog", dependencies: ["Frames", "Posix"]),
     .target(name: "Broker", dependencies: ["CRdKafka", "Posix"]),
     .target(name: "Delivery", dependencies: ["Backlog", "Broker", "Frames", "Posix"]),
@@ -37,6 +38,7 @@ let package = Package(
 
     .testTarget(name: "PosixTests", dependencies: ["Posix"]),
     .testTarget(name: "FramesTests", dependencies: ["Frames"]),
+    .testTarget(name: "DiskRingTests", dependencies: ["DiskRing", "Posix"]),
     .testTarget(name: "BacklogTests", dependencies: ["Backlog", "Frames", "Posix"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
