@@ -36,6 +36,11 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    // A disk that can lose power, and a ring on it.
+    .target(name: "RingSimulation", dependencies: ["DiskRing", "Posix"], path: "Tests/RingSimulation"),
+    .executableTarget(
+      name: "RingSimulator", dependencies: ["DiskRing", "Posix", "RingSimulation"], path: "Tests/RingSimulator"),
+
     .testTarget(name: "PosixTests", dependencies: ["Posix"]),
     .testTarget(name: "FramesTests", dependencies: ["Frames"]),
     .testTarget(name: "DiskRingTests", dependencies: ["DiskRing", "Posix"]),

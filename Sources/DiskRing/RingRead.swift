@@ -26,6 +26,14 @@ extension Ring {
     return .end(gap: gap, mark: Mark(key: max(last.key, state.last.key), ordinal: max(ordinal, end)))
   }
 
+  /// All records of a stream behind `key`, also those that cannot be decoded because one before them is missing. Reads
+  /// the index of every segment: for inspection, not for sending.
+  package func records(of stream: StreamID, after key: RecordKey = .zero) -> [StoredRecord] {
+    segments.filter { $0.summaries[stream.number].map { $0.last.key > key } ?? false }.flatMap { segment in
+      index(of: segment).entries(of: stream.number, after: key).map { $0.record(generation: segment.generation) }
+    }
+  }
+
   /// Adds the records between two ordinals, both there, to what is missing.
   private func add(missing before: UInt64, _ after: UInt64, in stream: StreamID, to gap: inout ReadGap) {
     guard after > before + 1 else { return }
