@@ -187,7 +187,10 @@ struct RingOpening {
           && !cuts.contains { $0.generation == segment.generation }
         scanned.append((segment, takesRecords))
       } else if segment === newestSealed {
+        let before = segment.summaries
         scan(segment, limit: segment.end)
+        // Its footer lists records that are no more: it gets a new one.
+        if segment.summaries != before { scanned.append((segment, false)) }
       }
     }
   }
@@ -220,7 +223,9 @@ struct RingOpening {
     for finding in scan.findings {
       report.add(finding)
       if finding.byteCount > 0 { damaged.append((segment, finding)) }
-      if finding.recoveryCase == .damagedBody { segment.lostOffsets.insert(finding.offset) }
+      // What a footer still lists; where there is none, new records may come to lie there.
+      let isListed = unsealed[segment.generation] == nil
+      if isListed, finding.recoveryCase == .damagedBody { segment.lostOffsets.insert(finding.offset) }
     }
   }
 

@@ -15,12 +15,14 @@ enum Hands {
     let place = random.below(min(limit, file.durable.count)) + (limit == 400 && random.chance(50) ? 64 << 10 : 0)
     let mask = UInt8(1 + random.below(255))
     guard place < file.durable.count, place < file.current.count else { return }
+    world.say("byte \(place) of \(name) flips")
     file.durable[place] ^= mask
     file.current[place] ^= mask
     note(name, world)
   }
 
   private static func note(_ name: String, _ world: World) {
+    world.say("\(name) suffers")
     world.isRotten = true
     if name == "cursor" { world.mayLoseCursor = true }
     if name == "superblock" { world.mayLoseEpoch = true }

@@ -15,7 +15,7 @@ package struct LifeResult: Sendable {
 
 /// One life.
 package struct Life {
-  let world: World
+  package let world: World
   let seed: UInt64
   private var random: SeededRandom
   private var crashCount = 0
@@ -49,7 +49,7 @@ package struct Life {
         try world.checkStep()
       }
       try end()
-    } catch { result.violation = "\(error) (operation \(result.operationCount))" }
+    } catch { result.violation = "\(error) (operation \(result.operationCount)\(isRough ? ", rough" : "")\(isFaulty ? ", faulty" : ""))" }
     result.crashCount = crashCount
     result.caseCounts = world.caseCounts
     return result

@@ -24,8 +24,6 @@ struct StreamModel {
   var durableFinished: RecordKey = .zero
   /// The caller gave a position before the first record.
   var hasPosition = false
-  /// The greatest key ever written.
-  var lastKey: RecordKey = .zero
 
   mutating func finish(_ key: RecordKey) {
     finished = max(finished, key)

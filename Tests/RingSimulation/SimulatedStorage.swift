@@ -172,7 +172,10 @@ package final class SimulatedStorage: Storage {
   package func write(
     _ pieces: [UnsafeRawBufferPointer], to number: FileNumber, at offset: Int
   ) throws(SystemError) -> Int {
-    try call("pwritev")
+    do throws(SystemError) { try call("pwritev") } catch {
+      if callCount == crashCall { add(Write(offset: offset, kind: .bytes(pieces.flatMap { Array($0) })), to: file(number)) }
+      throw error
+    }
     if random.below(1_000) < faults.writeFails { throw SystemError(code: faults.code, operation: "pwritev") }
     var bytes: [UInt8] = []
     for piece in pieces { bytes.append(contentsOf: piece) }

@@ -45,7 +45,10 @@ package final class World {
   /// How often each recovery case was met.
   package var caseCounts: [RecoveryCase: Int] = [:]
   package var stepCount = 0
-  package var trace: [String] = []
+  /// Prints what happens, for a seed that is looked at.
+  package var isVerbose = false
+
+  func say(_ text: @autoclosure () -> String) { if isVerbose { print(text()) } }
 
   package init(seed: UInt64, shape: Shape = Shape()) {
     random = SeededRandom(seed: seed)
@@ -77,6 +80,7 @@ package final class World {
     if storage.hasCrashed { return }
     self.ring = ring
     for (found, count) in ring.recovery.counts { caseCounts[found, default: 0] += count }
+    say("opened, epoch \(ring.epoch): \(ring.recovery.findings)")
     try checkEpoch(ring)
     for stream in 0..<shape.streamCount { ids.append(try ring.register(World.description(stream))) }
     cursorWrites = ring.cursorWriteCount
@@ -144,13 +148,14 @@ package final class World {
         payload: [UnsafeRawBufferPointer(rebasing: bytes[..<half]), UnsafeRawBufferPointer(rebasing: bytes[half...])],
         now: now)
     }
-    if !storage.hasCrashed, case .written(_, let ticket) = result {
+    // A write that the power cut ends may have arrived, whatever the answer.
+    if let ticket = storage.hasCrashed ? ring.durableTicket + 1 : result.ticket {
       var record = record
       (record.ticket, record.isDurable) = (ticket, false)
       models[stream].records.append(record)
-      models[stream].lastKey = record.key
       memory.append((stream, record))
     }
+    say("append \(stream) \(record.key) \(record.isKeyframe ? "keyframe " : "")\(record.byteCount): \(result.summary)")
     return result
   }
 
@@ -166,6 +171,7 @@ package final class World {
     if let request {
       storage.beginSync(request.file)
       pendingSync = request
+      say("sync of file \(request.file.value) begins")
     } else {
       pendingFinished = nil
     }
@@ -184,6 +190,7 @@ package final class World {
   func endSync(fails: Bool) throws {
     guard let ring, let request = pendingSync else { return }
     pendingSync = nil
+    say("sync ends\(fails ? " badly" : "")")
     storage.endSync(request.file, fails: fails)
     ring.syncFinished(request, fails ? SystemError(code: EIO, operation: "fdatasync") : nil)
     if storage.hasCrashed { return }
@@ -237,6 +244,7 @@ package final class World {
   }
 
   private func finish(_ stream: Int, _ mark: Mark) {
+    say("finish \(stream) \(mark)")
     ring?.finish(ids[stream], through: mark, position: LogPosition(partition: Int32(stream), offset: Int64(sequence)))
     models[stream].finish(mark.key)
     models[stream].forget()
@@ -258,6 +266,16 @@ package final class World {
     ring = nil
     pendingSync = nil
     pendingFinished = nil
+    say(losingPower ? "power is cut" : "the process ends")
     if losingPower { storage.crash() } else { storage.endProcess() }
+  }
+}
+
+extension AppendResult {
+  var ticket: Ticket? { if case .written(_, let ticket) = self { ticket } else { nil } }
+
+  var summary: String {
+    guard case .written(let record, let ticket) = self else { return "\(self)" }
+    return "ticket \(ticket), ordinal \(record.mark.ordinal)"
   }
 }

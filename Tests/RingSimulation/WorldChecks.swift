@@ -16,6 +16,7 @@ extension World {
   func takeEvents() -> Bool {
     var rewrites = false
     for event in ring?.takeEvents() ?? [] {
+      say("event: \(event)")
       switch event {
       case .evicted(let stream, _, let first, let last):
         mark(stream) { $0.key >= first && $0.key <= last }
@@ -70,7 +71,6 @@ extension World {
     }
     let end = models[stream].records.lastIndex { $0.isDurable || present.contains($0.key) }
     models[stream].records.removeLast(models[stream].records.count - (end.map { $0 + 1 } ?? 0))
-    models[stream].lastKey = models[stream].records.last?.key ?? models[stream].finished
     guard isRotten else { return }
     // Lost at the end with nothing behind to count it by: told by the report, which is checked by the caller.
     let counted = walk.endGap?.count ?? 0

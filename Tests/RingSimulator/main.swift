@@ -8,6 +8,7 @@ import RingSimulation
 var arguments = CommandLine.arguments.dropFirst()
 if let text = arguments.first, let seed = UInt64(text) {
   var life = Life(seed: seed)
+  life.world.isVerbose = arguments.count > 1
   let result = life.run()
   print("seed \(seed): \(result.operationCount) operations, \(result.crashCount) crashes")
   if let violation = result.violation { print("violation: \(violation)") }
