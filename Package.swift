@@ -20,6 +20,7 @@ let package = Package(
     .target(name: "Frames"),
     .target(name: "Capture", dependencies: ["CFFmpeg", "Frames", "Posix"]),
     .target(name: "Imaging", dependencies: ["CFFmpeg", "Frames", "Posix"]),
+    .target(name: "DiskRing", dependencies: ["CXXHash", "Posix"]),
     .target(name: "Backlog", dependencies: ["Frames", "Posix"]),
     .target(name: "Broker", dependencies: ["CRdKafka", "Posix"]),
     .target(name: "Delivery", dependencies: ["Backlog", "Broker", "Frames", "Posix"]),
@@ -35,10 +36,16 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    // A disk that can lose power, and a ring on it.
+    .target(name: "RingSimulation", dependencies: ["DiskRing", "Posix"], path: "Tests/RingSimulation"),
+    .executableTarget(
+      name: "RingSimulator", dependencies: ["DiskRing", "Posix", "RingSimulation"], path: "Tests/RingSimulator"),
+
     .testTarget(name: "PosixTests", dependencies: ["Posix"]),
     .testTarget(name: "FramesTests", dependencies: ["Frames"]),
     .testTarget(name: "CaptureTests", dependencies: ["CFFmpeg", "Capture", "Frames", "Posix"]),
     .testTarget(name: "ImagingTests", dependencies: ["CFFmpeg", "Frames", "Imaging"]),
+    .testTarget(name: "DiskRingTests", dependencies: ["DiskRing", "Posix"]),
     .testTarget(name: "BacklogTests", dependencies: ["Backlog", "Frames", "Posix"]),
     .testTarget(name: "BrokerTests", dependencies: ["Broker", "Posix"]),
     .testTarget(
