@@ -22,7 +22,7 @@ let package = Package(
     .target(name: "Imaging", dependencies: ["CFFmpeg", "Frames", "Posix"]),
     .target(name: "Backlog", dependencies: ["Frames", "Posix"]),
     .target(name: "Broker", dependencies: ["CRdKafka", "Posix"]),
-    .target(name: "Delivery", dependencies: ["Backlog", "Broker", "Frames", "Posix"]),
+    .target(name: "Delivery", dependencies: ["Backlog", "Broker", "CXXHash", "Frames", "Posix"]),
     .target(name: "Settings", dependencies: ["CYAML", "Frames", "Posix"]),
     .target(
       name: "Gateway",
@@ -47,6 +47,7 @@ let package = Package(
     .testTarget(
       name: "ConsumingTests", dependencies: ["Broker", "CXXHash", "Consuming", "Frames", "Imaging", "Posix"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
-    .testTarget(name: "IntegrationTests", dependencies: ["Broker"]),
+    .testTarget(
+      name: "IntegrationTests", dependencies: ["Backlog", "Broker", "Consuming", "Delivery", "Frames", "Posix"]),
   ]
 )
