@@ -23,7 +23,7 @@ let package = Package(
     .target(name: "DiskRing", dependencies: ["CXXHash", "Posix"]),
     .target(name: "Backlog", dependencies: ["Frames", "Posix"]),
     .target(name: "Broker", dependencies: ["CRdKafka", "Posix"]),
-    .target(name: "Delivery", dependencies: ["Backlog", "Broker", "Frames", "Posix"]),
+    .target(name: "Delivery", dependencies: ["Backlog", "Broker", "CXXHash", "Frames", "Posix"]),
     .target(name: "Settings", dependencies: ["CYAML", "Frames", "Posix"]),
     .target(
       name: "Gateway",
@@ -54,6 +54,7 @@ let package = Package(
     .testTarget(
       name: "ConsumingTests", dependencies: ["Broker", "CXXHash", "Consuming", "Frames", "Imaging", "Posix"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
-    .testTarget(name: "IntegrationTests", dependencies: ["Broker"]),
+    .testTarget(
+      name: "IntegrationTests", dependencies: ["Backlog", "Broker", "Consuming", "Delivery", "Frames", "Posix"]),
   ]
 )
