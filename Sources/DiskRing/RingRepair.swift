@@ -27,6 +27,7 @@ extension RingOpening {
       ring.current = last.segment
     }
     for segment in segments where segment.state == .sealed && segment.index != nil { ring.touch(segment) }
+    ring.alignCursors()
     if !storage.isReadOnly { try ring.shrink(to: block) }
     return ring
   }

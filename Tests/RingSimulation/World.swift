@@ -39,8 +39,10 @@ package final class World {
   var isRotten = false
   /// Finished marks may go back: both slots of the cursor may have suffered.
   var mayLoseCursor = false
-  /// Superblocks as well.
-  var mayLoseEpoch = false
+  /// How many slots of the superblock may have suffered since the last opening: the epoch survives the loss of one.
+  var epochHarm = 0
+  /// An opening that found damage was itself cut short: what it had to tell is lost.
+  var mayBeUntold = false
   var sequence: UInt64 = 0
   /// The power was cut in the middle of a call: the model does not know what the ring had decided.
   var wasCutShort = false
@@ -91,16 +93,17 @@ package final class World {
     takeEvents()
     (memory, queue) = ([], [])
     try adoptWhatIsLeft(ring)
+    if storage.hasCrashed { return }
+    mayBeUntold = false
     try checkAll()
     for stream in 0..<shape.streamCount { place(stream) }
   }
 
   private func checkEpoch(_ ring: Ring) throws {
-    let isExcused = mayLoseEpoch && ring.recovery.counts[.slotsLost] != nil
-    guard ring.epoch > usedEpoch || isExcused else {
+    guard ring.epoch > usedEpoch || epochHarm > 1 else {
       throw Violation("epoch \(ring.epoch) is used again, \(usedEpoch) was used before")
     }
-    mayLoseEpoch = false
+    epochHarm = 0
     usedEpoch = max(usedEpoch, ring.epoch)
     sequence = 0
   }
@@ -272,6 +275,10 @@ package final class World {
     pendingFinished = nil
     say(losingPower ? "power is cut" : "the process ends")
     wasCutShort = storage.hasCrashed
+    if wasCutShort {
+      mayBeUntold = mayBeUntold || isRotten
+      if epochHarm > 0 { epochHarm = 2 }
+    }
     if losingPower { storage.crash() } else { storage.endProcess() }
   }
 }

@@ -82,7 +82,7 @@ extension World {
     while let last = models[stream].records.last, !present.contains(last.key), last.key > models[stream].finished,
       models[stream].count(between: lastPresent, and: .init(epoch: .max, sequence: 0)) > counted
     {
-      if ring?.recovery.findings.isEmpty != false { throw Violation("stream \(stream): \(last.key) is gone without a word") }
+      if !mayBeUntold, ring?.recovery.findings.isEmpty != false { throw Violation("stream \(stream): \(last.key) is gone without a word") }
       models[stream].records.removeLast()
     }
     for index in models[stream].records.indices where !present.contains(models[stream].records[index].key) {
