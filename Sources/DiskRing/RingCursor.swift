@@ -60,10 +60,7 @@ extension Ring {
   /// A cursor may be older or newer than a cut, and so count from another record: the records know better.
   func alignCursors() {
     for (number, stream) in streams where stream.cursor.finished.key > .zero {
-      streams[number]?.cursor.finished.ordinal = max(
-        stream.cursor.finished.ordinal,
-        stream.cursor.finished.key >= stream.last.key
-          ? stream.last.ordinal : ordinal(of: stream.cursor.finished.key, stream))
+      streams[number]?.cursor.finished.ordinal = ordinal(of: stream.cursor.finished.key, stream)
     }
   }
 

@@ -37,12 +37,6 @@ struct StreamModel {
     return records[start...]
   }
 
-  /// Forgets what nobody can ask for any more, not even after a crash that brings the last durable cursor back.
-  mutating func forget() {
-    let kept = records.firstIndex { $0.key > durableFinished } ?? records.endIndex
-    if kept > 64 { records.removeFirst(kept) }
-  }
-
   mutating func makeVoid(after ticket: Ticket) {
     void += records.filter { $0.ticket > ticket && !$0.isDurable }
     records.removeAll { $0.ticket > ticket && !$0.isDurable }

@@ -41,6 +41,7 @@ package final class World {
   var mayLoseCursor = false
   /// How many slots of the superblock may have suffered since the last opening: the epoch survives the loss of one.
   var epochHarm = 0
+  var openCount = 0
   /// An opening that found damage was itself cut short: what it had to tell is lost.
   var mayBeUntold = false
   var sequence: UInt64 = 0
@@ -65,7 +66,7 @@ package final class World {
   var options: RingOptions {
     var options = RingOptions(
       size: .bytes(1 << 20 + segmentCount * shape.segmentByteCount), segmentByteCount: shape.segmentByteCount,
-      syncInterval: .seconds(1), syncBytes: 8 << 10, minimumEpoch: 1_000, newRingID: 0xfeed)
+      syncInterval: .seconds(1), syncBytes: 8 << 10, minimumEpoch: 1_000 + UInt64(openCount), newRingID: 0xfeed)
     options.defects = shape.defects
     return options
   }
@@ -80,6 +81,8 @@ package final class World {
   package func open() throws {
     ids = []
     pendingSync = nil
+    // The clock goes on.
+    openCount += 1
     let ring = try Ring.open(storage, options)
     if storage.hasCrashed { return }
     self.ring = ring
@@ -254,7 +257,6 @@ package final class World {
     say("finish \(stream) \(mark)")
     ring?.finish(ids[stream], through: mark, position: LogPosition(partition: Int32(stream), offset: Int64(sequence)))
     models[stream].finish(mark.key)
-    models[stream].forget()
   }
 
   /// The newest frames went out from memory without ever being in the ring.

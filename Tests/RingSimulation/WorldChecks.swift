@@ -62,25 +62,26 @@ extension World {
       models[stream].durableFinished = cursor.finished.key
       models[stream].reinstate(present)
       if wasCutShort { models[stream].noteEvicted(walk.gaps.first ?? walk.endGap) }
-      try settle(stream, present, counted: walk.endGap?.count ?? 0)
+      try settle(stream, present, walk)
     }
     mayLoseCursor = false
   }
 
-  private func settle(_ stream: Int, _ present: Set<RecordKey>, counted: UInt64) throws {
+  private func settle(_ stream: Int, _ present: Set<RecordKey>, _ walk: Walk) throws {
     // What is there is durable now. Behind it, only durable records count.
     for index in models[stream].records.indices where present.contains(models[stream].records[index].key) {
       models[stream].records[index].isDurable = true
     }
     // Tickets are of one life: no sync of this one can void what was before.
     for index in models[stream].records.indices { models[stream].records[index].ticket = 0 }
-    let end = models[stream].records.lastIndex { $0.isDurable || present.contains($0.key) }
-    models[stream].records.removeLast(models[stream].records.count - (end.map { $0 + 1 } ?? 0))
+    let last = models[stream].records.lastIndex { $0.isDurable || present.contains($0.key) }
+    models[stream].records.removeLast(models[stream].records.count - (last.map { $0 + 1 } ?? 0))
     guard isRotten else { return }
     // Lost at the end with nothing behind to count it by: told by the report, which is checked by the caller.
-    let lastPresent = present.max() ?? models[stream].finished
+    let lastRead = walk.records.last?.key ?? models[stream].finished
+    let end = RecordKey(epoch: .max, sequence: 0)
     while let last = models[stream].records.last, !present.contains(last.key), last.key > models[stream].finished,
-      models[stream].count(between: lastPresent, and: .init(epoch: .max, sequence: 0)) > counted
+      models[stream].count(between: lastRead, and: end) > walk.endGap?.count ?? 0
     {
       if !mayBeUntold, ring?.recovery.findings.isEmpty != false { throw Violation("stream \(stream): \(last.key) is gone without a word") }
       models[stream].records.removeLast()
