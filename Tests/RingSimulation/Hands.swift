@@ -26,7 +26,8 @@ enum Hands {
   private static func note(_ name: String, _ world: World, harm: Int = 2) {
     world.say("\(name) suffers")
     world.isRotten = true
-    if name == "cursor" { world.mayLoseCursor = true }
+    // Headers keep cursors, too.
+    if name == "cursor" || harm > 1 { world.mayLoseCursor = true }
     if name == "superblock" { world.epochHarm += harm }
   }
 
@@ -71,6 +72,8 @@ enum Hands {
       file.durable[index] = 0
     }
     file.current = file.durable
+    // What is zero looks as if it had never been written.
+    world.mayBeUntold = true
     note(name, world)
   }
 

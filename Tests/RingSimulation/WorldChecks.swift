@@ -60,6 +60,7 @@ extension World {
       }
       models[stream].finished = cursor.finished.key
       models[stream].durableFinished = cursor.finished.key
+      say("stream \(stream): finished \(cursor.finished), there \(present.sorted()), void \(models[stream].void.map(\.key))")
       models[stream].reinstate(present)
       if wasCutShort { models[stream].noteEvicted(walk.gaps.first ?? walk.endGap) }
       try settle(stream, present, walk)
