@@ -63,6 +63,8 @@ package final class Ring {
   var spare: Segment?
   var nextGeneration: UInt64 = 1
   var cuts: [Cut] = []
+  /// The caller may have marks of records that are void.
+  var hasVoidMarks = false
   var streams: [UInt16: Stream] = [:]
   /// Cursor entries of streams that nobody has named yet, by hash.
   var unclaimedCursors: [UInt64: CursorEntry] = [:]
@@ -139,7 +141,7 @@ package final class Ring {
     var stream = Stream(number: number, description: description, isRegistered: true)
     if let entry = unclaimedCursors.removeValue(forKey: description.hash) {
       (stream.cursor, stream.durableCursor) = (entry, entry)
-      stream.last = Mark(key: entry.finished.key, ordinal: max(entry.finished.ordinal, entry.evictedThrough))
+      stream.last = Mark.start.merged(with: entry.finished).merged(with: entry.evictedThrough)
       stream.floor = stream.last
     }
     streams[number] = stream

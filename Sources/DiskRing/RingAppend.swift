@@ -47,7 +47,7 @@ extension Ring {
   }
 
   private func nextOrdinal(of stream: Stream) -> UInt64 {
-    max(stream.last.ordinal, stream.cursor.finished.ordinal, stream.cursor.evictedThrough) + 1
+    max(stream.last.ordinal, stream.cursor.evictedThrough.ordinal) + 1
   }
 
   /// The segment that takes the next record; nil while there is none.
@@ -173,8 +173,8 @@ extension Ring {
     for (stream, summary) in segment.summaries.sorted(by: { $0.key < $1.key }) {
       let finished = finishedKey(stream)
       if var state = streams[stream] {
-        state.cursor.evictedThrough = max(state.cursor.evictedThrough, summary.last.ordinal)
-        if summary.last.key > state.floor.key { state.floor = summary.last }
+        state.cursor.evictedThrough = state.cursor.evictedThrough.merged(with: summary.last)
+        state.floor = state.floor.merged(with: summary.last)
         streams[stream] = state
       }
       guard summary.last.key > finished else { continue }
@@ -227,9 +227,9 @@ extension SystemError {
 extension StreamTableEntry {
   /// What it says once a segment is evicted.
   func losing(_ segment: Segment?) -> StreamTableEntry {
-    guard let last = segment?.summaries[number]?.last.ordinal else { return self }
+    guard let last = segment?.summaries[number]?.last else { return self }
     var entry = self
-    entry.cursor.evictedThrough = max(entry.cursor.evictedThrough, last)
+    entry.cursor.evictedThrough = entry.cursor.evictedThrough.merged(with: last)
     return entry
   }
 }

@@ -52,9 +52,7 @@ extension RingOpening {
         stream.durableCursor = entry
         stream.cursor = stream.cursor.merged(with: entry)
       }
-      let finished = stream.cursor.finished
-      let ordinal = max(stream.last.ordinal, finished.ordinal, stream.cursor.evictedThrough)
-      stream.last = Mark(key: max(stream.last.key, finished.key), ordinal: ordinal)
+      stream.last = stream.last.merged(with: stream.cursor.finished).merged(with: stream.cursor.evictedThrough)
       stream.floor = stream.last
       streams[number] = stream
     }

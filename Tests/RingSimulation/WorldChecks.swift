@@ -46,13 +46,15 @@ extension World {
       let isExcused = mayLoseCursor
       if cursor.finished.key < models[stream].durableFinished, !isExcused {
         throw Violation(
-          "stream \(stream): the watermark went back to \(cursor.finished.key), \(models[stream].durableFinished) was durable")
+          "stream \(stream): the watermark went back to \(cursor.finished.key), \(models[stream].durableFinished) was durable"
+        )
       }
       if cursor.finished.key > models[stream].finished {
-        throw Violation("stream \(stream): the watermark is \(cursor.finished.key), only \(models[stream].finished) is finished")
+        throw Violation(
+          "stream \(stream): the watermark is \(cursor.finished.key), only \(models[stream].finished) is finished")
       }
       let walk = try self.walk(ring, stream, from: cursor.finished)
-      let present = Set(ring.records(of: ids[stream], after: cursor.finished.key).map(\.key))
+      let present = Set(ring.records(of: ids[stream]).map(\.key))
       // Power was cut while it was read: nothing is learned.
       if storage.hasCrashed { return }
       if !walk.records.isEmpty, cursor.position == nil, models[stream].hasPosition, !isExcused {
@@ -60,7 +62,9 @@ extension World {
       }
       models[stream].finished = cursor.finished.key
       models[stream].durableFinished = cursor.finished.key
-      say("stream \(stream): finished \(cursor.finished), there \(present.sorted()), void \(models[stream].void.map(\.key))")
+      say(
+        "stream \(stream): finished \(cursor.finished), there \(present.sorted()), void \(models[stream].void.map(\.key))"
+      )
       models[stream].reinstate(present)
       if wasCutShort { models[stream].noteEvicted(walk.gaps.first ?? walk.endGap) }
       try settle(stream, present, walk)
@@ -84,7 +88,9 @@ extension World {
     while let last = models[stream].records.last, !present.contains(last.key), last.key > models[stream].finished,
       models[stream].count(between: lastRead, and: end) > walk.endGap?.count ?? 0
     {
-      if !mayBeUntold, ring?.recovery.findings.isEmpty != false { throw Violation("stream \(stream): \(last.key) is gone without a word") }
+      if !mayBeUntold, ring?.recovery.findings.isEmpty != false {
+        throw Violation("stream \(stream): \(last.key) is gone without a word")
+      }
       models[stream].records.removeLast()
     }
     for index in models[stream].records.indices where !present.contains(models[stream].records[index].key) {
@@ -160,7 +166,8 @@ extension World {
     let rest = pending[index...]
     for record in rest { try checkMissing(record, stream: stream, gap: walk.endGap) }
     if UInt64(rest.count) != walk.endGap?.count ?? 0 {
-      throw Violation("stream \(stream): \(rest.count) missing at the end, told \(walk.endGap.map { "\($0)" } ?? "none")")
+      throw Violation(
+        "stream \(stream): \(rest.count) missing at the end, told \(walk.endGap.map { "\($0)" } ?? "none")")
     }
   }
 
@@ -169,7 +176,8 @@ extension World {
   ) throws {
     if gap?.count ?? 0 != missing {
       throw Violation(
-        "stream \(stream): \(missing) are missing between \(before) and \(record.key), told \(gap.map { "\($0)" } ?? "none")")
+        "stream \(stream): \(missing) are missing between \(before) and \(record.key), told \(gap.map { "\($0)" } ?? "none")"
+      )
     }
     if missing > 0, !record.isKeyframe { throw Violation("stream \(stream): \(record.key) cannot be decoded") }
   }
