@@ -63,6 +63,8 @@ package final class Ring {
   var spare: Segment?
   var nextGeneration: UInt64 = 1
   var cuts: [Cut] = []
+  /// The caller may have marks of records that are void.
+  var hasVoidMarks = false
   var streams: [UInt16: Stream] = [:]
   /// Cursor entries of streams that nobody has named yet, by hash.
   var unclaimedCursors: [UInt64: CursorEntry] = [:]
@@ -115,6 +117,12 @@ package final class Ring {
   /// Why nothing can be written any more; nil while all is well.
   package var degraded: SystemError? { degradation }
 
+  /// The segments in use, for people: file, generation, where the records end, and what may happen to it.
+  package var segmentList: String {
+    (segments + [spare].compactMap { $0 }).map { "\($0.name) \($0.generation) \($0.state) \($0.durableEnd)/\($0.end)" }
+      .joined(separator: ", ")
+  }
+
   // MARK: Streams
 
   /// The stream with this description, a new one if there is none. Costs nothing on disk until a record is appended.
@@ -133,7 +141,7 @@ package final class Ring {
     var stream = Stream(number: number, description: description, isRegistered: true)
     if let entry = unclaimedCursors.removeValue(forKey: description.hash) {
       (stream.cursor, stream.durableCursor) = (entry, entry)
-      stream.last = Mark(key: entry.finished.key, ordinal: max(entry.finished.ordinal, entry.evictedThrough))
+      stream.last = Mark.start.merged(with: entry.finished).merged(with: entry.evictedThrough)
       stream.floor = stream.last
     }
     streams[number] = stream

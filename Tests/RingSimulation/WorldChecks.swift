@@ -23,7 +23,7 @@ extension World {
       case .damaged(let stream, let key): mark(stream) { $0.key == key }
       case .rewrite(let ticket):
         rewrites = true
-        for index in models.indices { models[index].records.removeAll { $0.ticket > ticket && !$0.isDurable } }
+        for index in models.indices { models[index].makeVoid(after: ticket) }
       case .retired, .degraded, .cursorFailed: break
       }
     }
@@ -46,39 +46,51 @@ extension World {
       let isExcused = mayLoseCursor
       if cursor.finished.key < models[stream].durableFinished, !isExcused {
         throw Violation(
-          "stream \(stream): the watermark went back to \(cursor.finished.key), \(models[stream].durableFinished) was durable")
+          "stream \(stream): the watermark went back to \(cursor.finished.key), \(models[stream].durableFinished) was durable"
+        )
       }
       if cursor.finished.key > models[stream].finished {
-        throw Violation("stream \(stream): the watermark is \(cursor.finished.key), only \(models[stream].finished) is finished")
+        throw Violation(
+          "stream \(stream): the watermark is \(cursor.finished.key), only \(models[stream].finished) is finished")
       }
       let walk = try self.walk(ring, stream, from: cursor.finished)
+      let present = Set(ring.records(of: ids[stream]).map(\.key))
+      // Power was cut while it was read: nothing is learned.
+      if storage.hasCrashed { return }
       if !walk.records.isEmpty, cursor.position == nil, models[stream].hasPosition, !isExcused {
         throw Violation("stream \(stream) has records, and nobody knows where in Kafka to look for them")
       }
       models[stream].finished = cursor.finished.key
       models[stream].durableFinished = cursor.finished.key
-      try settle(stream, walk)
+      say(
+        "stream \(stream): finished \(cursor.finished), there \(present.sorted()), void \(models[stream].void.map(\.key))"
+      )
+      models[stream].reinstate(present)
+      if wasCutShort { models[stream].noteEvicted(walk.gaps.first ?? walk.endGap) }
+      try settle(stream, present, walk)
     }
     mayLoseCursor = false
   }
 
-  private func settle(_ stream: Int, _ walk: Walk) throws {
+  private func settle(_ stream: Int, _ present: Set<RecordKey>, _ walk: Walk) throws {
     // What is there is durable now. Behind it, only durable records count.
-    let there = ring?.records(of: ids[stream], after: models[stream].finished) ?? []
-    let present = Set(there.map(\.key))
     for index in models[stream].records.indices where present.contains(models[stream].records[index].key) {
       models[stream].records[index].isDurable = true
     }
-    let end = models[stream].records.lastIndex { $0.isDurable || present.contains($0.key) }
-    models[stream].records.removeLast(models[stream].records.count - (end.map { $0 + 1 } ?? 0))
+    // Tickets are of one life: no sync of this one can void what was before.
+    for index in models[stream].records.indices { models[stream].records[index].ticket = 0 }
+    let last = models[stream].records.lastIndex { $0.isDurable || present.contains($0.key) }
+    models[stream].records.removeLast(models[stream].records.count - (last.map { $0 + 1 } ?? 0))
     guard isRotten else { return }
     // Lost at the end with nothing behind to count it by: told by the report, which is checked by the caller.
-    let counted = walk.endGap?.count ?? 0
+    let lastRead = walk.records.last?.key ?? models[stream].finished
+    let end = RecordKey(epoch: .max, sequence: 0)
     while let last = models[stream].records.last, !present.contains(last.key), last.key > models[stream].finished,
-      models[stream].count(between: there.last?.key ?? models[stream].finished, and: .init(epoch: .max, sequence: 0))
-        > counted
+      models[stream].count(between: lastRead, and: end) > walk.endGap?.count ?? 0
     {
-      if ring?.recovery.findings.isEmpty != false { throw Violation("stream \(stream): \(last.key) is gone without a word") }
+      if !mayBeUntold, ring?.recovery.findings.isEmpty != false {
+        throw Violation("stream \(stream): \(last.key) is gone without a word")
+      }
       models[stream].records.removeLast()
     }
     for index in models[stream].records.indices where !present.contains(models[stream].records[index].key) {
@@ -154,7 +166,8 @@ extension World {
     let rest = pending[index...]
     for record in rest { try checkMissing(record, stream: stream, gap: walk.endGap) }
     if UInt64(rest.count) != walk.endGap?.count ?? 0 {
-      throw Violation("stream \(stream): \(rest.count) missing at the end, told \(walk.endGap.map { "\($0)" } ?? "none")")
+      throw Violation(
+        "stream \(stream): \(rest.count) missing at the end, told \(walk.endGap.map { "\($0)" } ?? "none")")
     }
   }
 
@@ -163,7 +176,8 @@ extension World {
   ) throws {
     if gap?.count ?? 0 != missing {
       throw Violation(
-        "stream \(stream): \(missing) are missing between \(before) and \(record.key), told \(gap.map { "\($0)" } ?? "none")")
+        "stream \(stream): \(missing) are missing between \(before) and \(record.key), told \(gap.map { "\($0)" } ?? "none")"
+      )
     }
     if missing > 0, !record.isKeyframe { throw Violation("stream \(stream): \(record.key) cannot be decoded") }
   }
