@@ -6,7 +6,7 @@ import PackageDescription
 let package = Package(
   name: "camgate",
   products: [.executable(name: "camgate", targets: ["camgate"])],
-  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2")],
+  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2")],
   targets: [
     // C libraries: a module map with `link` lines and a shim.h for macros and variadics.
     .systemLibrary(name: "CFFmpeg"),
