@@ -1,4 +1,5 @@
 import ArgumentParser
+import Posix
 
 // The executable: one file a subcommand. Exit codes follow sysexits.h: 0 good, 64 bad usage, 78 bad settings, 1 failed
 // while running.
@@ -13,5 +14,11 @@ struct Camgate: ParsableCommand {
       middle. Then write a settings file (image/config/camgate.yaml is the commented sample), look at it with \
       `camgate check FILE`, and run it with `camgate run FILE`.
       """,
+    version: "camgate \(Version.number)",
     subcommands: [Run.self, Check.self, Consume.self, Demo.self, Version.self])
+
+  static func main() {
+    CrashReport.install()
+    main(nil)
+  }
 }

@@ -123,6 +123,7 @@ struct Findings: Decodable {
 
   let ok: Bool
   let frames: Int
+  let parts: Int
   let gaps: Int
   let lost: Int
   let repeated: Int
