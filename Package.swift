@@ -55,6 +55,7 @@ let package = Package(
       name: "ConsumingTests", dependencies: ["Broker", "CXXHash", "Consuming", "Frames", "Imaging", "Posix"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
     .testTarget(
-      name: "IntegrationTests", dependencies: ["Backlog", "Broker", "Consuming", "Delivery", "Frames", "Posix"]),
+      name: "IntegrationTests",
+      dependencies: ["Backlog", "Broker", "Capture", "Consuming", "Delivery", "Frames", "Posix"]),
   ]
 )

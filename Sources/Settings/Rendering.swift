@@ -25,13 +25,18 @@ extension Configuration {
   private func rendered(_ camera: Camera) -> [String] {
     var lines = ["  - name: \(camera.description.name)"]
     switch camera.description.source {
-    case .rtsp(let url, let login, let transport):
+    case .rtsp(let url, let login, let transport, let tls):
       lines.append("    url: \(quoted(PercentEncoding.maskingLogins(in: url)))")
       if let login {
         lines.append("    username: \(quoted(login.username))")
         lines.append("    password: \"***\"")
       }
       lines.append("    transport: \(transport.rawValue)")
+      if url.hasPrefix("rtsps:") {
+        lines.append("    tls:")
+        if let file = tls.authorityFile { lines.append("      ca: \(quoted(file))") }
+        lines.append("      verify: \(tls.verifies)")
+      }
     case .file(let path, let loops):
       lines.append("    url: \(quoted("file:" + path))")
       lines.append("    loop: \(loops)")
