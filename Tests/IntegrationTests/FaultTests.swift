@@ -164,7 +164,7 @@ extension IntegrationTests {
         guard index > 0, let before = seen[index - 1].shown else { continue }
         let isNext = shown.number == (before.number + 1) % shown.frameCount
         let isMissed = fault.dialogue == "channel" && shown.number == before.number + 2
-        if !isNext && !isMissed && item.frame.gap == nil && !(fault.switches && shown.number == 0) {
+        if !isNext && !isMissed && item.frame.gap == nil {
           complaints.append("\(shown.number) follows \(before.number), and no hole is told of")
         }
         if item.frame.captureTime <= seen[index - 1].frame.captureTime {
