@@ -43,7 +43,7 @@ let package = Package(
 
     .testTarget(name: "PosixTests", dependencies: ["Posix"]),
     .testTarget(name: "FramesTests", dependencies: ["Frames"]),
-    .testTarget(name: "DiskRingTests", dependencies: ["DiskRing", "Posix"]),
+    .testTarget(name: "DiskRingTests", dependencies: ["DiskRing", "Posix", "RingSimulation"]),
     .testTarget(name: "BacklogTests", dependencies: ["Backlog", "Frames", "Posix"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
