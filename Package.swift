@@ -46,7 +46,7 @@ let package = Package(
     .testTarget(name: "FramesTests", dependencies: ["Frames"]),
     .testTarget(name: "CaptureTests", dependencies: ["CFFmpeg", "Capture", "CaptureFuzzing", "Frames", "Posix"]),
     .testTarget(name: "ImagingTests", dependencies: ["CFFmpeg", "Frames", "Imaging"]),
-    .testTarget(name: "DiskRingTests", dependencies: ["DiskRing", "Posix"]),
+    .testTarget(name: "DiskRingTests", dependencies: ["DiskRing", "Posix", "RingSimulation"]),
     .testTarget(name: "BacklogTests", dependencies: ["Backlog", "Frames", "Posix"]),
     .testTarget(name: "BrokerTests", dependencies: ["Broker", "Posix"]),
     .testTarget(
