@@ -12,21 +12,23 @@ let package = Package(
     .systemLibrary(name: "CFFmpeg"),
     .systemLibrary(name: "CPosix"),
     .systemLibrary(name: "CRdKafka"),
+    .systemLibrary(name: "CTurboJPEG"),
+    .systemLibrary(name: "CV4L2"),
     .systemLibrary(name: "CXXHash"),
     .systemLibrary(name: "CYAML"),
 
     // The way of a frame, left to right.
     .target(name: "Posix", dependencies: ["CPosix"]),
     .target(name: "Frames"),
-    .target(name: "Capture", dependencies: ["CFFmpeg", "Frames", "Posix"]),
-    .target(name: "Imaging", dependencies: ["CFFmpeg", "Frames", "Posix"]),
+    .target(name: "Capture", dependencies: ["CFFmpeg", "CV4L2", "Frames", "Posix"]),
+    .target(name: "Imaging", dependencies: ["CFFmpeg", "CTurboJPEG", "Frames", "Posix"]),
     .target(name: "Backlog", dependencies: ["Frames", "Posix"]),
     .target(name: "Broker", dependencies: ["CRdKafka", "Posix"]),
     .target(name: "Delivery", dependencies: ["Backlog", "Broker", "Frames", "Posix"]),
     .target(name: "Settings", dependencies: ["CYAML", "Frames", "Posix"]),
     .target(
       name: "Gateway",
-      dependencies: ["Backlog", "Broker", "Capture", "Delivery", "Frames", "Posix", "Settings"]),
+      dependencies: ["Backlog", "Broker", "Capture", "Delivery", "Frames", "Imaging", "Posix", "Settings"]),
     .target(name: "Consuming", dependencies: ["Broker", "CXXHash", "Frames", "Imaging", "Posix"]),
     .executableTarget(
       name: "camgate",
@@ -37,7 +39,7 @@ let package = Package(
 
     .testTarget(name: "PosixTests", dependencies: ["Posix"]),
     .testTarget(name: "FramesTests", dependencies: ["Frames"]),
-    .testTarget(name: "CaptureTests", dependencies: ["CFFmpeg", "Capture", "Frames", "Posix"]),
+    .testTarget(name: "CaptureTests", dependencies: ["CFFmpeg", "CV4L2", "Capture", "Frames", "Posix"]),
     .testTarget(name: "ImagingTests", dependencies: ["CFFmpeg", "Frames", "Imaging"]),
     .testTarget(name: "BacklogTests", dependencies: ["Backlog", "Frames", "Posix"]),
     .testTarget(name: "BrokerTests", dependencies: ["Broker", "Posix"]),

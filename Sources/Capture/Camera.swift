@@ -22,12 +22,27 @@ package final class Camera: Sendable {
   private let interrupt = Interrupt()
   private let log: Log
   private let deliver: @Sendable (Frame) -> Void
+  private let video: VideoSystem
+  private let encoder: @Sendable () -> (any PictureEncoder)?
   private let current = Mutex<State>(.connecting)
   private let thread = Mutex<Thread?>(nil)
 
   /// `deliver` is called on the camera's thread with every frame, in decoding order. It should not block for long.
-  package init(_ description: CameraDescription, log: Log, deliver: @escaping @Sendable (Frame) -> Void) {
+  /// `encoder` makes the JPEGs of devices that have raw pictures only; without one these are an error.
+  package convenience init(
+    _ description: CameraDescription, log: Log, encoder: @escaping @Sendable () -> (any PictureEncoder)? = { nil },
+    deliver: @escaping @Sendable (Frame) -> Void
+  ) {
+    self.init(description, log: log, encoder: encoder, video: VideoSystem(), deliver: deliver)
+  }
+
+  /// With the video devices of `video`.
+  init(
+    _ description: CameraDescription, log: Log, encoder: @escaping @Sendable () -> (any PictureEncoder)? = { nil },
+    video: VideoSystem, deliver: @escaping @Sendable (Frame) -> Void
+  ) {
     (self.description, self.log, self.deliver) = (description, log, deliver)
+    (self.encoder, self.video) = (encoder, video)
   }
 
   package var name: CameraName { description.name }
@@ -79,6 +94,8 @@ package final class Camera: Sendable {
       FileSource(path: path, loops: loops, interrupt: interrupt, notes: notes)
     case .test(let width, let height, let fps):
       TestSource(width: width, height: height, fps: fps, interrupt: interrupt)
+    case .device(let device):
+      VideoSource(device, system: video, interrupt: interrupt, encoder: encoder)
     }
   }
 
@@ -128,6 +145,8 @@ private struct CameraSession {
       interrupt.setDeadline(supervisor.connectDeadline(now: .now()))
       report(.connecting, false)
       let stream = try source.open()
+      for remark in stream.remarks { log.info(remark) }
+      for warning in stream.warnings { log.warning(warning) }
       if !stream.ignoredTracks.isEmpty { log.info("ignored: \(stream.ignoredTracks.joined(separator: ", "))") }
       follow(supervisor.step(.opened, now: .now(), jitter: 0), interrupt)
       var normalizer = Normalizer(stream: stream, gap: gap)

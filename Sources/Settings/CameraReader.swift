@@ -42,14 +42,19 @@ enum CameraReader {
   private static func readSource(
     _ section: Section, _ context: inout ReadingContext
   ) -> CameraDescription.Source? {
+    if section.value("device") != nil {
+      refuseForeignKeys(section, scheme: "device", &context)
+      return DeviceReader.read(section, &context)
+    }
     guard let node = section.value("url") else {
-      context.report(section.path, "the key 'url' is missing", at: section.node.firstKey)
+      context.report(section.path, "the key 'url' (or 'device') is missing", at: section.node.firstKey)
       return nil
     }
     let path = section.path(of: "url")
     guard let url = section.text("url", &context) else { return nil }
     guard let colon = url.firstIndex(of: ":") else {
-      context.report(path, "expected rtsp://…, file:PATH or test:WIDTHxHEIGHT@FPS", at: node)
+      let help = url.hasPrefix("/dev/") ? "; a device is named by the key 'device'" : ""
+      context.report(path, "expected rtsp://…, file:PATH or test:WIDTHxHEIGHT@FPS\(help)", at: node)
       return nil
     }
     let scheme = String(url[..<colon])
@@ -75,11 +80,19 @@ enum CameraReader {
   private static func refuseForeignKeys(_ section: Section, scheme: String, _ context: inout ReadingContext) {
     let kinds = [
       "username": "rtsp", "password": "rtsp", "password_file": "rtsp", "transport": "rtsp", "loop": "file",
+      "format": "device", "controls": "device", "url": "url",
     ]
-    for (name, kind) in kinds.sorted(by: { $0.key < $1.key }) where kind != scheme && schemes.contains(scheme) {
-      if let key = section.key(name) {
-        context.report(section.path(of: name), "is for \(kind): cameras only, this one is \(scheme):", at: key)
+    let known = schemes + ["device"]
+    for (name, kind) in kinds.sorted(by: { $0.key < $1.key }) where kind != scheme && known.contains(scheme) {
+      guard let key = section.key(name) else { continue }
+      if kind == "url" {
+        if scheme != "device" { continue }
+        context.report(section.path(of: name), "device is given too; a camera is one or the other", at: key)
+        continue
       }
+      let kinds = kind == "device" ? "devices" : "\(kind): cameras"
+      let this = scheme == "device" ? "a device" : "\(scheme):"
+      context.report(section.path(of: name), "is for \(kinds) only, this one is \(this)", at: key)
     }
   }
 

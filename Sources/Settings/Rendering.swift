@@ -36,6 +36,11 @@ extension Configuration {
       lines.append("    loop: \(loops)")
     case .test(let width, let height, let fps):
       lines.append("    url: test:\(width)x\(height)@\(fps)")
+    case .device(let device):
+      lines.append("    device: \(quoted(device.path))")
+      if device.format != DeviceFormat() { lines.append("    format: \(device.format)") }
+      if !device.controls.isEmpty { lines.append("    controls:") }
+      for control in device.controls { lines.append("      \(quoted(control.name)): \(quoted(control.value))") }
     }
     let timeouts = camera.description.timeouts
     lines.append("    timeouts:")
