@@ -45,6 +45,7 @@ let package = Package(
     .testTarget(name: "BrokerTests", dependencies: ["Broker", "Posix"]),
     .testTarget(
       name: "DeliveryTests", dependencies: ["Backlog", "Broker", "CRdKafka", "Delivery", "Frames", "Posix", "Settings"]),
+    .testTarget(name: "GatewayTests", dependencies: ["Capture", "Frames", "Gateway", "Posix", "Settings"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
     .testTarget(name: "IntegrationTests", dependencies: ["Broker"]),

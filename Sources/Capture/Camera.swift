@@ -25,6 +25,7 @@ package final class Camera: Sendable {
   private let video: VideoSystem
   private let encoder: @Sendable () -> (any PictureEncoder)?
   private let current = Mutex<State>(.connecting)
+  private let opened = Mutex<SourceStream?>(nil)
   private let thread = Mutex<Thread?>(nil)
 
   /// `deliver` is called on the camera's thread with every frame, in decoding order. It should not block for long.
@@ -50,6 +51,12 @@ package final class Camera: Sendable {
   /// What the camera is doing right now.
   package var state: State { current.withLock { $0 } }
 
+  /// What was not as it was asked for when the camera was last opened.
+  package var warnings: [String] { opened.withLock { $0?.warnings ?? [] } }
+
+  /// Tracks of it that are not used, e.g. "audio (aac)".
+  package var ignoredTracks: [String] { opened.withLock { $0?.ignoredTracks ?? [] } }
+
   /// Starts capturing. Call once.
   package func start() {
     let thread = Thread.start(name: "cam-\(description.name)") { [self] in run() }
@@ -69,7 +76,7 @@ package final class Camera: Sendable {
     let source = makeSource(notes: notes)
     var session = CameraSession(supervisor: Supervisor(timeouts: description.timeouts))
     while !interrupt.isStopped {
-      let error = session.capture(from: source, interrupt: interrupt, log: log, report: report, deliver: deliver)
+      let error = session.capture(from: source, interrupt: interrupt, opened: note, report: report, deliver: deliver)
       source.close()
       let now = MonotonicTime.now()
       let isLoopless = if case .file(_, loops: false) = description.source { error.code == .ended } else { false }
@@ -97,6 +104,13 @@ package final class Camera: Sendable {
     case .device(let device):
       VideoSource(device, system: video, interrupt: interrupt, encoder: encoder)
     }
+  }
+
+  private func note(_ stream: SourceStream) {
+    opened.withLock { $0 = stream }
+    for remark in stream.remarks { log.info(remark) }
+    for warning in stream.warnings { log.warning(warning) }
+    if !stream.ignoredTracks.isEmpty { log.info("ignored: \(stream.ignoredTracks.joined(separator: ", "))") }
   }
 
   /// Keeps the state for whoever asks, and says changes, not repetitions.
@@ -138,16 +152,14 @@ private struct CameraSession {
 
   /// One connection from open to its end; the error says why it ended.
   mutating func capture(
-    from source: any Source, interrupt: Interrupt, log: Log, report: (Camera.State, Bool) -> Void,
-    deliver: (Frame) -> Void
+    from source: any Source, interrupt: Interrupt, opened: (SourceStream) -> Void,
+    report: (Camera.State, Bool) -> Void, deliver: (Frame) -> Void
   ) -> CaptureError {
     do throws(CaptureError) {
       interrupt.setDeadline(supervisor.connectDeadline(now: .now()))
       report(.connecting, false)
       let stream = try source.open()
-      for remark in stream.remarks { log.info(remark) }
-      for warning in stream.warnings { log.warning(warning) }
-      if !stream.ignoredTracks.isEmpty { log.info("ignored: \(stream.ignoredTracks.joined(separator: ", "))") }
+      opened(stream)
       follow(supervisor.step(.opened, now: .now(), jitter: 0), interrupt)
       var normalizer = Normalizer(stream: stream, gap: gap)
       var media = MediaClock()

@@ -24,7 +24,7 @@ struct SourcePacket {
 }
 
 /// What a source delivers once it is open.
-struct SourceStream {
+struct SourceStream: Sendable {
   var codec: Codec
   /// Parameter sets known beforehand (SDP), Annex B; empty when there are none.
   var parameterSets: [UInt8] = []

@@ -6,13 +6,13 @@ extension Configuration {
   /// All settings with their values, defaults included; secrets and logins as `***`.
   package var rendered: String {
     var lines = ["gateway: \(gateway)", "", "kafka:"]
-    lines.append("  brokers: [\(kafka.brokers.map(quoted).joined(separator: ", "))]")
+    lines.append("  brokers: [\(kafka.brokers.map(Configuration.quoted).joined(separator: ", "))]")
     lines.append("  topic: \(kafka.topic)")
     lines.append("  message_max_bytes: \(Units.text(size: kafka.messageMaxBytes))")
     lines.append("  properties:\(kafka.properties.isEmpty ? " {}" : "")")
     for property in kafka.properties {
       let value = SourceText.isSecret(key: property.name) ? "***" : property.value
-      lines.append("    \(quoted(property.name)): \(quoted(value))")
+      lines.append("    \(Configuration.quoted(property.name)): \(Configuration.quoted(value))")
     }
     lines += ["", "buffer:", "  memory: \(Units.text(size: buffer.memory))", "", "cameras:"]
     for camera in cameras { lines += rendered(camera) }
@@ -25,22 +25,24 @@ extension Configuration {
     var lines = ["  - name: \(camera.description.name)"]
     switch camera.description.source {
     case .rtsp(let url, let login, let transport):
-      lines.append("    url: \(quoted(url))")
+      lines.append("    url: \(Configuration.quoted(url))")
       if let login {
-        lines.append("    username: \(quoted(login.username))")
+        lines.append("    username: \(Configuration.quoted(login.username))")
         lines.append("    password: \"***\"")
       }
       lines.append("    transport: \(transport.rawValue)")
     case .file(let path, let loops):
-      lines.append("    url: \(quoted("file:" + path))")
+      lines.append("    url: \(Configuration.quoted("file:" + path))")
       lines.append("    loop: \(loops)")
     case .test(let width, let height, let fps):
       lines.append("    url: test:\(width)x\(height)@\(fps)")
     case .device(let device):
-      lines.append("    device: \(quoted(device.path))")
+      lines.append("    device: \(Configuration.quoted(device.path))")
       if device.format != DeviceFormat() { lines.append("    format: \(device.format)") }
       if !device.controls.isEmpty { lines.append("    controls:") }
-      for control in device.controls { lines.append("      \(quoted(control.name)): \(quoted(control.value))") }
+      for control in device.controls {
+        lines.append("      \(Configuration.quoted(control.name)): \(Configuration.quoted(control.value))")
+      }
     }
     let timeouts = camera.description.timeouts
     lines.append("    timeouts:")
@@ -52,7 +54,7 @@ extension Configuration {
   }
 
   /// A double-quoted YAML scalar where plain would not do.
-  private func quoted(_ text: String) -> String {
+  static func quoted(_ text: String) -> String {
     let isPlain = text.utf8.allSatisfy { byte in
       switch byte {
       case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
