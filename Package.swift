@@ -22,9 +22,10 @@ let package = Package(
     .target(name: "Frames"),
     .target(name: "Capture", dependencies: ["CFFmpeg", "CV4L2", "Frames", "Posix"]),
     .target(name: "Imaging", dependencies: ["CFFmpeg", "CTurboJPEG", "Frames", "Posix"]),
+    .target(name: "DiskRing", dependencies: ["CXXHash", "Posix"]),
     .target(name: "Backlog", dependencies: ["Frames", "Posix"]),
     .target(name: "Broker", dependencies: ["CRdKafka", "Posix"]),
-    .target(name: "Delivery", dependencies: ["Backlog", "Broker", "Frames", "Posix"]),
+    .target(name: "Delivery", dependencies: ["Backlog", "Broker", "CXXHash", "Frames", "Posix"]),
     .target(name: "Settings", dependencies: ["CYAML", "Frames", "Posix"]),
     .target(
       name: "Gateway",
@@ -37,17 +38,26 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    // A disk that can lose power, and a ring on it.
+    .target(name: "RingSimulation", dependencies: ["DiskRing", "Posix"], path: "Tests/RingSimulation"),
+    .executableTarget(
+      name: "RingSimulator", dependencies: ["DiskRing", "Posix", "RingSimulation"], path: "Tests/RingSimulator"),
+
     .testTarget(name: "PosixTests", dependencies: ["Posix"]),
     .testTarget(name: "FramesTests", dependencies: ["Frames"]),
     .testTarget(name: "CaptureTests", dependencies: ["CFFmpeg", "CV4L2", "Capture", "Frames", "Posix"]),
     .testTarget(name: "ImagingTests", dependencies: ["CFFmpeg", "Frames", "Imaging"]),
+    .testTarget(name: "DiskRingTests", dependencies: ["DiskRing", "Posix"]),
     .testTarget(name: "BacklogTests", dependencies: ["Backlog", "Frames", "Posix"]),
     .testTarget(name: "BrokerTests", dependencies: ["Broker", "Posix"]),
     .testTarget(
       name: "DeliveryTests", dependencies: ["Backlog", "Broker", "CRdKafka", "Delivery", "Frames", "Posix", "Settings"]),
     .testTarget(name: "GatewayTests", dependencies: ["Capture", "Frames", "Gateway", "Posix", "Settings"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
+    .testTarget(
+      name: "ConsumingTests", dependencies: ["Broker", "CXXHash", "Consuming", "Frames", "Imaging", "Posix"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
-    .testTarget(name: "IntegrationTests", dependencies: ["Broker"]),
+    .testTarget(
+      name: "IntegrationTests", dependencies: ["Backlog", "Broker", "Consuming", "Delivery", "Frames", "Posix"]),
   ]
 )

@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Benchmarks: a table on standard error, one JSON line at the end of standard output.
-# usage: Toolchain/dev bench NAME [options]     names: the files in Toolchain/bench
+# usage: Toolchain/dev bench [--pinned] NAME [options]     names: the files in Toolchain/bench
+#        --pinned   against the FFmpeg and librdkafka of the board's binary, instead of the distribution's
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
+take_pinned "$@"
+set -- "${ARGUMENTS[@]}"
 names=$(cd "$ROOT/Toolchain/bench" && echo *.py)
 bench=$ROOT/Toolchain/bench/${1:-}.py
 [ -f "$bench" ] || die 64 "bench knows ${names//.py/}, not '${1:-}'"
@@ -11,5 +14,5 @@ bench=$ROOT/Toolchain/bench/${1:-}.py
 "$ROOT/Toolchain/setup.sh" build test
 cd "$ROOT"
 say "building (release)"
-swift build -c release --product camgate >&2
-CAMGATE="$(swift build -c release --show-bin-path)/camgate" exec "$(venv_directory)/bin/python" "$bench" "${@:2}"
+swift build -c release "${PINNED[@]}" --product camgate >&2
+CAMGATE="$(swift build -c release "${PINNED[@]}" --show-bin-path)/camgate" exec "$(venv_directory)/bin/python" "$bench" "${@:2}"

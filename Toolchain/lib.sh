@@ -77,3 +77,18 @@ one_at_a_time() {
   exec 9>"$CACHE/setup.lock"
   flock 9
 }
+
+# take_pinned ARGUMENTS...: when the first is --pinned, PINNED makes builds use the FFmpeg and librdkafka that the board's
+# binary has inside (Toolchain/cross), not the distribution's. The other arguments are left in ARGUMENTS.
+take_pinned() {
+  local libraries
+  ARGUMENTS=("$@")
+  PINNED=()
+  [ "${1:-}" = --pinned ] || return 0
+  # shellcheck disable=SC2034  # for the caller
+  ARGUMENTS=("${@:2}")
+  libraries=$("$ROOT/Toolchain/cross/libraries.sh" desk)
+  PINNED=(--scratch-path "$ROOT/.build-pinned" -Xcc "-I$libraries/include" -Xlinker "-L$libraries/lib" -Xlinker -rpath
+    -Xlinker "$libraries/lib")
+  SWIFT_FLAGS+=("${PINNED[@]}")
+}

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Everything that can be tested on this machine: units, tables, real cameras and brokers.
-# usage: Toolchain/dev test [options of `swift test`, as --filter NAME]
-#        Toolchain/dev test --arm      the same tests, cross-compiled, under emulation
+# usage: Toolchain/dev test [--pinned] [options of `swift test`, as --filter NAME]
+#        --pinned   against the FFmpeg and librdkafka of the board's binary, instead of the distribution's
+#        Toolchain/dev test --arm      the board's binary, under emulation
 #        Toolchain/dev test --long     what takes hours
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -16,11 +17,12 @@ esac
 
 "$ROOT/Toolchain/setup.sh" all
 cd "$ROOT"
+take_pinned "$@"
 # Both: the executable for the integration tests, and the tests.
 swift build "${SWIFT_FLAGS[@]}"
 swift build --build-tests "${SWIFT_FLAGS[@]}"
-if [ $# -eq 0 ]; then
+if [ ${#ARGUMENTS[@]} -eq 0 ]; then
   say "testing the test bench"
   "$TESTBED/run" selftest
 fi
-swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" "$@"
+swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" "${ARGUMENTS[@]}"

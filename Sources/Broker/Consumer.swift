@@ -3,15 +3,29 @@ import Posix
 
 // librdkafka's consumer in a group. Offsets are committed only for what the caller has stored: at-least-once.
 
-/// A record as it was read; its bytes live as long as it does.
+/// A client of librdkafka, destroyed with the last reference: rd_kafka_destroy waits until every message it has handed out
+/// is given back, so each record holds a reference.
+// Unchecked because of the C handle, which is thread-safe (rdkafka.h).
+private final class ConsumerHandle: @unchecked Sendable {
+  let pointer: OpaquePointer
+  /// What the client's callbacks reach.
+  private let callbacks: ClientCallbacks
+
+  init(_ pointer: OpaquePointer, _ callbacks: ClientCallbacks) { (self.pointer, self.callbacks) = (pointer, callbacks) }
+
+  deinit { rd_kafka_destroy(pointer) }
+}
+
+/// A record as it was read; its bytes live as long as it does, also beyond its consumer.
 // Unchecked because of the raw pointer: librdkafka never changes a message it has handed out.
 package final class IncomingRecord: @unchecked Sendable {
   private let message: UnsafeMutablePointer<rd_kafka_message_t>
+  private let owner: ConsumerHandle
   /// All headers in their order.
   package let headers: [(name: String, value: String)]
 
-  fileprivate init(_ message: UnsafeMutablePointer<rd_kafka_message_t>) {
-    self.message = message
+  fileprivate init(_ message: UnsafeMutablePointer<rd_kafka_message_t>, of owner: ConsumerHandle) {
+    (self.message, self.owner) = (message, owner)
     var headers: [(name: String, value: String)] = []
     var list: OpaquePointer?
     if rd_kafka_message_headers(message, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list {
@@ -24,6 +38,7 @@ package final class IncomingRecord: @unchecked Sendable {
     self.headers = headers
   }
 
+  // The message first; its client goes after it, with the reference.
   deinit { rd_kafka_message_destroy(message) }
 
   package var partition: Int32 { message.pointee.partition }
@@ -50,7 +65,8 @@ package enum ConsumerEvent: Sendable {
 
 /// A member of a consumer group, reading one topic. Used by one thread.
 package final class Consumer {
-  private let handle: OpaquePointer
+  private let client: ConsumerHandle
+  private var handle: OpaquePointer { client.pointer }
   private let callbacks: Callbacks
   private let topic: String
   /// Events that one poll brought and the next ones hand out.
@@ -103,8 +119,9 @@ package final class Consumer {
         rd_kafka_assign(client, nil)
       }
     }
-    handle = try configuration.makeClient(RD_KAFKA_CONSUMER)
+    client = ConsumerHandle(try configuration.makeClient(RD_KAFKA_CONSUMER), callbacks)
     (self.callbacks, self.topic) = (callbacks, topic)
+    let handle = client.pointer
     rd_kafka_poll_set_consumer(handle)
     let topics = rd_kafka_topic_partition_list_new(1)
     defer { rd_kafka_topic_partition_list_destroy(topics) }
@@ -116,7 +133,6 @@ package final class Consumer {
   deinit {
     // Commits what was stored, leaves the group.
     rd_kafka_consumer_close(handle)
-    rd_kafka_destroy(handle)
   }
 
   /// The next event; nil when none came within `milliseconds`.
@@ -132,7 +148,7 @@ package final class Consumer {
 
   private func event(of message: UnsafeMutablePointer<rd_kafka_message_t>) -> ConsumerEvent {
     let code = message.pointee.err
-    if code == RD_KAFKA_RESP_ERR_NO_ERROR { return .record(IncomingRecord(message)) }
+    if code == RD_KAFKA_RESP_ERR_NO_ERROR { return .record(IncomingRecord(message, of: client)) }
     let error = BrokerError(code, String(cString: rd_kafka_message_errstr(message)))
     rd_kafka_message_destroy(message)
     return .error(error)

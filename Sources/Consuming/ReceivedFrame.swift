@@ -26,6 +26,9 @@ package struct ReceivedFrame: Sendable {
 
   /// One of the records a frame was split into.
   package struct Part: Sendable, Equatable {
+    /// More parts than any frame needs; whoever claims more wants our memory.
+    static let limit = 4_096
+
     /// From 1.
     package var number: Int
     package var count: Int
@@ -55,6 +58,11 @@ package struct FrameID: Sendable, Hashable {
   }
 
   package var text: String { "\(ringID)-\(epoch)-\(sequence)" }
+
+  /// Whether nothing is missing between `other` and this.
+  func follows(_ other: FrameID) -> Bool {
+    ringID == other.ringID && epoch == other.epoch && other.sequence < .max && sequence == other.sequence + 1
+  }
 }
 
 /// Why a record is no frame.
@@ -87,7 +95,8 @@ extension ReceivedFrame {
   private static func part(of headers: [String: String]) throws(RecordError) -> Part? {
     guard let chunk = headers["ce_chunk"] else { return nil }
     let numbers = chunk.split(separator: "/").compactMap { Int($0) }
-    guard numbers.count == 2, numbers[0] >= 1, numbers[0] <= numbers[1], let groupID = headers["ce_chunkid"],
+    guard numbers.count == 2, numbers[0] >= 1, numbers[0] <= numbers[1], numbers[1] <= Part.limit,
+      let groupID = headers["ce_chunkid"],
       let checksum = headers["ce_checksum"]
     else { throw RecordError(message: "ce_chunk '\(chunk)' is malformed or without ce_chunkid and ce_checksum") }
     return Part(number: numbers[0], count: numbers[1], groupID: groupID, checksum: checksum)

@@ -55,7 +55,7 @@ package struct GatewayReporter {
   private func remedy(for reason: Gap.Reason) -> String {
     switch reason {
     case .overload: "buffer.memory is full because Kafka takes less than the cameras give"
-    case .oversize: "larger than kafka.message_max_bytes"
+    case .oversize: "larger than buffer.memory or 4096 records"
     case .quarantined: "refused by Kafka for good"
     default: "see the log"
     }

@@ -56,8 +56,8 @@ package struct ProbeReport: Sendable {
     // Pictures of a night or of rain are larger than those of now.
     let wanted = (2 * meter.largestFrame >> 20) + 1
     return
-      "frames have up to \(meter.largestFrame >> 10) KiB and records \(limit >> 10) KiB: set kafka.message_max_bytes to "
-      + "\(wanted)MiB or more, and the topic's max.message.bytes, or a lower bitrate on the camera"
+      "frames have up to \(meter.largestFrame >> 10) KiB, and a record \(limit >> 10) KiB: they come in parts, which not "
+      + "every reader joins; set kafka.message_max_bytes to \(wanted)MiB or more, and the topic's max.message.bytes"
   }
 
   private var clockHint: String? {

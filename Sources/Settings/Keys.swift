@@ -18,7 +18,7 @@ package struct SettingsKey: Sendable {
     key("kafka", nil, "where frames go"),
     key("kafka.brokers", nil, "list of host:port, required"),
     key("kafka.topic", "cameras", "topic of all cameras without one of their own"),
-    key("kafka.message_max_bytes", "1MiB", "largest record; not above the topic's max.message.bytes"),
+    key("kafka.message_max_bytes", "1MiB", "largest record; larger frames are sent in parts"),
     key("kafka.properties", nil, "any other librdkafka property"),
     key("buffer", nil, "what is kept while Kafka is away"),
     key("buffer.memory", "32MiB", "bytes of frames in memory, all cameras together"),

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Posix
 
 // The executable: one file a subcommand. Exit codes follow sysexits.h: 0 good, 64 bad usage, 78 bad settings, 1 failed
 // while running.
@@ -14,4 +15,9 @@ struct Camgate: ParsableCommand {
       `camgate check FILE`, and run it with `camgate run FILE`.
       """,
     subcommands: [Run.self, Check.self, Consume.self, Demo.self, Devices.self, Probe.self, Version.self])
+
+  static func main() {
+    CrashReport.install()
+    main(nil)
+  }
 }

@@ -8,7 +8,14 @@ struct Version: ParsableCommand {
 
   static let number = "0.1.0"
 
+  @Flag(help: "Print what is inside the static binary, and under which licences.")
+  var licenses = false
+
   func run() {
+    if licenses {
+      for line in Licenses.lines { print(line) }
+      return
+    }
     print("camgate \(Version.number)")
     print("FFmpeg \(ffmpegVersion)")
     print("librdkafka \(librdkafkaVersion)")

@@ -55,7 +55,8 @@ import Testing
   /// What is to be done about what librdkafka reports; delivery.md's table.
   @Test(arguments: [
     ("_FATAL", BrokerError.Disposition.recreate), ("_FENCED", .recreate), ("_PURGE_QUEUE", .recreate),
-    ("_PURGE_INFLIGHT", .recreate),
+    ("_PURGE_INFLIGHT", .recreate), ("_GAPLESS_GUARANTEE", .recreate), ("OUT_OF_ORDER_SEQUENCE_NUMBER", .recreate),
+    ("INVALID_PRODUCER_EPOCH", .recreate), ("UNKNOWN_PRODUCER_ID", .recreate), ("PRODUCER_FENCED", .recreate),
     ("_UNKNOWN_TOPIC", .hold), ("UNKNOWN_TOPIC_OR_PART", .hold), ("TOPIC_AUTHORIZATION_FAILED", .hold),
     ("CLUSTER_AUTHORIZATION_FAILED", .hold), ("SASL_AUTHENTICATION_FAILED", .hold),
     ("MSG_SIZE_TOO_LARGE", .poison), ("INVALID_TIMESTAMP", .poison), ("INVALID_MSG", .poison),

@@ -106,7 +106,7 @@ import Testing
     record.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
   }
 
-  /// Every header at once, names of 40 characters, a century of frames.
+  /// Every header of a whole frame at once, names of 40 characters, a century of frames: what README.md says.
   @Test func headersAreShort() {
     let name = String(repeating: "n", count: 40)
     let record = largest(gateway: name, camera: name, sequence: 100_000_000_000, number: 9_000_000_000_000_000_000)
@@ -119,8 +119,58 @@ import Testing
       gateway: String(repeating: "g", count: 128), camera: String(repeating: "c", count: 63), sequence: .max,
       number: .min)
     // A record batch's header, and a record's lengths and time (Kafka protocol guide, "Record Batch").
-    let framing = 61 + 35 + record.headers.count * 4
-    #expect(headerBytes(record) + record.key.utf8.count + framing < RecordEncoder.overhead)
+    let partHeaders = 3
+    let framing = 61 + 35 + (record.headers.count + partHeaders) * 4
+    let part = ".4096".utf8.count + "ce_chunk4096/4096ce_checksum0123456789abcdef".utf8.count
+    let id = record.headers.first { $0.name == "ce_id" }.map { "ce_chunkid".utf8.count + $0.value.utf8.count } ?? 0
+    let backfill = "ce_backfill1".utf8.count + 4
+    #expect(
+      headerBytes(record) + part + id + backfill + record.key.utf8.count + framing < RecordEncoder.overhead)
+  }
+
+  private func parts(_ payload: [UInt8], partBytes: Int) -> [RecordEncoder.Part] {
+    var frame = frame()
+    frame.payload = Payload(payload)
+    let identity = GatewayIdentity(gateway: "dock-7", ringID: 0x9f2c_4a11_7be0_0d35, epoch: 1_795_451_000)
+    return RecordEncoder(identity: identity, lanes: [lane])
+      .parts(of: Entry(lane: Lane(index: 0), sequence: 9, frame: frame, arrivalOrder: 0), partBytes: partBytes)
+  }
+
+  @Test func aFrameThatFitsIsOneRecordWithoutPartHeaders() {
+    let parts = parts([1, 2, 3], partBytes: 3)
+    #expect(parts.map(\.range) == [0..<3])
+    #expect(!parts[0].record.headers.contains { $0.name.hasPrefix("ce_chunk") || $0.name == "ce_checksum" })
+  }
+
+  @Test func aLargerFrameIsSeveralRecords() {
+    let parts = parts(Array(0..<10), partBytes: 4)
+    #expect(parts.map(\.range) == [0..<4, 4..<8, 8..<10])
+    let id = "9f2c4a117be00d35-1795451000-9"
+    for (index, part) in parts.enumerated() {
+      let lines = lines(part.record)
+      #expect(lines.contains("ce_id \(id).\(index + 1)"))
+      // XXH3 of the bytes 0 to 9, by xxhsum -H3.
+      #expect(
+        lines.suffix(3) == ["ce_chunk \(index + 1)/3", "ce_chunkid \(id)", "ce_checksum ab69a08ef83d8f77"])
+      #expect(part.record.key == "dock-7/gate")
+      let whole = self.lines(record(frame(), sequence: 9)).filter { !$0.hasPrefix("ce_id") }
+      #expect(lines.filter { !$0.hasPrefix("ce_id") }.dropLast(3) == whole[...])
+    }
+  }
+
+  /// No reader takes more parts.
+  @Test func aFrameHasNoMorePartsThanReadersTake() {
+    #expect(parts(Array(repeating: 0, count: 5_000), partBytes: 1).count <= RecordEncoder.partLimit)
+    #expect(RecordEncoder.largestFrame(messageMaxBytes: 16 << 10) >= 32 << 20)
+  }
+
+  @Test func onlyLateFramesAreMarked() {
+    #expect(!record(frame()).headers.contains { $0.name == "ce_backfill" })
+    let late = LaneDescription(camera: CameraName("gate")!, topic: "late", isBackfill: true)
+    let encoder = RecordEncoder(identity: GatewayIdentity(gateway: "g", ringID: 1, epoch: 1), lanes: [late])
+    let record = encoder.record(for: Entry(lane: Lane(index: 0), sequence: 1, frame: frame(), arrivalOrder: 0))
+    #expect(record.topic == "late")
+    #expect(record.headers.last.map { "\($0.name) \($0.value)" } == "ce_backfill 1")
   }
 
   @Test func anIdentityNeverRepeats() {

@@ -113,6 +113,7 @@ struct Findings: Decodable {
 
   let ok: Bool
   let frames: Int
+  let parts: Int
   let gaps: Int
   let lost: Int
   let repeated: Int

@@ -24,7 +24,7 @@ may_move() {
 replacement() {
   local use name arch rule version sha path now
   read -r use name arch rule version sha path <<<"$1"
-  now=$(newest "$name" "$arch" "$rule" "$version")
+  now=$(newest "$name" "$arch" "$rule" "$version") || now=
   [ -n "$now" ] || die 66 "$name $version ($arch): gone from the mirror, and $SUITE has no other"
   may_move "$rule" "$version" "${now%% *}" ||
     die 66 "$name must stay ${rule/never/$version}, but $SUITE has ${now%% *}: see the comment in ${LOCK##*/}"
@@ -33,7 +33,7 @@ replacement() {
 
 # bring LINE: the line of what was brought.
 bring() {
-  local use name arch rule version sha path file new
+  local use name arch rule version sha path file new old_version old_sha
   read -r use name arch rule version sha path <<<"$1"
   file=$(download_name "$sha" "$path")
   if [ -f "$file" ] || download "$path" "$sha" "$file"; then
@@ -43,9 +43,12 @@ bring() {
   [ -z "$LOCKED" ] || die 66 "$name $version: $path is not there as pinned, and --locked allows no other"
   private_apt
   new=$(replacement "$1")
-  read -r use name arch rule version sha path <<<"$new"
   [ "$new" != "$1" ] || die 69 "$name $version: the mirror lists $path but did not give it"
-  say "$name ($arch): the pinned version is gone from the mirror, taking $version"
+  old_version=$version old_sha=$sha
+  read -r use name arch rule version sha path <<<"$new"
+  [ "$version" != "$old_version" ] || [ "$sha" = "$old_sha" ] ||
+    die 65 "$name $version: the mirror has another file under the same version: ${path##*/} is $sha, not $old_sha"
+  say "$name ($arch): $old_version is gone from the mirror, taking $version"
   file=$(download_name "$sha" "$path")
   [ -f "$file" ] || download "$path" "$sha" "$file" || die 69 "$name $version: could not download $path"
   printf '%s\n' "$new"
@@ -69,7 +72,7 @@ whole() {
 
 fetch() {
   local use=$1 list
-  list=$CACHE/cross/contents-$use-$(pinned "$use" | hash_of)
+  list=$CACHE/cross/contents-$use-$(hash_of "$(pinned "$use")")
   [ -n "$(pinned "$use")" ] || die 64 "${LOCK##*/} has nothing for '$use'"
   mkdir -p "$CACHE/downloads" "$CACHE/cross"
   if [ ! -f "$list" ] || ! whole "$list"; then
@@ -79,7 +82,7 @@ fetch() {
   if ! diff <(pinned "$use") "$list" >/dev/null; then
     [ -z "$LOCKED" ] || die 66 "newer inputs than the pinned ones are in use, and --locked allows none"
     say "not as pinned (Toolchain/dev relock makes these the pins):"
-    diff <(pinned "$use") "$list" | sed -n 's/^[<>]/&/p' | awk '{ print "  " $1, $3, $4, $6 }' >&2
+    { diff <(pinned "$use") "$list" || true; } | awk '/^[<>]/ { print "  " $1, $3, $4, $6 }' >&2
   fi
   echo "$list"
 }

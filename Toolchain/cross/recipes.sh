@@ -2,8 +2,10 @@
 # A recipe works in an unpacked source tree, takes the options that differ, and installs below $PREFIX.
 # shellcheck shell=bash
 
-# Hardened, one section a function so that the linker can drop what nobody calls, and lines in the symbols.
+# Hardened; one section a function so that the linker can drop what nobody calls; lines in the symbols. Backtraces walk
+# frame pointers, and nothing is thrown through C: no unwind tables.
 C_FLAGS="-O2 -g1 -fPIC -ffunction-sections -fdata-sections -fstack-protector-strong -D_FORTIFY_SOURCE=2"
+C_FLAGS+=" -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables"
 
 ffmpeg_parts() {
   # The libraries that CFFmpeg names; the others (filters, devices, audio resampling) stay out.
@@ -32,6 +34,7 @@ recipe_ffmpeg() {
     --disable-stripping "$@" >configure.log || { tail -n 20 ffbuild/config.log && die 70 "FFmpeg: configure failed"; }
   nice make -j "$JOBS" >make.log 2>&1 || { tail -n 20 make.log && die 70 "FFmpeg: make failed"; }
   make install DESTDIR="$STAGE" >install.log
+  notices ffmpeg LICENSE.md COPYING.LGPLv3
 }
 
 # recipe_librdkafka OPTIONS OF cmake
@@ -48,4 +51,11 @@ recipe_librdkafka() {
   mkdir -p "$STAGE$PREFIX/include/librdkafka" "$STAGE$LIBRARY_DIRECTORY"
   cp src/rdkafka.h src/rdkafka_mock.h "$STAGE$PREFIX/include/librdkafka/"
   cp -P build/src/librdkafka.* "$STAGE$LIBRARY_DIRECTORY/"
+  notices librdkafka LICENSES.txt
+}
+
+# notices NAME FILE...: what the licence asks to be handed on.
+notices() {
+  mkdir -p "$STAGE$PREFIX/share/doc/$1"
+  cat "${@:2}" >"$STAGE$PREFIX/share/doc/$1/copyright"
 }

@@ -12,8 +12,9 @@ set -euo pipefail
 
 # The private closure of the archives that the module maps name, once and here: what FFmpeg and librdkafka need.
 closure=(-lssl -lcrypto -lzstd -llz4 -lz -lm)
-# No executable stack, read-only relocations, nothing that is not called, an id to find the symbols by.
-hardening=(-z noexecstack -z relro -z now --gc-sections --build-id=sha1)
+# No executable stack, read-only relocations, nothing that is not called, an id to find the symbols by, and the 75,000
+# relocations of a static-pie in a few KiB instead of 1.8 MB.
+hardening=(-z noexecstack -z relro -z now --gc-sections --build-id=sha1 --pack-dyn-relocs=relr)
 
 json_list() { printf '"%s",' "$@" | sed 's/,$//'; }
 
@@ -24,12 +25,23 @@ link_options() {
   mv "$1.new" "$1" # not in place: the file is a hard link into the sysroot's own directory
 }
 
+# without_unwind_tables DIRECTORY: nothing is thrown through the C libraries, and backtraces walk frame pointers.
+without_unwind_tables() {
+  local name
+  for name in crypto ssl zstd lz4 z yaml xxhash; do
+    "$compiler/bin/$MULTIARCH-objcopy" --remove-section=.eh_frame --remove-section=.rela.eh_frame \
+      "$1/lib$name.a" "$1/lib$name.a.new"
+    mv "$1/lib$name.a.new" "$1/lib$name.a"
+  done
+}
+
 make_sdk() {
   local bundle=$PART/camgate.artifactbundle
   mkdir -p "$bundle/$ARCH"
   # Hard links: a sysroot of its own without the space of one.
   cp -al "$sysroot" "$bundle/sysroot"
   cp -al "$libraries/usr" "$bundle/sysroot/"
+  without_unwind_tables "$bundle/sysroot/usr/lib/$MULTIARCH"
   link_options "$bundle/sysroot/usr/lib/swift_static/linux/static-executable-args.lnk"
   cat >"$bundle/info.json" <<JSON
 { "schemaVersion": "1.0", "artifacts": { "camgate-$ARCH": {
@@ -54,4 +66,4 @@ JSON
 compiler=$("$CROSS/compiler.sh")
 sysroot=$("$CROSS/sysroot.sh")
 libraries=$("$CROSS/libraries.sh" board)
-keep "sdk-$ARCH" "$(hash_of "$0" "$CROSS/common.sh" <<<"$compiler ${sysroot##*/} ${libraries##*/}")" make_sdk
+keep "sdk-$ARCH" "$(hash_of "$compiler ${sysroot##*/} ${libraries##*/}" "$0" "$CROSS/common.sh")" make_sdk

@@ -13,6 +13,8 @@ unpack_debian() {
   ln -s usr/lib "$PART/lib"
   awk '$2 !~ /swiftlang/ { print $2 }' "$contents" | while read -r name; do
     unpack_deb "$(file_of "$contents" "$name")" "$PART" --keep-directory-symlink --exclude=./usr/share --exclude=./etc
+    # What the licences ask to be handed on.
+    unpack_deb "$(file_of "$contents" "$name")" "$PART" --wildcards --exclude='*.gz' './usr/share/doc/*'
   done
 }
 
@@ -32,8 +34,8 @@ make_sysroot() {
   mkdir -p "$PART/usr/lib"
   unpack_debian
   unpack_swift
-  rm -rf "$PART/usr/bin" "$PART/usr/sbin" "$PART/usr/libexec"
+  rm -rf "${PART:?}"/usr/{bin,sbin,libexec}
 }
 
 contents=$(contents_of sysroot)
-keep sysroot "$(hash_of "$contents" "$0" "$CROSS/common.sh" </dev/null)" make_sysroot
+keep sysroot "$(hash_of board "$contents" "$0" "$CROSS/common.sh")" make_sysroot
