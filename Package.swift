@@ -9,6 +9,7 @@ let package = Package(
   dependencies: [.package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2")],
   targets: [
     // C libraries: a module map with `link` lines and a shim.h for macros and variadics.
+    .systemLibrary(name: "CExpat"),
     .systemLibrary(name: "CFFmpeg"),
     .systemLibrary(name: "CPosix"),
     .systemLibrary(name: "CRdKafka"),
@@ -26,6 +27,7 @@ let package = Package(
     .target(name: "Backlog", dependencies: ["Frames", "Posix"]),
     .target(name: "Broker", dependencies: ["CRdKafka", "Posix"]),
     .target(name: "Delivery", dependencies: ["Backlog", "Broker", "CXXHash", "Frames", "Posix"]),
+    .target(name: "Discovery", dependencies: ["CExpat", "CFFmpeg", "Posix"]),
     .target(name: "Settings", dependencies: ["CYAML", "Frames", "Posix"]),
     .target(
       name: "Gateway",
@@ -34,7 +36,7 @@ let package = Package(
     .executableTarget(
       name: "camgate",
       dependencies: [
-        "Broker", "Capture", "Consuming", "Frames", "Gateway", "Imaging", "Posix", "Settings",
+        "Broker", "Capture", "Consuming", "Discovery", "Frames", "Gateway", "Imaging", "Posix", "Settings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -53,6 +55,7 @@ let package = Package(
     .testTarget(
       name: "DeliveryTests", dependencies: ["Backlog", "Broker", "CRdKafka", "Delivery", "Frames", "Posix", "Settings"]),
     .testTarget(name: "GatewayTests", dependencies: ["Capture", "Frames", "Gateway", "Posix", "Settings"]),
+    .testTarget(name: "DiscoveryTests", dependencies: ["Discovery", "Posix"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(
       name: "ConsumingTests", dependencies: ["Broker", "CXXHash", "Consuming", "Frames", "Imaging", "Posix"]),
