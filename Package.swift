@@ -6,7 +6,7 @@ import PackageDescription
 let package = Package(
   name: "camgate",
   products: [.executable(name: "camgate", targets: ["camgate"])],
-  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2")],
+  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2")],
   targets: [
     // C libraries: a module map with `link` lines and a shim.h for macros and variadics.
     .systemLibrary(name: "CExpat"),
@@ -61,6 +61,7 @@ let package = Package(
       name: "ConsumingTests", dependencies: ["Broker", "CXXHash", "Consuming", "Frames", "Imaging", "Posix"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
     .testTarget(
-      name: "IntegrationTests", dependencies: ["Backlog", "Broker", "Consuming", "Delivery", "Frames", "Posix"]),
+      name: "IntegrationTests",
+      dependencies: ["Backlog", "Broker", "Capture", "Consuming", "Delivery", "Frames", "Posix"]),
   ]
 )

@@ -122,14 +122,15 @@ extension Ring {
     guard storage.isPresent else { return degrade(SystemError(code: ENOENT, operation: "the ring's directory")) }
     for _ in 0..<Ring.prepareAttempts {
       guard let (name, evicted) = reclaimableFile else { break }
+      // Also a header that could not be written may be there after a crash: its generation is used up.
       let segment = newSegment(name)
+      nextGeneration += 1
       do throws(SystemError) {
         let copy = SegmentHeader(
           identity: segment.identity, cuts: cuts, streams: tableEntries.map { $0.losing(evicted) }
         ).encoded()
         try storage.writeAll(bytes: copy + copy, to: openFile(of: segment), at: 0)
         if let evicted { evict(evicted) } else { freeFiles.removeAll { $0 == name } }
-        nextGeneration += 1
         spare = segment
         return
       } catch {

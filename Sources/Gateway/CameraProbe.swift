@@ -66,7 +66,7 @@ package final class CameraProbe: Sendable {
       }
       switch camera.state {
       case .waiting(let error, _), .finished(let error): ending = error
-      case .connecting, .streaming: _ = seen.wait(until: step) { _ in nil as Bool? }
+      case .connecting, .streaming, .stalled: _ = seen.wait(until: step) { _ in nil as Bool? }
       }
     }
     camera.stop()
@@ -76,7 +76,7 @@ package final class CameraProbe: Sendable {
     let failure = ending?.code == .stopped ? nil : ending
     return ProbeReport(
       description: description, meter: final.meter, firstFrameAfter: final.firstFrame.map { $0 - start },
-      failure: failure, warnings: camera.warnings, ignoredTracks: camera.ignoredTracks)
+      failure: failure, usedTransport: camera.transport, warnings: camera.warnings, ignoredTracks: camera.ignoredTracks)
   }
 
   /// The newest keyframe as a JPEG: what the camera sent where that is Motion JPEG. nil when there is none or it cannot be

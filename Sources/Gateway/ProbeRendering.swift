@@ -66,7 +66,7 @@ extension ProbeReport {
 
   private var place: String {
     switch description.source {
-    case .rtsp(let url, _, _): PercentEncoding.maskingLogins(in: url)
+    case .rtsp(let url, _, _, _): PercentEncoding.maskingLogins(in: url)
     case .file(let path, _): "file:" + path
     case .test(let width, let height, let fps): "test:\(width)x\(height)@\(fps)"
     case .device(let device): device.path
@@ -74,19 +74,21 @@ extension ProbeReport {
   }
 
   private var login: String? {
-    guard case .rtsp(_, let login, _) = description.source else { return nil }
+    guard case .rtsp(_, let login, _, _) = description.source else { return nil }
     return login?.username ?? "none given"
   }
 
   private var transport: String? {
-    if case .rtsp(_, _, let transport) = description.source { transport.rawValue } else { nil }
+    guard case .rtsp(_, _, let transport, _) = description.source else { return nil }
+    guard let usedTransport, usedTransport != transport else { return transport.rawValue }
+    return "\(transport.rawValue) (\(usedTransport.rawValue) in use)"
   }
 
   /// For machines: one object, keys without a value left out.
   package var json: JSONObject {
     var object = JSONObject()
     object.add("camera", place)
-    if case .rtsp(_, let login?, _) = description.source { object.add("username", login.username) }
+    if case .rtsp(_, let login?, _, _) = description.source { object.add("username", login.username) }
     if let transport { object.add("transport", transport) }
     object.add("works", works)
     if let failure {

@@ -14,6 +14,8 @@ package struct ProbeReport: Sendable {
   package var firstFrameAfter: Duration?
   /// Why the connection ended before its time.
   package var failure: CaptureError?
+  /// How the pictures came at last, which `auto` leaves open.
+  package var usedTransport: CameraDescription.RTSPTransport?
   package var warnings: [String]
   package var ignoredTracks: [String]
 
@@ -30,14 +32,15 @@ package struct ProbeReport: Sendable {
   }
 
   private var transport: CameraDescription.RTSPTransport? {
-    if case .rtsp(_, _, let transport) = description.source { transport } else { nil }
+    if case .rtsp(_, _, let transport, _) = description.source { transport } else { nil }
   }
 
   private var lossHint: String? {
     if meter.gaps.isEmpty { return nil }
     let reasons = Set(meter.gaps.map(\.reason.rawValue)).sorted().joined(separator: ", ")
     let remedy =
-      transport == .udp ? ": transport tcp loses nothing on the way" : ": look at the network and the camera's load"
+      (usedTransport ?? transport) == .udp
+      ? ": transport tcp loses nothing on the way" : ": look at the network and the camera's load"
     return "pictures were lost \(count(meter.gaps.count, "time")) (\(reasons))\(remedy)"
   }
 

@@ -24,12 +24,16 @@ package struct SettingsKey: Sendable {
     key("buffer.memory", "32MiB", "bytes of frames in memory, all cameras together"),
     key("cameras", nil, "list of cameras, required"),
     key("cameras[].name", nil, "unique; a-z, 0-9 and -, required"),
-    key("cameras[].url", nil, "rtsp://…, file:PATH or test:WIDTHxHEIGHT@FPS; this or device is required"),
+    key("cameras[].url", nil, "rtsp://…, rtsps://…, file:PATH or test:WIDTHxHEIGHT@FPS; this or device is required"),
     key("cameras[].device", nil, "V4L2 camera: usb:SERIAL, /dev/v4l/by-id/… or /dev/video0"),
     key("cameras[].username", nil, "login of an rtsp camera"),
     key("cameras[].password", nil, "its password; better in password_file"),
     key("cameras[].password_file", nil, "file with the password, relative to the settings file"),
-    key("cameras[].transport", "tcp", "rtsp only: tcp or udp"),
+    key("cameras[].transport", "tcp", "rtsp only: tcp, udp, or auto (udp, then tcp when it loses)"),
+    key("cameras[].tls", nil, "rtsps only: how the camera's certificate is checked"),
+    key(
+      "cameras[].tls.ca", nil, "PEM file of the authorities, relative to the settings file; the system's when left out"),
+    key("cameras[].tls.verify", "true", "false: any certificate will do, and so will any listener in between"),
     key("cameras[].loop", "false", "file only: begin anew at the end"),
     key(
       "cameras[].format", nil, "device only: encoding, size and rate, as mjpeg 1280x720@15; any part may be left out"),

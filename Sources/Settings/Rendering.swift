@@ -1,18 +1,19 @@
 import Frames
+import Posix
 
 // The effective settings as `camgate check` prints them: YAML that could be read again, secrets masked.
 
 extension Configuration {
   /// All settings with their values, defaults included; secrets and logins as `***`.
   package var rendered: String {
-    var lines = ["gateway: \(gateway)", "", "kafka:"]
-    lines.append("  brokers: [\(kafka.brokers.map(Configuration.quoted).joined(separator: ", "))]")
-    lines.append("  topic: \(kafka.topic)")
+    var lines = ["gateway: \(quoted(gateway))", "", "kafka:"]
+    lines.append("  brokers: [\(kafka.brokers.map(quoted).joined(separator: ", "))]")
+    lines.append("  topic: \(quoted(kafka.topic))")
     lines.append("  message_max_bytes: \(Units.text(size: kafka.messageMaxBytes))")
     lines.append("  properties:\(kafka.properties.isEmpty ? " {}" : "")")
     for property in kafka.properties {
       let value = SourceText.isSecret(key: property.name) ? "***" : property.value
-      lines.append("    \(Configuration.quoted(property.name)): \(Configuration.quoted(value))")
+      lines.append("    \(quoted(property.name)): \(quoted(value))")
     }
     lines += ["", "buffer:", "  memory: \(Units.text(size: buffer.memory))", "", "cameras:"]
     for camera in cameras { lines += rendered(camera) }
@@ -24,60 +25,64 @@ extension Configuration {
   private func rendered(_ camera: Camera) -> [String] {
     var lines = ["  - name: \(camera.description.name)"]
     switch camera.description.source {
-    case .rtsp(let url, let login, let transport):
-      lines.append("    url: \(Configuration.quoted(url))")
+    case .rtsp(let url, let login, let transport, let tls):
+      lines.append("    url: \(quoted(PercentEncoding.maskingLogins(in: url)))")
       if let login {
-        lines.append("    username: \(Configuration.quoted(login.username))")
+        lines.append("    username: \(quoted(login.username))")
         lines.append("    password: \"***\"")
       }
       lines.append("    transport: \(transport.rawValue)")
+      if url.hasPrefix("rtsps:") {
+        lines.append("    tls:")
+        if let file = tls.authorityFile { lines.append("      ca: \(quoted(file))") }
+        lines.append("      verify: \(tls.verifies)")
+      }
     case .file(let path, let loops):
-      lines.append("    url: \(Configuration.quoted("file:" + path))")
+      lines.append("    url: \(quoted("file:" + path))")
       lines.append("    loop: \(loops)")
     case .test(let width, let height, let fps):
       lines.append("    url: test:\(width)x\(height)@\(fps)")
     case .device(let device):
-      lines.append("    device: \(Configuration.quoted(device.path))")
+      lines.append("    device: \(quoted(device.path))")
       if device.format != DeviceFormat() { lines.append("    format: \(device.format)") }
       if !device.controls.isEmpty { lines.append("    controls:") }
-      for control in device.controls {
-        lines.append("      \(Configuration.quoted(control.name)): \(Configuration.quoted(control.value))")
-      }
+      for control in device.controls { lines.append("      \(quoted(control.name)): \(quoted(control.value))") }
     }
     let timeouts = camera.description.timeouts
     lines.append("    timeouts:")
     lines.append("      connect: \(Units.text(duration: timeouts.connect))")
     lines.append("      first_frame: \(Units.text(duration: timeouts.firstFrame))")
     lines.append("      next_frame: \(Units.text(duration: timeouts.nextFrame))")
-    lines.append("    topic: \(camera.topic ?? kafka.topic)")
+    lines.append("    topic: \(quoted(camera.topic ?? kafka.topic))")
     return lines
   }
+}
 
-  /// A double-quoted YAML scalar where plain would not do.
-  static func quoted(_ text: String) -> String {
-    let isPlain = text.utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"),
-        UInt8(ascii: "/"), UInt8(ascii: ":"):
-        true
-      default: false
-      }
+/// A double-quoted YAML scalar where plain would not do.
+func quoted(_ text: String) -> String {
+  let isPlain = text.utf8.allSatisfy { byte in
+    switch byte {
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"),
+      UInt8(ascii: "/"), UInt8(ascii: ":"):
+      true
+    default: false
     }
-    if isPlain && !text.isEmpty && text.utf8.last != UInt8(ascii: ":") && text.utf8.first != UInt8(ascii: "-") {
-      return text
-    }
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"", "\\": result += "\\\(scalar)"
-      case "$": result += "$$"
-      case _ where scalar.value < 0x20:
-        let digits = String(scalar.value, radix: 16)
-        result += "\\x" + String(repeating: "0", count: 2 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
+  let isNull = ["null", "~", ""].contains(text.lowercased())
+  if isPlain && !isNull && text.utf8.last != UInt8(ascii: ":") && text.utf8.first != UInt8(ascii: "-") {
+    return text
+  }
+  var result = "\""
+  for scalar in text.unicodeScalars {
+    switch scalar {
+    case "\"", "\\": result += "\\\(scalar)"
+    case "$": result += "$$"
+    case _ where scalar.value < 0x20:
+      let digits = String(scalar.value, radix: 16)
+      result += "\\x" + String(repeating: "0", count: 2 - digits.count) + digits
+    default: result.unicodeScalars.append(scalar)
+    }
+  }
+  return result + "\""
 }

@@ -41,8 +41,14 @@ struct Probe: ParsableCommand {
   @Option(help: "File with the password; /dev/stdin reads it from there.")
   var passwordFile: String?
 
-  @Option(help: "tcp or udp, of an rtsp camera.")
+  @Option(help: "tcp, udp or auto, of an rtsp camera.")
   var transport: String?
+
+  @Option(help: "PEM file of the authorities that an rtsps camera's certificate may be signed by.")
+  var ca: String?
+
+  @Flag(help: "Do not check the certificate of an rtsps camera.")
+  var insecure = false
 
   @Option(help: "Encoding, size and rate to ask a device for, as \"mjpeg 1280x720@15\".")
   var format: String?
@@ -57,6 +63,7 @@ struct Probe: ParsableCommand {
   func run() throws {
     let keys = [
       ("username", username), ("password_file", passwordFile), ("transport", transport), ("format", format),
+      ("tls.ca", ca), ("tls.verify", insecure ? "false" : nil),
     ].compactMap { name, value in value.map { (name: name, value: $0) } }
     let argument = CameraArgument(place: camera, keys: keys)
     for warning in argument.warnings { Terminal.writeError("camgate: \(warning)\n") }

@@ -61,6 +61,13 @@ enum Clips {
     return path
   }
 
+  /// The access units of an H.264 clip that was made with delimiters.
+  static func accessUnits(_ name: String) throws -> [[UInt8]] {
+    let bytes = try bytes(name)
+    let starts = bytes.indices.dropLast(5).filter { bytes[$0...].starts(with: [0, 0, 0, 1, 9]) }
+    return zip(starts, starts.dropFirst() + [bytes.count]).map { Array(bytes[$0..<$1]) }
+  }
+
   /// The JPEGs of mjpeg.mjpeg.
   static func jpegs() throws -> [[UInt8]] {
     let bytes = try bytes("mjpeg.mjpeg")

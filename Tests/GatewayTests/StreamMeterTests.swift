@@ -33,7 +33,8 @@ import Testing
     let source = CameraDescription.Source.rtsp(url: "rtsp://10.0.0.1/1", login: login, transport: transport)
     return ProbeReport(
       description: CameraDescription(name: try #require(CameraName("probe")), source: source), meter: meter,
-      firstFrameAfter: .milliseconds(340), failure: failure, warnings: [], ignoredTracks: ["audio (aac)"])
+      firstFrameAfter: .milliseconds(340), failure: failure, usedTransport: nil, warnings: [],
+      ignoredTracks: ["audio (aac)"])
   }
 
   @Test func figures() throws {

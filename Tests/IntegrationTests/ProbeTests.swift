@@ -11,6 +11,7 @@ extension IntegrationTests {
       let width: Int?
       let height: Int?
       let fps: Double?
+      let mediaFps: Double?
       let bitrate: Double?
       let keyframeFrames: Int?
       let clock: String?
@@ -46,7 +47,9 @@ extension IntegrationTests {
         #expect(exit == .code(0), "\(child.transcript)")
         #expect(report.works && report.codec == codec && report.transport == transport)
         #expect((report.width, report.height) == (640, 480))
-        #expect(try abs(#require(report.fps) - fps) < 0.15 * fps, "\(report)")
+        // By the camera's clock exact; as they came, whatever this machine is busy with.
+        #expect(try abs(#require(report.mediaFps) - fps) < 0.05 * fps, "\(report)")
+        #expect(try (fps / 2...fps * 2).contains(#require(report.fps)), "\(report)")
         #expect(report.keyframeFrames == keyframes, "\(report)")
         #expect(try #require(report.bitrate) > 10_000 && report.losses == 0)
         #expect(report.reordering == (name == "b"))

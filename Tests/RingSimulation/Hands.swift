@@ -34,6 +34,8 @@ enum Hands {
   /// Does something to a directory that nobody has open.
   static func touch(_ world: World, _ random: inout SeededRandom) {
     let storage = world.storage
+    // Hands are slow: the system has written everything by then.
+    for file in storage.names.values { (file.durable, file.pending) = (file.current, []) }
     let segments = storage.names.keys.filter { $0.hasPrefix("segment") && !$0.hasSuffix(".foreign") }.sorted()
     guard let one = segments.isEmpty ? nil : segments[random.below(segments.count)] else { return }
     let other = segments[random.below(segments.count)]
@@ -50,7 +52,7 @@ enum Hands {
     case 7: wipe(one, world, header: random.chance(50))
     default: flip(world, &random)
     }
-    storage.durableNames = storage.names
+    (storage.durableNames, storage.nameChanges) = (storage.names, [])
   }
 
   private static func remove(_ name: String, _ world: World) {

@@ -20,6 +20,8 @@ struct StreamModel {
   var records: [Record] = []
   /// Records that a failed sync has made void, until others are written: a crash may bring them back.
   var void: [Record] = []
+  /// Rot has eaten the end once, with nothing behind to count it by; an older cursor may count it after all.
+  var isInexact = false
   /// What the caller has finished.
   var finished: RecordKey = .zero
   /// What a durable cursor is known to say.

@@ -62,10 +62,11 @@ final class VideoSource: Source {
 
   /// Copies what must outlive the buffer.
   private func packet(from buffer: VideoBuffer, _ agreement: VideoAgreement) -> SourcePacket {
-    let (now, wall) = (MonotonicTime.now(), WallClock.nanosecondsSince1970())
+    let (now, clock) = (MonotonicTime.now(), ClockReading.now())
     let age = buffer.time.map { (now - $0).nanoseconds }.flatMap { VideoSource.ages.contains($0) ? $0 : nil } ?? 0
     var packet = SourcePacket(
-      payload: Payload([]), isKeyframe: true, pts: now.nanoseconds - age, dts: nil, arrival: wall - age)
+      payload: Payload([]), isKeyframe: true, pts: now.nanoseconds - age, dts: nil,
+      arrival: ClockReading(wall: clock.wall - age, boot: clock.boot - age))
     if let lastSequence {
       // A counter that stands still or goes back was reset, which nobody can count with.
       let step = buffer.sequence &- lastSequence
