@@ -41,13 +41,15 @@ let package = Package(
       ]),
 
     // A disk that can lose power, and a ring on it.
+    .target(name: "CaptureFuzzing", dependencies: ["Capture", "Frames"], path: "Tests/CaptureFuzzing"),
     .target(name: "RingSimulation", dependencies: ["DiskRing", "Posix"], path: "Tests/RingSimulation"),
     .executableTarget(
       name: "RingSimulator", dependencies: ["DiskRing", "Posix", "RingSimulation"], path: "Tests/RingSimulator"),
 
     .testTarget(name: "PosixTests", dependencies: ["Posix"]),
     .testTarget(name: "FramesTests", dependencies: ["Frames"]),
-    .testTarget(name: "CaptureTests", dependencies: ["CFFmpeg", "CV4L2", "Capture", "Frames", "Posix"]),
+    .testTarget(
+      name: "CaptureTests", dependencies: ["CFFmpeg", "CV4L2", "Capture", "CaptureFuzzing", "Frames", "Posix"]),
     .testTarget(name: "ImagingTests", dependencies: ["CFFmpeg", "Frames", "Imaging"]),
     .testTarget(name: "DiskRingTests", dependencies: ["DiskRing", "Posix"]),
     .testTarget(name: "BacklogTests", dependencies: ["Backlog", "Frames", "Posix"]),

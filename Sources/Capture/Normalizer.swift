@@ -18,6 +18,7 @@ struct Normalizer {
   private(set) var pictures: PictureInformation?
   /// nil until frames flow: why the next keyframe is waited for.
   private var isWaitingForKeyframe = true
+  private var hasPassed = false
   private var gap: Gap?
   /// Keyframes that were dropped because nobody could decode them.
   private(set) var undecodableKeyframeCount = 0
@@ -36,7 +37,10 @@ struct Normalizer {
 
   /// What the frame in front of `packet` was is known from the packets before it.
   mutating func take(_ packet: SourcePacket) -> Output {
-    if packet.isSuspect {
+    if packet.isSuspect && codec == .mjpeg {
+      // FFmpeg puts a JPEG together whole or not at all (libavformat/rtpdec_jpeg.c): something is missing before it.
+      if hasPassed { gap.append(Gap(frameCount: nil, reason: .network)) }
+    } else if packet.isSuspect {
       // How many frames the network lost nobody can count; the damaged ones dropped here are part of that hole.
       if !isWaitingForKeyframe || gap != nil { gap.append(Gap(frameCount: nil, reason: .network)) }
       isWaitingForKeyframe = true
@@ -79,7 +83,7 @@ struct Normalizer {
   }
 
   private mutating func pass(_ payload: Payload, isKeyframe: Bool) -> Output {
-    defer { (isWaitingForKeyframe, gap) = (false, nil) }
+    defer { (isWaitingForKeyframe, hasPassed, gap) = (false, true, nil) }
     return .frame(
       payload: payload, isKeyframe: isKeyframe, width: pictures?.width ?? 0, height: pictures?.height ?? 0, gap: gap)
   }

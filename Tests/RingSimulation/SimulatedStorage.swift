@@ -60,6 +60,9 @@ package final class SimulatedStorage: Storage {
   /// Power is cut at this call; nil for never.
   package var crashCall: Int?
   package private(set) var callCount = 0
+  /// The same, counted over all processes.
+  package var cutsAtTotal: Int?
+  package private(set) var totalCallCount = 0
   package private(set) var hasCrashed = false
   /// Bytes of the filesystem.
   package var capacity = 64 << 20
@@ -102,7 +105,9 @@ package final class SimulatedStorage: Storage {
 
   private func call(_ operation: String) throws(SystemError) {
     callCount += 1
+    totalCallCount += 1
     if let crashCall, callCount >= crashCall { hasCrashed = true }
+    if let cutsAtTotal, totalCallCount >= cutsAtTotal { hasCrashed = true }
     if hasCrashed { throw SystemError(code: ENODEV, operation: operation) }
   }
 

@@ -131,7 +131,7 @@ package final class World {
 
   /// Writes what waits, as far as the ring takes it now.
   func drain() throws {
-    while let (stream, record) = queue.first, let ring {
+    while let (stream, record) = queue.first, let ring, !storage.hasCrashed {
       if record.key > models[stream].finished {
         let result = write(ring, stream, record)
         if storage.hasCrashed { return }

@@ -22,6 +22,7 @@ let allowedImports: [String: Set<String>] = [
     "Backlog", "Broker", "Capture", "Delivery", "DiskRing", "Frames", "Imaging", "Posix", "Settings", "StatusPage",
   ],
   "Consuming": ["Broker", "CMicroHTTPD", "CXXHash", "Frames", "Imaging", "Posix"],
+  "CaptureFuzzing": ["Capture", "Frames"],
   "RingSimulation": ["DiskRing", "Posix"],
   "RingSimulator": ["DiskRing", "Posix", "RingSimulation"],
   "camgate": [
