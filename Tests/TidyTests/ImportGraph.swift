@@ -23,8 +23,6 @@ let allowedImports: [String: Set<String>] = [
   ],
   "Consuming": ["Broker", "CMicroHTTPD", "CXXHash", "Frames", "Imaging", "Posix"],
   "CaptureFuzzing": ["Capture", "Frames"],
-  "RingSimulation": ["DiskRing", "Posix"],
-  "RingSimulator": ["DiskRing", "Posix", "RingSimulation"],
   "camgate": [
     "ArgumentParser", "Backlog", "Broker", "Capture", "Consuming", "Delivery", "Discovery", "DiskRing", "Frames",
     "Gateway", "Imaging", "Posix", "Settings", "StatusPage",
