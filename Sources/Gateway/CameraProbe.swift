@@ -49,6 +49,8 @@ package final class CameraProbe: Sendable {
     progress(.connecting)
     camera.start()
     var (ending, wasStreaming, nextProgress) = (nil as CaptureError?, false, start)
+    // When the connection after UDP comes; one such change is no failure.
+    var change: MonotonicTime?
     while ending == nil, !isInterrupted() {
       let step = MonotonicTime.now() + .milliseconds(100)
       let now = seen.read { $0 }
@@ -65,9 +67,13 @@ package final class CameraProbe: Sendable {
         }
       }
       switch camera.state {
-      case .waiting(let error, _), .finished(let error): ending = error
-      case .connecting, .streaming, .stalled: _ = seen.wait(until: step) { _ in nil as Bool? }
+      case .finished(let error): ending = error
+      case .waiting(_, let until) where until == change: break
+      case .waiting(let error, let until):
+        if change == nil, isChangingTransport(after: error) { change = until } else { ending = error }
+      case .connecting, .streaming, .stalled: break
       }
+      if ending == nil { _ = seen.wait(until: step) { _ in nil as Bool? } }
     }
     camera.stop()
     _ = camera.join(until: .now() + .seconds(2))
@@ -77,6 +83,12 @@ package final class CameraProbe: Sendable {
     return ProbeReport(
       description: description, meter: final.meter, firstFrameAfter: final.firstFrame.map { $0 - start },
       failure: failure, usedTransport: camera.transport, warnings: camera.warnings, ignoredTracks: camera.ignoredTracks)
+  }
+
+  /// Whether `transport: auto` goes on with TCP after `error`, as far as one can see from here.
+  private func isChangingTransport(after error: CaptureError) -> Bool {
+    guard case .rtsp(_, _, .auto, _) = description.source, camera.transport != .tcp else { return false }
+    return [.silent, .unusable, .disconnected].contains(error.code)
   }
 
   /// The newest keyframe as a JPEG: what the camera sent where that is Motion JPEG. nil when there is none or it cannot be

@@ -102,6 +102,17 @@ extension IntegrationTests {
       }
     }
 
+    /// What `auto` does of itself is no failure, and how it ended is said.
+    @Test func aCameraWithoutUDP() throws {
+      let responder = try Testbed.responder()
+      let url = try responder.url("tcp-only")
+      let child = try Child(Testbed.camgate, ["probe", url, "--transport", "auto", "--seconds", "1"])
+      #expect(try child.waitForExit(timeout: 120) == .code(0), "\(child.transcript)")
+      #expect(child.output.contains { $0.contains("auto (tcp in use)") }, "\(child.transcript)")
+      let (report, exit, udp) = try probe([url, "--transport", "udp"])
+      #expect(exit == .code(1) && !report.works, "\(udp.transcript)")
+    }
+
     /// A camera that breaks off while it is measured does not work, and what came until then is said.
     @Test func aCameraThatBreaksOff() throws {
       let camera = try Testbed.cameras("a=h264")
