@@ -46,6 +46,11 @@ struct Normalizer {
       isWaitingForKeyframe = true
       return drop()
     }
+    if packet.missingCount > 0 {
+      gap.append(Gap(frameCount: packet.missingCount, reason: .camera))
+      isWaitingForKeyframe = true
+    }
+    if packet.isDamaged { return dropDamaged() }
     if codec == .mjpeg { return takeJPEG(packet.payload) }
     if !packet.isKeyframe { return isWaitingForKeyframe ? drop() : pass(packet.payload, isKeyframe: false) }
     let (result, changed) = parameterSets.complete(packet.payload.bytes)
@@ -72,11 +77,7 @@ struct Normalizer {
   }
 
   private mutating func takeJPEG(_ payload: Payload) -> Output {
-    guard let header = JPEGHeader(payload.bytes) else {
-      isWaitingForKeyframe = true
-      if gap == nil { gap = Gap(frameCount: 0, reason: .damaged) }
-      return drop()
-    }
+    guard let header = JPEGHeader(payload.bytes) else { return dropDamaged() }
     pictures = PictureInformation(width: header.width, height: header.height)
     return pass(payload.prefix(header.byteCount), isKeyframe: true)
   }
@@ -87,9 +88,15 @@ struct Normalizer {
       payload: payload, isKeyframe: isKeyframe, width: pictures?.width ?? 0, height: pictures?.height ?? 0, gap: gap)
   }
 
+  private mutating func dropDamaged() -> Output {
+    isWaitingForKeyframe = true
+    if gap?.frameCount != nil || gap == nil { gap.append(Gap(frameCount: 0, reason: .damaged)) }
+    return drop()
+  }
+
   /// Counts a dropped frame where the hole is one of counted frames.
   private mutating func drop() -> Output {
-    if gap?.reason == .damaged { gap.append(Gap(frameCount: 1, reason: .damaged)) }
+    if let gap, gap.frameCount != nil { self.gap.append(Gap(frameCount: 1, reason: gap.reason)) }
     return .dropped
   }
 }

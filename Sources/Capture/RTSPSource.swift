@@ -79,7 +79,9 @@ final class RTSPSource: Source {
     do throws(CaptureError) {
       let demuxer = try Demuxer(url: url, options: options, isLive: true, interrupt: interrupt, notes: notes)
       self.demuxer = demuxer
-      return demuxer.description
+      var description = demuxer.description
+      description.transport = isEncrypted ? .tcp : kind
+      return description
     } catch {
       note(transport.failed(error, now: .now()))
       throw error

@@ -6,6 +6,8 @@ package struct Canary: Sendable {
   package let name: String
   package let defects: RingDefects
 
+  package init(name: String, defects: RingDefects) { (self.name, self.defects) = (name, defects) }
+
   package static let all = [
     Canary(name: "no salt", defects: .noSalt),
     Canary(name: "spilled before the cursor is durable", defects: .cursorBeforeSync),

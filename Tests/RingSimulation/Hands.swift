@@ -83,13 +83,16 @@ enum Hands {
     note(name, world)
   }
 
-  /// Wipes the headers of the newest segment that has a footer.
-  static func wipeSealed(_ world: World) {
+  /// Wipes the headers of the newest segment that has a footer, or of all segments but the oldest.
+  static func wipeHeaders(_ world: World, ofAll: Bool) {
     let storage = world.storage
     for file in storage.names.values { (file.durable, file.pending) = (file.current, []) }
     (storage.durableNames, storage.nameChanges) = (storage.names, [])
-    guard let ring = try? Ring.open(storage.copy(), world.options), let name = ring.newestSealedFile else { return }
-    wipe(name, world, header: true)
+    guard let ring = try? Ring.open(storage.copy(), world.options) else { return }
+    let names = ring.segmentFiles
+    for name in ofAll ? Array(names.dropFirst()) : [ring.newestSealedFile].compactMap({ $0 }) {
+      wipe(name, world, header: true)
+    }
   }
 
   /// A segment of another ring.

@@ -9,7 +9,8 @@ import Posix
 //   n c x begin the next sync, end it well, badly                      s     sync everything
 //   f F   read and finish some, all of the first stream                u     finish a frame that was never stored
 //   t     two seconds pass          r     the process ends, the ring is opened again
-//   w W   writes begin to fail, work again                             h     somebody wipes the headers of a sealed segment
+//   w W   writes begin to fail, work again                             h H   somebody wipes the headers of the newest
+//         sealed segment, of all but the oldest
 
 package struct Script: Sendable {
   package let text: String
@@ -21,6 +22,7 @@ package struct Script: Sendable {
     "ks2fst2f", "tksftsftsFts", "uksutsu", "ukrusFskr", "krkrkrk", "ksrksrks", "2brb2rb3r", "kpsrnrcrk",
     "wkW3ps", "kpswpWps", "4bwbbW4bs", "wnW4bsFs", "okos", "k9bs3nfF9bs", "kK8bsfrKk8bsFr", "5bstFst5bsr",
     "kpsnxns6bsh", "4bs4bsh3ps", "2psnx2ns7bshr",
+    "kps2pnxs3bsHs", "kp2snKPnxs4bsHsr", "ksuttututkttsutk", "ksFuttupctu2kr",
   ].map { Script(text: $0) }
 
   /// The letters with their repetitions written out.
@@ -64,9 +66,9 @@ package struct Script: Sendable {
       try world.openOrCrash()
     case "w": world.storage.faults.writeFails = 700
     case "W": world.storage.faults.writeFails = 0
-    case "h":
+    case "h", "H":
       world.end(losingPower: false)
-      Hands.wipeSealed(world)
+      Hands.wipeHeaders(world, ofAll: step == "H")
       try world.openOrCrash()
     default: preconditionFailure("no step '\(step)'")
     }

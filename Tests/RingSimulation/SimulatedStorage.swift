@@ -98,6 +98,16 @@ package final class SimulatedStorage: Storage {
     return copy
   }
 
+  /// Flips one byte of one file; says which.
+  package func flipAnywhere(_ random: inout SeededRandom) -> String {
+    let files = names.sorted { $0.key < $1.key }
+    let (name, file) = files[random.below(files.count)]
+    let place = random.below(file.durable.count)
+    file.durable[place] ^= UInt8(1 + random.below(255))
+    file.current = file.durable
+    return "byte \(place) of \(name)"
+  }
+
   /// Bytes of all files.
   package var usedByteCount: Int { names.values.reduce(0) { $0 + $1.current.count } }
 
