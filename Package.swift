@@ -64,6 +64,6 @@ let package = Package(
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
     .testTarget(
       name: "IntegrationTests",
-      dependencies: ["Backlog", "Broker", "Capture", "Consuming", "Delivery", "Frames", "Posix"]),
+      dependencies: ["Backlog", "Broker", "CFFmpeg", "Capture", "Consuming", "Delivery", "Frames", "Posix"]),
   ]
 )

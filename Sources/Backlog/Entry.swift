@@ -19,14 +19,29 @@ package struct Entry: Sendable {
   package var frame: Frame
   /// When it came, over all lanes: smaller is older.
   let arrivalOrder: UInt64
-  /// Capture time of the frame that was taken before it from its lane; set when it is taken itself.
-  var precedingTime: Int64?
+  /// The time of the frame that was taken before it from its lane; set when it is taken itself.
+  var precedingTime: FrameTime?
 
   /// What it weighs in the memory budget, bytes.
   package var byteCount: Int { frame.payload.byteCount + Entry.overhead }
 
   /// What a frame costs besides its bytes: the entry itself, its packet, its record's headers.
   static let overhead = 1_024
+}
+
+/// When a frame was taken by its camera and when it came, for the length of a hole.
+struct FrameTime: Equatable {
+  var capture: Int64
+  var boot: Int64?
+
+  init(_ frame: Frame) { (capture, boot) = (frame.captureTime, frame.bootTime) }
+
+  /// Nanoseconds from here to `later`. The clock that never steps knows; capture times do, unless the clock was stepped
+  /// back in between, which gives nil.
+  func duration(to later: FrameTime) -> Int64? {
+    if let boot, let end = later.boot, boot <= end { return end - boot }
+    return capture <= later.capture ? later.capture - capture : nil
+  }
 }
 
 /// What becomes of frames that were taken.

@@ -15,7 +15,7 @@ struct MemoryQueue {
     /// What is missing before the next frame that is appended; set only while `waiting` is empty or skipping.
     var gap: Gap?
     /// Capture time of the frame that was handed out last, nanoseconds since 1970.
-    var lastTakenTime: Int64?
+    var lastTakenTime: FrameTime?
     var drops: DropCounts = [:]
   }
 
@@ -119,13 +119,11 @@ struct MemoryQueue {
     lanes[index].waiting.removeFirst(1)
     waitingCount -= 1
     entry.precedingTime = lanes[index].lastTakenTime
-    // A clock that was stepped back says nothing about the length of a hole.
-    if let last = entry.precedingTime, let gap = entry.frame.gap, gap.frameCount == nil,
-      last <= entry.frame.captureTime
-    {
-      entry.frame.gap?.duration = entry.frame.captureTime - last
+    let time = FrameTime(entry.frame)
+    if let last = entry.precedingTime, let gap = entry.frame.gap, gap.frameCount == nil {
+      entry.frame.gap?.duration = last.duration(to: time)
     }
-    lanes[index].lastTakenTime = entry.frame.captureTime
+    lanes[index].lastTakenTime = time
     return entry
   }
 

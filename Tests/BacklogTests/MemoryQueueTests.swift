@@ -113,6 +113,17 @@ import Testing
     #expect(takeAll(&queue).map(\.frame.gap?.duration) == [nil, 1_500, nil, nil])
   }
 
+  /// The wall clock of a board that is told the time jumps by decades, the hole in front of it does not.
+  @Test func aStepOfTheClockDoesNotLengthenAHole() {
+    var queue = queue(holding: 4)
+    for (boot, time): (Int64, Int64) in [(1_000, 5), (2_500, 1_795_000_000_000_000_000), (2_600, 7)] {
+      var frame = small(isKeyframe: true, at: time, gap: Gap(frameCount: nil, reason: .camera))
+      frame.bootTime = boot
+      queue.append(frame, to: front)
+    }
+    #expect(takeAll(&queue).map(\.frame.gap?.duration) == [nil, 1_500, 100])
+  }
+
   /// A frame that was taken, put back and then dropped is no longer the one in front of the hole.
   @Test func aHoleBeginsAtTheLastFrameThatLeft() {
     var queue = queue(holding: 2)

@@ -47,7 +47,7 @@ import Testing
     #expect(zip(frames, frames.dropFirst()).allSatisfy { $0.captureTime < $1.captureTime })
   }
 
-  @Test(arguments: [("h264.mp4", Codec.h264), ("h264b.mp4", .h264), ("h265.mp4", .h265), ("mjpeg.avi", .mjpeg)])
+  @Test(arguments: [("h264.mp4", Codec.h264), ("h264b.mp4", .h264), ("h265.mp4", .h265), ("mjpeg.mkv", .mjpeg)])
   func aFileUpToItsEnd(_ name: String, _ codec: Codec) throws {
     let recorder = try Recorder(.file(path: try Clips.path(name), loops: false))
     #expect(recorder.camera.join(until: .now() + .seconds(60)))

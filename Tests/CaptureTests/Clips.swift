@@ -22,7 +22,7 @@ enum Clips {
     "later.ts": "-frames:v 10 \(x264) scenecut=0:keyint=5 -output_ts_offset 50000",
     "h265.mp4":
       "-frames:v 10 -c:v libx265 -preset ultrafast -pix_fmt yuv420p -x265-params keyint=5:bframes=0:log-level=error",
-    "mjpeg.avi": "-frames:v 10 -c:v mjpeg -pix_fmt yuvj420p",
+    "mjpeg.mkv": "-frames:v 10 -c:v mjpeg -pix_fmt yuvj420p",
     "mjpeg.mjpeg": "-frames:v 10 -c:v mjpeg -pix_fmt yuvj420p",
     "default-tables.jpg": "-frames:v 1 -c:v mjpeg -huffman default -pix_fmt yuvj420p",
     "vp8.mkv": "-frames:v 10 -c:v vp8",

@@ -9,7 +9,7 @@ import Testing
 
   @Test(arguments: [
     ("h264.mp4", Codec.h264, 2), ("h264b.mp4", .h264, 2), ("h264.h264", .h264, 2), ("h264.ts", .h264, 2),
-    ("h265.mp4", .h265, 2), ("mjpeg.avi", .mjpeg, 10), ("mjpeg.mjpeg", .mjpeg, 10),
+    ("h265.mp4", .h265, 2), ("mjpeg.mkv", .mjpeg, 10), ("mjpeg.mjpeg", .mjpeg, 10),
   ])
   func readsEveryFrame(_ name: String, _ codec: Codec, _ keyframeCount: Int) throws {
     let source = FileSource(path: try Clips.path(name), loops: false, interrupt: Interrupt(), notes: silentNotes())
@@ -35,7 +35,7 @@ import Testing
   }
 
   @Test func timesGoOnAtTheEndOfALoop() throws {
-    for name in ["h264.mp4", "h264b.mp4", "mjpeg.avi"] {
+    for name in ["h264.mp4", "h264b.mp4", "mjpeg.mkv"] {
       let source = FileSource(path: try Clips.path(name), loops: true, interrupt: Interrupt(), notes: silentNotes())
       _ = try source.open()
       let packets = try (0..<25).map { _ in try source.read() }
@@ -76,7 +76,7 @@ import Testing
 
   @Test func damagedFilesDoNotCrash() throws {
     var generator = SeededGenerator(seed: 5)
-    for name in ["h264.mp4", "h265.mp4", "mjpeg.avi", "h264.ts"] {
+    for name in ["h264.mp4", "h265.mp4", "mjpeg.mkv", "h264.ts"] {
       let whole = try Clips.bytes(name)
       for round in 0..<8 {
         var bytes = whole
@@ -97,7 +97,7 @@ import Testing
 
   @Test func stoppingEndsAPause() throws {
     let interrupt = Interrupt()
-    let source = FileSource(path: try Clips.path("mjpeg.avi"), loops: true, interrupt: interrupt, notes: silentNotes())
+    let source = FileSource(path: try Clips.path("mjpeg.mkv"), loops: true, interrupt: interrupt, notes: silentNotes())
     _ = try source.open()
     _ = try source.read()
     interrupt.stop()

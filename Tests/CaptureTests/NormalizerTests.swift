@@ -86,7 +86,7 @@ import Testing
   }
 
   @Test func sizesAndParametersOfRealStreams() throws {
-    for (name, codec) in [("h264.mp4", Codec.h264), ("h264b.mp4", .h264), ("h265.mp4", .h265), ("mjpeg.avi", .mjpeg)] {
+    for (name, codec) in [("h264.mp4", Codec.h264), ("h264b.mp4", .h264), ("h265.mp4", .h265), ("mjpeg.mkv", .mjpeg)] {
       var normalizer = Normalizer(stream: SourceStream(codec: codec), gap: nil)
       for packet in try packets(of: Clips.path(name)) {
         guard case .frame(let payload, let isKeyframe, let width, let height, nil) = normalizer.take(packet) else {

@@ -61,13 +61,14 @@ final class WatchedCamera: Sendable {
     record.wait(until: deadline) { isEnough($0) ? true : nil } ?? false
   }
 
-  /// How long after the end of the last pause the first frame behind the last hole came.
-  var recovery: Duration? {
+  /// How long after the end of the last pause, or after the camera was back if that was later, the first frame behind the
+  /// last hole came.
+  func recovery(since back: MonotonicTime) -> Duration? {
     record.read { record in
       guard let wait = record.lastWait,
         let first = record.seen.last(where: { $0.frame.gap != nil }) ?? record.seen.first
       else { return nil }
-      return first.time - (wait.time + wait.pause)
+      return first.time - max(wait.time + wait.pause, back)
     }
   }
 
