@@ -170,7 +170,7 @@ import Testing
   /// What is queued behind a batch that is refused for good does not overtake it. (What is under way behind it a broker
   /// refuses by its sequence numbers; the mock would take it.)
   @Test func aRefusedBatchKeepsItsPlace() throws {
-    let bench = try ForwarderBench(properties: [ClientProperty("max.in.flight.requests.per.connection", "1")])
+    let bench = try ForwarderBench()
     bench.append(1)
     #expect(bench.settles())
     bench.cluster.fail(.produce, code: 32)  // INVALID_TIMESTAMP
