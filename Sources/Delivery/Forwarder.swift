@@ -18,12 +18,16 @@ package final class Forwarder: Sendable {
     package var messageMaxBytes: Int
     /// Bytes that may be sent and not yet acknowledged.
     package var windowBytes: Int
+    /// TLS and SASL at the start.
+    package var security: Security
     /// Further librdkafka properties; they win over Camgate's defaults.
     package var properties: [ClientProperty]
 
     package init(
-      brokers: String, clientID: String, messageMaxBytes: Int, windowBytes: Int, properties: [ClientProperty] = []
+      brokers: String, clientID: String, messageMaxBytes: Int, windowBytes: Int, security: Security = Security(),
+      properties: [ClientProperty] = []
     ) {
+      self.security = security
       (self.brokers, self.clientID, self.messageMaxBytes) = (brokers, clientID, messageMaxBytes)
       (self.windowBytes, self.properties) = (windowBytes, properties)
     }
@@ -51,7 +55,7 @@ package final class Forwarder: Sendable {
     encoder = RecordEncoder(identity: identity, lanes: lanes)
     state = Monitor(
       State(
-        lanes: lanes.map { _ in LaneFlow() },
+        lanes: lanes.map { _ in LaneFlow() }, security: configuration.security,
         window: SendWindow(largest: configuration.windowBytes, timeout: configuration.requestTimeout)))
   }
 
@@ -96,6 +100,12 @@ package final class Forwarder: Sendable {
     return backlog.waitingCount
   }
 
+  /// Uses these certificates and this login from now on; files are read again.
+  package func renew(_ security: Security) {
+    state.withLock { $0.newSecurity = security }
+    backlog.wake()
+  }
+
   /// nil once stopping.
   private var currentProducer: Producer? { state.read { $0.isStopping } ? nil : producer.read { $0 } }
 
@@ -105,6 +115,8 @@ package final class Forwarder: Sendable {
     while let producer = currentProducer {
       if let fatal = state.read({ $0.fatal }) {
         replace(producer, after: fatal)
+      } else if let security = state.read({ $0.newSecurity }) {
+        renew(producer, security)
       } else if let entry = backlog.take(until: nextLook(), where: mayLeave) {
         send(entry, by: producer)
       }
@@ -189,10 +201,7 @@ package final class Forwarder: Sendable {
     log.warning(
       "the producer failed (\(cause.name): \(cause.message)); starting a new one in \(pause.components.seconds) s, "
         + "nothing is lost")
-    let drained = MonotonicTime.now() + Forwarder.drainTimeout
-    while !isDrained, MonotonicTime.now() < drained { old.poll(milliseconds: 50) }
-    old.purge()
-    while !isDrained { old.poll(milliseconds: 50) }
+    drain(old)
     wait(pause)
     do throws(BrokerError) {
       let new = try makeProducer()
@@ -201,6 +210,35 @@ package final class Forwarder: Sendable {
     } catch {
       log.error("no new producer: \(error.message); retry in 1 s")
       wait(.seconds(1))
+    }
+  }
+
+  /// Every report of a producer that is to go: answers are waited for, then the rest is given up.
+  private func drain(_ old: Producer) {
+    let drained = MonotonicTime.now() + Forwarder.drainTimeout
+    while !isDrained, MonotonicTime.now() < drained { old.poll(milliseconds: 50) }
+    old.purge()
+    while !isDrained { old.poll(milliseconds: 50) }
+  }
+
+  /// librdkafka reads certificates when a client is made, so a new one is made. When that fails the old one goes on.
+  private func renew(_ old: Producer, _ security: Security) {
+    let before = state.withLock { state -> Security in
+      defer { (state.security, state.newSecurity) = (security, nil) }
+      return state.security
+    }
+    do throws(BrokerError) {
+      let new = try makeProducer()
+      drain(old)
+      state.withLock { $0.fatal = nil }
+      producer.withLock { $0 = new }
+      log.info("certificates and login are in use")
+    } catch {
+      state.withLock { state in
+        state.security = before
+        state.producerCount -= 1
+      }
+      log.error("the new certificates or login are of no use: \(error.message); the old ones stay")
     }
   }
 
@@ -221,7 +259,7 @@ package final class Forwarder: Sendable {
       return state.producerCount
     }
     return try Producer(
-      properties: ProducerProperties.all(for: configuration),
+      security: state.read { $0.security }, properties: ProducerProperties.all(for: configuration),
       onReport: { [weak self] in self?.handle($0) },
       onEvent: { [weak self] in self?.handle($0, fromProducer: number) })
   }

@@ -37,6 +37,8 @@ extension Forwarder {
     var topicLimits: [String: Int] = [:]
     var status = Status()
     var lastError: BrokerError?
+    /// The kind of refusal (certificate, login) that was said last.
+    var refusal: String?
     /// The fatal error after which a new producer is needed.
     var fatal: BrokerError?
     /// Producers made so far; events of an earlier one say nothing about the present one.
@@ -44,8 +46,14 @@ extension Forwarder {
     /// Producers that failed since the last acknowledgement.
     var failedProducerCount = 0
     var isStopping = false
+    /// TLS and SASL of the next producer that is made.
+    var security: Security
+    /// A producer with these is to be made.
+    var newSecurity: Security?
 
-    init(lanes: [LaneFlow], window: SendWindow) { (self.lanes, self.window) = (lanes, window) }
+    init(lanes: [LaneFlow], security: Security, window: SendWindow) {
+      (self.lanes, self.security, self.window) = (lanes, security, window)
+    }
 
     /// The report on a record; what became of its frame when that was the last one.
     mutating func take(_ report: DeliveryReport, now: MonotonicTime) -> InFlight.Report? {

@@ -128,20 +128,7 @@ enum CameraReader {
     _ section: Section, _ context: inout ReadingContext
   ) -> CameraDescription.Login? {
     let username = section.text("username", &context)
-    var password = section.text("password", &context)
-    if let node = section.value("password_file"), let file = section.text("password_file", &context) {
-      let path = section.path(of: "password_file")
-      if section.value("password") != nil { context.report(path, "password is given too; leave one out", at: node) }
-      let location = file.hasPrefix("/") ? file : context.directory + file
-      do throws(SystemError) {
-        let bytes = try Files.read(location, limit: 4_096)
-        password = String(decoding: bytes, as: UTF8.self)
-        while password?.last?.isNewline == true { password?.removeLast() }
-        if password?.isEmpty == true { context.report(path, "the file '\(location)' is empty", at: node) }
-      } catch {
-        context.report(path, "the file '\(location)' cannot be read: \(describe(errno: error.code))", at: node)
-      }
-    }
+    let password = section.password(&context)
     if username == nil, section.value("username") == nil,
       let key = section.key("password") ?? section.key("password_file")
     {

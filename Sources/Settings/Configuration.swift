@@ -19,9 +19,38 @@ package struct Configuration: Sendable {
     package var topic = "cameras"
     /// What a record may be, bytes.
     package var messageMaxBytes = 1 << 20
+    /// Encryption; nil: none.
+    package var tls: TLS?
+    /// Authentication; nil: none.
+    package var sasl: SASL?
     package var properties: [Property] = []
 
     package init() {}
+
+    fileprivate var secrets: [String] {
+      if case .password(_, _, let password)? = sasl { [password] } else { [] }
+    }
+  }
+
+  /// Files are absolute or relative to the working directory.
+  package struct TLS: Sendable, Equatable {
+    package var authority: String?
+    package var certificate: String?
+    package var key: String?
+    package var verifies = true
+  }
+
+  package enum SASL: Sendable, Equatable {
+    package enum Mechanism: String, Sendable, CaseIterable {
+      case plain = "PLAIN"
+      case scramSHA256 = "SCRAM-SHA-256"
+      case scramSHA512 = "SCRAM-SHA-512"
+      case oauthBearer = "OAUTHBEARER"
+    }
+
+    case password(Mechanism, username: String, password: String)
+    case tokenFile(String)
+    case tokenCommand(String)
   }
 
   /// One entry of `kafka.properties`.
@@ -65,6 +94,6 @@ package struct Configuration: Sendable {
   package var secrets: [String] {
     cameras.compactMap { camera in
       if case .rtsp(_, let login?, _) = camera.description.source { login.password } else { nil }
-    } + kafka.properties.filter { SourceText.isSecret(key: $0.name) }.map(\.value)
+    } + kafka.secrets + kafka.properties.filter { SourceText.isSecret(key: $0.name) }.map(\.value)
   }
 }

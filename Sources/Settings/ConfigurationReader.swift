@@ -59,6 +59,8 @@ struct ConfigurationReader {
     configuration.kafka.topic = topic("topic", in: section, &context) ?? kafka.topic
     configuration.kafka.messageMaxBytes =
       section.size("message_max_bytes", in: (16 << 10)...(64 << 20), &context) ?? kafka.messageMaxBytes
+    if let node = section.value("tls") { configuration.kafka.tls = SecurityReader.readTLS(node, &context) }
+    if let node = section.value("sasl") { configuration.kafka.sasl = SecurityReader.readSASL(node, &context) }
     if let node = section.value("properties") { readProperties(node, &context) }
   }
 
@@ -75,6 +77,8 @@ struct ConfigurationReader {
       let path = "kafka.properties.\(name)"
       if let reason = ReservedProperties.reasons[name] {
         context.report(path, "Camgate sets this property itself: \(reason)", at: key)
+      } else if let other = SecurityReader.contradicts(name, configuration.kafka) {
+        context.report(path, "\(other) says this already; leave one out", at: key)
       } else if configuration.kafka.properties.contains(where: { $0.name == name }) {
         context.report(path, "given twice", at: key)
       } else if let text = Section.text(of: value, path: path, &context) {

@@ -49,7 +49,7 @@ package struct SourceText: Sendable {
   /// file with one.
   static func isSecret(key: some StringProtocol) -> Bool {
     let key = key.lowercased()
-    if key.hasSuffix("_file") || key.hasSuffix(".location") { return false }
+    if key.hasSuffix("_file") || key.hasSuffix("_command") || key.hasSuffix(".location") { return false }
     return ["password", "secret", "token", "passphrase", "jaas", "ssl.key.pem"].contains { key.contains($0) }
   }
 
