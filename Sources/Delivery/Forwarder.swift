@@ -64,6 +64,7 @@ package final class Forwarder: Sendable {
       var status = state.status
       status.inFlightCount = state.inFlight.frameCount
       status.inFlightBytes = state.window.byteCount
+      for topic in Set(lanes.map(\.topic)) { status.partitionCounts[topic] = state.topics.partitionCount(of: topic) }
       status.windowBytes = state.window.limit
       status.held = lanes.indices.compactMap { index in
         let flow = state.lanes[index]
@@ -78,6 +79,7 @@ package final class Forwarder: Sendable {
   package func start() throws(BrokerError) {
     let first = try makeProducer()
     producer.withLock { $0 = first }
+    _ = Thread.start(name: "kafka-topics") { [self] in watchTopics() }
     threads.withLock {
       $0 = [
         Thread.start(name: "forward") { [self] in forward() },
@@ -95,8 +97,13 @@ package final class Forwarder: Sendable {
     state.withLock { $0.isStopping = true }
     backlog.wake()
     for thread in threads.read({ $0 }) { thread.join() }
-    // The last reference: what is in flight is purged and reported back to the backlog.
-    producer.withLock { $0 = nil }
+    // What is in flight is purged and reported back to the backlog.
+    let last = producer.withLock { producer -> Producer? in
+      defer { producer = nil }
+      return producer
+    }
+    last?.purge()
+    while state.read({ !$0.inFlight.isEmpty }) { last?.poll(milliseconds: 50) }
     return backlog.waitingCount
   }
 
@@ -107,7 +114,7 @@ package final class Forwarder: Sendable {
   }
 
   /// nil once stopping.
-  private var currentProducer: Producer? { state.read { $0.isStopping } ? nil : producer.read { $0 } }
+  var currentProducer: Producer? { state.read { $0.isStopping } ? nil : producer.read { $0 } }
 
   // MARK: The thread `forward`
 
@@ -251,7 +258,7 @@ package final class Forwarder: Sendable {
   private var isDrained: Bool { state.read { $0.inFlight.isEmpty || $0.isStopping } }
 
   /// Waits unless stopping.
-  private func wait(_ pause: Duration) { _ = state.wait(until: .now() + pause) { $0.isStopping ? true : nil } }
+  func wait(_ pause: Duration) { _ = state.wait(until: .now() + pause) { $0.isStopping ? true : nil } }
 
   func makeProducer() throws(BrokerError) -> Producer {
     let number = state.withLock { state -> Int in

@@ -16,6 +16,8 @@ extension Forwarder {
     package var inFlightBytes = 0
     /// How many bytes may be under way, as the acknowledged rate allows.
     package var windowBytes = 0
+    /// How many partitions each topic has, as far as known.
+    package var partitionCounts: [String: Int] = [:]
     /// Since when and why nothing gets through; nil while all is well.
     package var trouble: (since: MonotonicTime, reason: String)?
     /// Cameras whose frames are not taken while others' are.
@@ -35,6 +37,7 @@ extension Forwarder {
     var inFlight = InFlight()
     /// What a record of a topic may be where the topic itself says so, bytes.
     var topicLimits: [String: Int] = [:]
+    var topics = TopicWatch()
     var status = Status()
     var lastError: BrokerError?
     /// The kind of refusal (certificate, login) that was said last.

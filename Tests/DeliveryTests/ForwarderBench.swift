@@ -110,7 +110,8 @@ final class ForwarderBench {
     lines.wait(until: .now() + .seconds(60)) { lines in lines.first { $0.contains(text) } }
   }
 
-  var log: [String] { lines.read { $0 } }
+  /// Warnings and errors.
+  var log: [String] { lines.read { $0.filter { !$0.contains(" info ") } } }
 
   @discardableResult
   func drain(within duration: Duration) -> Int {

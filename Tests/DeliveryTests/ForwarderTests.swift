@@ -202,13 +202,20 @@ import Testing
     let bench = try ForwarderBench()
     bench.cluster.hideTopic("cameras", true)
     bench.append(20)
-    let line = try #require(bench.line(with: "topic 'cameras'"))
+    let line = try #require(bench.line(with: "are held"))
+    #expect(line.contains("topic 'cameras'"))
     #expect(line.contains("frames of cam-0 are held, create the topic or mend the rights; retry in 1 s"))
     #expect(bench.backlog.byteCount > 0)
     bench.cluster.hideTopic("cameras", false)
     #expect(bench.settles())
     try bench.expectEverything()
     #expect(bench.log.filter { $0.contains("are held") }.count == 1)
+  }
+
+  @Test func theNumberOfPartitionsIsShown() throws {
+    let bench = try ForwarderBench()
+    #expect(bench.line(with: "topic 'cameras' has 3 partitions") != nil)
+    #expect(bench.forwarder.status.partitionCounts == ["cameras": 3])
   }
 
   @Test func aBrokerThatDoesNotResolveIsNamed() throws {

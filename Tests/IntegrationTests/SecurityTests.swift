@@ -25,7 +25,9 @@ extension IntegrationTests {
     }
 
     private func gateway(_ front: some Bootstrap, _ kafka: String) throws -> Gateway {
-      try Gateway(brokers: front.address, [Gateway.Camera("gate", try cameras.url("gate"))], kafka: kafka)
+      try Gateway(
+        brokers: front.address, [Gateway.Camera("gate", try cameras.url("gate"))], kafka: kafka,
+        more: "stop_timeout: 1s")
     }
 
     private func follow(frames: Int) throws {
@@ -58,7 +60,8 @@ extension IntegrationTests {
     }
 
     @Test func verificationCanBeSwitchedOff() throws {
-      let gateway = try gateway(try front("expired"), "tls: {verify: false}")
+      let front = try front("expired")
+      let gateway = try gateway(front, "tls: {verify: false}")
       #expect(gateway.child.errors.isEmpty || gateway.child.errors.contains { $0.contains("pose as the broker") })
       try follow(frames: 10)
       try gateway.stop()
@@ -78,7 +81,8 @@ extension IntegrationTests {
     /// The authority is mended in its file: SIGHUP, and what was kept goes out.
     @Test func certificatesAreReadAgainOnRequest() throws {
       try FileManager.default.copyItem(atPath: path("other-ca.pem"), toPath: path("current.pem"))
-      let gateway = try gateway(try front("good"), "tls: {ca: '\(path("current.pem"))'}")
+      let front = try front("good")
+      let gateway = try gateway(front, "tls: {ca: '\(path("current.pem"))'}")
       let mark = try gateway.waitForLog("is not signed by a CA that is trusted here")
       try FileManager.default.removeItem(atPath: path("current.pem"))
       gateway.child.signal(SIGHUP)
