@@ -56,7 +56,8 @@ package final class Forwarder: Sendable {
     state = Monitor(
       State(
         lanes: lanes.map { _ in LaneFlow() }, security: configuration.security,
-        window: SendWindow(largest: configuration.windowBytes, timeout: configuration.requestTimeout)))
+        window: SendWindow(largest: configuration.windowBytes, timeout: configuration.requestTimeout),
+        recordLimit: configuration.messageMaxBytes))
   }
 
   package var status: Status {
@@ -139,14 +140,13 @@ package final class Forwarder: Sendable {
 
   /// What one record of the entry may carry of its frame, bytes.
   private func partBytes(of entry: Entry, _ state: borrowing State) -> Int {
-    let topicLimit = state.topicLimits[lanes[entry.lane.index].topic] ?? .max
-    let largest = max(min(configuration.messageMaxBytes, topicLimit), Forwarder.smallestRecord) - RecordEncoder.overhead
+    let largest = state.recordLimit - RecordEncoder.overhead
     let smallest = Forwarder.smallestRecord - RecordEncoder.overhead
     return min(largest, state.window.recordBytes(forFrameOf: entry.frame.payload.byteCount, least: smallest))
   }
 
   /// No record is made smaller than this, bytes.
-  private static let smallestRecord = 16 << 10
+  static let smallestRecord = 16 << 10
 
   /// `take` is woken by new frames and by reports, not by a held lane that opens.
   private func nextLook() -> MonotonicTime {
@@ -239,7 +239,7 @@ package final class Forwarder: Sendable {
       drain(old)
       state.withLock { $0.fatal = nil }
       producer.withLock { $0 = new }
-      log.info("certificates and login are in use")
+      log.info("a new producer is in use")
     } catch {
       state.withLock { state in
         state.security = before
@@ -265,8 +265,9 @@ package final class Forwarder: Sendable {
       state.producerCount += 1
       return state.producerCount
     }
+    let (security, recordLimit) = state.read { ($0.security, $0.recordLimit) }
     return try Producer(
-      security: state.read { $0.security }, properties: ProducerProperties.all(for: configuration),
+      security: security, properties: ProducerProperties.all(for: configuration, recordLimit: recordLimit),
       onReport: { [weak self] in self?.handle($0) },
       onEvent: { [weak self] in self?.handle($0, fromProducer: number) })
   }

@@ -35,8 +35,8 @@ extension Forwarder {
     var lanes: [LaneFlow]
     var window: SendWindow
     var inFlight = InFlight()
-    /// What a record of a topic may be where the topic itself says so, bytes.
-    var topicLimits: [String: Int] = [:]
+    /// What a record may be, bytes: as configured, or less where a topic takes less.
+    private(set) var recordLimit: Int
     var topics = TopicWatch()
     var status = Status()
     var lastError: BrokerError?
@@ -54,8 +54,27 @@ extension Forwarder {
     /// A producer with these is to be made.
     var newSecurity: Security?
 
-    init(lanes: [LaneFlow], security: Security, window: SendWindow) {
-      (self.lanes, self.security, self.window) = (lanes, security, window)
+    init(lanes: [LaneFlow], security: Security, window: SendWindow, recordLimit: Int) {
+      (self.lanes, self.security, self.window, self.recordLimit) = (lanes, security, window, recordLimit)
+    }
+
+    /// From the next producer on records are no larger than this; nothing when they are not anyway.
+    mutating func lower(recordLimit limit: Int) {
+      let limit = max(limit, Forwarder.smallestRecord)
+      guard limit < recordLimit else { return }
+      recordLimit = limit
+      newSecurity = newSecurity ?? security
+    }
+
+    /// A record that was refused as too large is tried in smaller parts before it counts as hopeless: whoever may not read
+    /// a topic's limit finds it so.
+    private mutating func softened(_ report: InFlight.Report) -> BrokerError? {
+      guard var error = report.error, error.name == "MSG_SIZE_TOO_LARGE", recordLimit > Forwarder.smallestRecord,
+        report.entry.frame.payload.byteCount + RecordEncoder.overhead > Forwarder.smallestRecord
+      else { return report.error }
+      if newSecurity == nil { lower(recordLimit: recordLimit / 2) }
+      error.disposition = .resend
+      return error
     }
 
     /// The report on a record; what became of its frame when that was the last one.
@@ -79,7 +98,7 @@ extension Forwarder {
       }
       let lane = report.entry.lane.index
       let before = lanes[lane].trouble
-      let actions = lanes[lane].reported(report.entry, report.error, now: now)
+      let actions = lanes[lane].reported(report.entry, softened(report), now: now)
       let isNewTrouble = lanes[lane].trouble != nil && lanes[lane].trouble != before
       return Outcome(lane: lane, error: report.error, actions: actions, isNewTrouble: isNewTrouble)
     }

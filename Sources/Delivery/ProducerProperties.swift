@@ -5,7 +5,7 @@ import Broker
 package enum ProducerProperties {
   /// All properties of the producer, Camgate's defaults first, the user's behind them, and last those that the settings
   /// file may not set (Settings, ReservedProperties).
-  static func all(for configuration: Forwarder.Configuration) -> [ClientProperty] {
+  static func all(for configuration: Forwarder.Configuration, recordLimit: Int) -> [ClientProperty] {
     let defaults = [
       ClientProperty("linger.ms", "5"),
       // Video does not compress.
@@ -30,7 +30,7 @@ package enum ProducerProperties {
       ClientProperty("message.timeout.ms", "0"),
       // Java's, so that every client agrees which partition a camera is on.
       ClientProperty("partitioner", "murmur2_random"),
-      ClientProperty("message.max.bytes", String(configuration.messageMaxBytes)),
+      ClientProperty("message.max.bytes", String(recordLimit)),
       // Above our own window, so that the queue is never full.
       ClientProperty("queue.buffering.max.kbytes", String(configuration.windowBytes * 2 / 1_024 + 1_024)),
       ClientProperty("queue.buffering.max.messages", "1000000"),

@@ -30,7 +30,7 @@ extension Forwarder {
     // The topic's own limit is asked for when the topic appears.
     let isNew = state.read { $0.topics.partitionCount(of: topic) == nil } && count != nil
     if isNew, let limit = producer.largestRecord(ofTopic: topic, milliseconds: Forwarder.topicTimeout) {
-      state.withLock { $0.topicLimits[topic] = limit }
+      state.withLock { $0.lower(recordLimit: limit) }
       if limit < configuration.messageMaxBytes {
         log.info("topic '\(topic)' takes records of up to \(limit) bytes; larger frames are sent in parts")
       }

@@ -167,6 +167,22 @@ import Testing
     bench.expectReleased()
   }
 
+  /// A topic that takes less than is configured, and does not tell: records become smaller until they pass.
+  @Test func aRecordThatIsTooLargeIsSplit() throws {
+    let bench = try ForwarderBench()
+    bench.append(1, byteCount: 40_000)
+    #expect(bench.settles())
+    bench.cluster.fail(.produce, code: 10)  // MSG_SIZE_TOO_LARGE
+    bench.append(1, byteCount: 40_000)
+    #expect(bench.settles())
+    bench.append(2, byteCount: 40_000)
+    #expect(bench.settles())
+    #expect(bench.backlog.drops == [[:]])
+    try bench.expectEverything(byteCount: 40_000)
+    let parts = try bench.stored().filter { $0.header("ce_chunk") != nil }.map { $0.value.count }
+    #expect(!parts.isEmpty && parts.allSatisfy { $0 < 32 << 10 })
+  }
+
   /// What is queued behind a batch that is refused for good does not overtake it. (What is under way behind it a broker
   /// refuses by its sequence numbers; the mock would take it.)
   @Test func aRefusedBatchKeepsItsPlace() throws {

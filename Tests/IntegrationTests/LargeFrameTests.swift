@@ -61,6 +61,19 @@ extension IntegrationTests {
       return frames
     }
 
+    /// A topic that takes less than is configured: its limit is asked for, and records are made to fit.
+    @Test func theTopicsOwnLimitWins() throws {
+      let broker = try Server("broker", ["--topic", "cameras:1:20000"])
+      let cameras = try Testbed.cameras("gate=h264", "lamp=mjpeg")
+      let names = ["gate", "lamp"]
+      let gateway = try Gateway(brokers: broker.address, try names.map { Gateway.Camera($0, try cameras.url($0)) })
+      try gateway.waitForLog("topic 'cameras' takes records of up to 20000 bytes")
+      try Testbed.read(broker, names, frames: 60, follow: true, skip: ["decode"], mayComplain: true)
+      try gateway.stop()
+      let findings = try Testbed.read(broker, names)
+      #expect(findings.parts > 0 && findings.lost == 0 && findings.gaps == 0)
+    }
+
     /// A camera's pictures in records of 16 KiB: in order, whole, and decoded by both readers.
     @Test func camerasPassInParts() throws {
       let broker = try Testbed.broker()

@@ -89,7 +89,7 @@ extension IntegrationTests {
       let refused = try gateway.waitForLog(from: mark, "the old ones stay")
       try FileManager.default.copyItem(atPath: path("ca.pem"), toPath: path("current.pem"))
       gateway.child.signal(SIGHUP)
-      try gateway.waitForLog(from: refused, "certificates and login are in use")
+      try gateway.waitForLog(from: refused, "a new producer is in use")
       try follow(frames: 30)
       try gateway.stop()
       let findings = try Testbed.read(broker, ["gate"])
@@ -105,7 +105,7 @@ extension IntegrationTests {
         more: "log: {level: debug}")
       try follow(frames: 10)
       gateway.child.signal(SIGHUP)
-      try gateway.waitForLog("certificates and login are in use")
+      try gateway.waitForLog("a new producer is in use")
       try gateway.stop()
       #expect(!gateway.child.errors.contains { $0.contains("hunter2") })
       let consumer = try ConsumeTests.consume(
