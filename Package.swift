@@ -6,7 +6,7 @@ import PackageDescription
 let package = Package(
   name: "camgate",
   products: [.executable(name: "camgate", targets: ["camgate"])],
-  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2")],
+  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2")],
   targets: [
     // C libraries: a module map with `link` lines and a shim.h for macros and variadics.
     .systemLibrary(name: "CFFmpeg"),
@@ -20,6 +20,7 @@ let package = Package(
     .target(name: "Frames"),
     .target(name: "Capture", dependencies: ["CFFmpeg", "Frames", "Posix"]),
     .target(name: "Imaging", dependencies: ["CFFmpeg", "Frames", "Posix"]),
+    .target(name: "DiskRing", dependencies: ["CXXHash", "Posix"]),
     .target(name: "Backlog", dependencies: ["Frames", "Posix"]),
     .target(name: "Broker", dependencies: ["CRdKafka", "Posix"]),
     .target(name: "Delivery", dependencies: ["Backlog", "Broker", "CXXHash", "Frames", "Posix"]),
@@ -35,10 +36,16 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    // A disk that can lose power, and a ring on it.
+    .target(name: "RingSimulation", dependencies: ["DiskRing", "Posix"], path: "Tests/RingSimulation"),
+    .executableTarget(
+      name: "RingSimulator", dependencies: ["DiskRing", "Posix", "RingSimulation"], path: "Tests/RingSimulator"),
+
     .testTarget(name: "PosixTests", dependencies: ["Posix"]),
     .testTarget(name: "FramesTests", dependencies: ["Frames"]),
     .testTarget(name: "CaptureTests", dependencies: ["CFFmpeg", "Capture", "Frames", "Posix"]),
     .testTarget(name: "ImagingTests", dependencies: ["CFFmpeg", "Frames", "Imaging"]),
+    .testTarget(name: "DiskRingTests", dependencies: ["DiskRing", "Posix"]),
     .testTarget(name: "BacklogTests", dependencies: ["Backlog", "Frames", "Posix"]),
     .testTarget(name: "BrokerTests", dependencies: ["Broker", "Posix"]),
     .testTarget(
@@ -48,6 +55,7 @@ let package = Package(
       name: "ConsumingTests", dependencies: ["Broker", "CXXHash", "Consuming", "Frames", "Imaging", "Posix"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
     .testTarget(
-      name: "IntegrationTests", dependencies: ["Backlog", "Broker", "Consuming", "Delivery", "Frames", "Posix"]),
+      name: "IntegrationTests",
+      dependencies: ["Backlog", "Broker", "Capture", "Consuming", "Delivery", "Frames", "Posix"]),
   ]
 )

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From a bare Debian 12 or 13 on x86-64 to one static binary for ARM boards. The last line on standard output is its path;
-# beside it lie its symbols (.debug) and the list of what went into it (.contents).
+# beside it lie its symbols (.debug), the list of what went into it (.contents), the licences' texts (.notices) and the
+# linker's map (.map).
 #
 # The pieces are in Toolchain/cross, each can be run by itself: compiler, sysroot, libraries, sdk, build. What they make
 # is kept in the cache under a hash of what it is made of.

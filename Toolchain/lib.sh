@@ -85,6 +85,7 @@ take_pinned() {
   ARGUMENTS=("$@")
   PINNED=()
   [ "${1:-}" = --pinned ] || return 0
+  # shellcheck disable=SC2034  # for the caller
   ARGUMENTS=("${@:2}")
   libraries=$("$ROOT/Toolchain/cross/libraries.sh" desk)
   PINNED=(--scratch-path "$ROOT/.build-pinned" -Xcc "-I$libraries/include" -Xlinker "-L$libraries/lib" -Xlinker -rpath

@@ -20,6 +20,8 @@ desk=$(swift build -c release "${PINNED[@]}" --show-bin-path)/camgate
 
 programs=$(mktemp -d)
 trap 'rm -rf "$programs"' EXIT
+say "building for the board again: elsewhere, on a poisoned desk"
+again=$(unshare --mount "$CROSS/test/elsewhere.sh" "$programs/elsewhere")
 source=$CROSS/test/rtsps.c
 libraries=$("$CROSS/libraries.sh" desk)
 sysroot=$("$CROSS/sdk.sh")/camgate.artifactbundle/sysroot
@@ -29,5 +31,5 @@ cc -Werror -I "$libraries/include" "$source" -o "$programs/desk" -L "$libraries/
   -o "$programs/board" -lavformat -lavcodec -lavutil -lssl -lcrypto -lzstd -lz -lm
 
 unset LC_ALL
-"$TESTBED/run" python "$CROSS/test/binary.py" --board "$board" --desk "$desk" --rtsps-board "$programs/board" \
+"$TESTBED/run" python "$CROSS/test/binary.py" --board "$board" --again "$again" --desk "$desk" --rtsps-board "$programs/board" \
   --rtsps-desk "$programs/desk" --readelf "$compiler/bin/$MULTIARCH-readelf" --root "$ROOT"

@@ -71,6 +71,7 @@ package final class Consumer {
   private let topic: String
   /// Events that one poll brought and the next ones hand out.
   private var events: [ConsumerEvent] = []
+  private var isClosed = false
 
   private final class Callbacks: ClientCallbacks {
     /// Touched only inside rd_kafka_consumer_poll, that is on the thread that uses the consumer.
@@ -105,7 +106,6 @@ package final class Consumer {
         // What the group decides waits behind what is queued: a slow reader would hear of it minutes late.
         ClientProperty("queued.min.messages", "64"),
         ClientProperty("fetch.wait.max.ms", "100"),
-        ClientProperty("allow.auto.create.topics", "true"),
       ] + properties)
     callbacks.install(in: configuration.handle)
     rd_kafka_conf_set_rebalance_cb(configuration.handle) { client, code, list, opaque in
@@ -131,10 +131,32 @@ package final class Consumer {
     if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw BrokerError(code) }
   }
 
-  deinit {
-    // Commits what was stored, leaves the group.
-    rd_kafka_consumer_close(handle)
+  /// Commits what was stored and leaves the group; nothing can be polled afterwards. False when the cluster did not
+  /// answer before `deadline`, or `isImpatient` became true: then the last offsets are not committed, and the client is
+  /// left as it is, because librdkafka would wait for the cluster without end.
+  package func close(until deadline: MonotonicTime, isImpatient: () -> Bool = { false }) -> Bool {
+    if isClosed { return true }
+    (events, isClosed) = ([], true)
+    let queue = rd_kafka_queue_new(handle)
+    defer { rd_kafka_queue_destroy(queue) }
+    if let error = rd_kafka_consumer_close_queue(handle, queue) { rd_kafka_error_destroy(error) }
+    while rd_kafka_consumer_closed(handle) == 0 {
+      if MonotonicTime.now() >= deadline || isImpatient() {
+        _ = Unmanaged.passRetained(client)
+        return false
+      }
+      if let event = rd_kafka_queue_poll(queue, 100) { serve(event) }
+    }
+    return true
   }
+
+  /// Partitions are given back; whatever else comes while closing is of no use any more.
+  private func serve(_ event: OpaquePointer) {
+    if rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE { rd_kafka_assign(handle, nil) }
+    rd_kafka_event_destroy(event)
+  }
+
+  deinit { _ = close(until: .now() + .seconds(5)) }
 
   /// The next event; nil when none came within `milliseconds`.
   package func poll(milliseconds: Int32) -> ConsumerEvent? {

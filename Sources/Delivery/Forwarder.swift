@@ -127,9 +127,15 @@ package final class Forwarder: Sendable {
         renew(producer, security)
       } else if let entry = backlog.take(until: nextLook(), where: mayLeave) {
         send(entry, by: producer)
+        while let next = backlog.take(until: .now(), where: mayLeave) { send(next, by: producer) }
+        Thread.sleep(Forwarder.gathering)
       }
     }
   }
+
+  /// The cameras' frames of so much time leave together: waking this thread and librdkafka's for each of them costs more
+  /// than sending them.
+  private static let gathering = Duration.milliseconds(10)
 
   private func mayLeave(_ entry: Entry) -> Bool {
     state.read { state in

@@ -27,8 +27,7 @@ package struct GatewayIdentity: Sendable {
     return GatewayIdentity(gateway: gateway, ringID: .random(in: .min ... .max), epoch: max(seconds, earliestEpoch))
   }
 
-  /// 2026-11-24: no gateway ran before.
-  static let earliestEpoch: UInt64 = 1_795_478_400
+  static let earliestEpoch = UInt64(WallClock.earliest / 1_000_000_000)
 
   fileprivate var ringIDText: String { hexadecimal(ringID) }
 }
@@ -55,9 +54,14 @@ package struct LaneDescription: Sendable {
 package struct RecordEncoder: Sendable {
   private let identity: GatewayIdentity
   private let lanes: [LaneDescription]
+  private let clock: @Sendable () -> ClockReading?
 
-  package init(identity: GatewayIdentity, lanes: [LaneDescription]) {
-    (self.identity, self.lanes) = (identity, lanes)
+  /// `clock` gives the time when it is known, else nil.
+  package init(
+    identity: GatewayIdentity, lanes: [LaneDescription],
+    clock: @escaping @Sendable () -> ClockReading? = WallClock.synchronizedReading
+  ) {
+    (self.identity, self.lanes, self.clock) = (identity, lanes, clock)
   }
 
   /// What key, headers and framing may add to a frame's bytes in the worst case; a frame must be smaller than
@@ -101,7 +105,7 @@ package struct RecordEncoder: Sendable {
   /// The record of an entry without its value, which is the frame's payload.
   package func record(for entry: Entry) -> OutgoingRecord {
     let lane = lanes[entry.lane.index]
-    let frame = entry.frame
+    let frame = dated(entry.frame)
     let source = "\(identity.gateway)/\(lane.camera)"
     var headers: [(name: String, value: String)] = [
       ("ce_specversion", "1.0"),
@@ -114,6 +118,7 @@ package struct RecordEncoder: Sendable {
       ("ce_clock", frame.clock.rawValue),
       ("ce_ptsns", String(frame.pts)),
     ]
+    if frame.isClockStepped { headers.append(("ce_clockstep", "1")) }
     if let dts = frame.dts, dts != frame.pts { headers.append(("ce_dtsns", String(dts))) }
     headers.append(("ce_keyframe", frame.isKeyframe ? "1" : "0"))
     headers.append(("ce_width", String(frame.width)))
@@ -127,5 +132,13 @@ package struct RecordEncoder: Sendable {
     return OutgoingRecord(
       topic: lane.topic, key: source, headers: headers,
       timestamp: frame.clock == .unsynced ? 0 : frame.captureTime / 1_000_000)
+  }
+  /// A frame of the time before the clock was set is dated as if it had been: this boot's clock that never steps says
+  /// how long ago it was.
+  private func dated(_ frame: Frame) -> Frame {
+    guard frame.clock == .unsynced, let bootTime = frame.bootTime, let now = clock() else { return frame }
+    var frame = frame
+    (frame.captureTime, frame.clock) = (now.wall(atBoot: bootTime), .corrected)
+    return frame
   }
 }

@@ -1,3 +1,4 @@
+import CPosix
 import Glibc
 
 // Whole small files and whole writes to a descriptor.
@@ -16,6 +17,12 @@ package enum Files {
       bytes += chunk[..<count]
       if bytes.count > limit { throw SystemError(code: EFBIG, operation: "read \(path)") }
     }
+  }
+
+  /// Gives an open file its first `byteCount` blocks (fallocate(2), never posix_fallocate(3), which would write every
+  /// byte where the filesystem cannot preallocate). The file is at least that long afterwards.
+  package static func allocate(_ descriptor: Int32, byteCount: Int) throws(SystemError) {
+    _ = try retryingInterrupts("fallocate") { camgate_allocate(descriptor, byteCount) }
   }
 
   /// Writes all of `bytes` to an open descriptor.

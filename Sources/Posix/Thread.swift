@@ -34,6 +34,13 @@ package final class Thread: Sendable {
     return thread
   }
 
+  /// Lets the calling thread sleep (clock_nanosleep(2) on CLOCK_MONOTONIC); for pauses that nothing has to end.
+  package static func sleep(_ duration: Duration) {
+    let end = MonotonicTime.now() + duration
+    var time = timespec(tv_sec: Int(end.nanoseconds / 1_000_000_000), tv_nsec: Int(end.nanoseconds % 1_000_000_000))
+    while clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nil) == EINTR {}
+  }
+
   /// Waits for the thread's body to return; false when `deadline` passed first (nil = waits for ever).
   @discardableResult
   package func join(until deadline: MonotonicTime? = nil) -> Bool {

@@ -4,7 +4,7 @@ import Posix
 // One camera of the settings file.
 
 enum CameraReader {
-  static let schemes = ["rtsp", "file", "test"]
+  static let schemes = ["rtsp", "rtsps", "file", "test"]
 
   /// Reads one item of `cameras`; `lines` remembers where each name was first given.
   static func read(
@@ -55,12 +55,9 @@ enum CameraReader {
     let scheme = String(url[..<colon])
     refuseForeignKeys(section, scheme: scheme, &context)
     switch scheme {
-    case "rtsp": return readRTSP(url, section, at: node, &context)
+    case "rtsp", "rtsps": return RTSPReader.read(url, section, at: node, &context)
     case "file": return readFile(url[url.index(after: colon)...], section, at: node, &context)
     case "test": return readTest(url[url.index(after: colon)...], path: path, at: node, &context)
-    case "rtsps":
-      context.report(path, "encrypted RTSP (rtsps) is not supported yet; use rtsp", at: node)
-      return nil
     default:
       let suggestion = Suggestion.text(for: scheme, among: schemes)
       let help = suggestion.isEmpty ? " (known: \(schemes.joined(separator: ", ")))" : suggestion
@@ -74,15 +71,18 @@ enum CameraReader {
   /// Keys that mean nothing for this kind of camera are mistakes.
   private static func refuseForeignKeys(_ section: Section, scheme: String, _ context: inout ReadingContext) {
     let kinds = [
-      "username": "rtsp", "password": "rtsp", "password_file": "rtsp", "transport": "rtsp", "loop": "file",
+      "username": ["rtsp", "rtsps"], "password": ["rtsp", "rtsps"], "password_file": ["rtsp", "rtsps"],
+      "transport": ["rtsp"], "tls": ["rtsps"], "loop": ["file"],
     ]
-    for (name, kind) in kinds.sorted(by: { $0.key < $1.key }) where kind != scheme && schemes.contains(scheme) {
+    for (name, kinds) in kinds.sorted(by: { $0.key < $1.key })
+    where !kinds.contains(scheme) && schemes.contains(scheme) {
       if let key = section.key(name) {
-        context.report(section.path(of: name), "is for \(kind): cameras only, this one is \(scheme):", at: key)
+        context.report(section.path(of: name), "is for \(kinds[0]): cameras only, this one is \(scheme):", at: key)
       }
     }
   }
 
+<<<<<<< HEAD
   private static func readRTSP(
     _ url: String, _ section: Section, at node: YAMLNode, _ context: inout ReadingContext
   ) -> CameraDescription.Source? {
@@ -137,6 +137,8 @@ enum CameraReader {
     return username.map { CameraDescription.Login(username: $0, password: password ?? "") }
   }
 
+=======
+>>>>>>> main
   private static func readFile(
     _ text: Substring, _ section: Section, at node: YAMLNode, _ context: inout ReadingContext
   ) -> CameraDescription.Source? {

@@ -30,24 +30,38 @@ struct Run: ParsableCommand {
       log.error("the Kafka client does not start: \(error.message)")
       throw ExitCode.failure
     }
+<<<<<<< HEAD
     watch(gateway, signals, secrets, log)
+=======
+    var reporter = GatewayReporter(now: .now())
+    watch(gateway, &reporter, signals, log)
+>>>>>>> main
     stop(gateway, after: settings.stopTimeout, signals, log)
+    say(reporter.remainingDrops(in: gateway.snapshot, now: .now()), log)
   }
 
   /// Reports until a signal asks to stop.
+<<<<<<< HEAD
   private func watch(_ gateway: Gateway, _ signals: Signals, _ secrets: Secrets, _ log: Log) {
     var reporter = GatewayReporter(now: .now())
+=======
+  private func watch(_ gateway: Gateway, _ reporter: inout GatewayReporter, _ signals: Signals, _ log: Log) {
+>>>>>>> main
     while true {
       switch signals.next(until: .now() + .seconds(1)) {
       case .stop: return
       case .reload: reload(gateway, secrets, log)
       case nil: break
       }
-      for line in reporter.lines(for: gateway.snapshot, now: .now()) {
-        switch line {
-        case .info(let text): log.info(text)
-        case .warning(let text): log.warning(text)
-        }
+      say(reporter.lines(for: gateway.snapshot, now: .now()), log)
+    }
+  }
+
+  private func say(_ lines: [GatewayReporter.Line], _ log: Log) {
+    for line in lines {
+      switch line {
+      case .info(let text): log.info(text)
+      case .warning(let text): log.warning(text)
       }
     }
   }

@@ -8,9 +8,11 @@ struct Version: ParsableCommand {
 
   static let number = "0.1.0"
 
-  func run() {
-    print("camgate \(Version.number)")
-    print("FFmpeg \(ffmpegVersion)")
-    print("librdkafka \(librdkafkaVersion)")
+  @Flag(help: "Print what is inside the static binary, and under which licences.")
+  var licenses = false
+
+  func run() throws {
+    let versions = ["camgate \(Version.number)", "FFmpeg \(ffmpegVersion)", "librdkafka \(librdkafkaVersion)"]
+    try Terminal.writeResult((licenses ? Licenses.lines : versions).joined(separator: "\n"))
   }
 }

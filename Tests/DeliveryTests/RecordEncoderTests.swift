@@ -1,5 +1,6 @@
 import Broker
 import Frames
+import Posix
 import Testing
 
 @testable import Backlog
@@ -82,6 +83,37 @@ import Testing
     }
   }
 
+  /// A board without a battery films for three days before it is told the time, then sends what it kept.
+  @Test func framesOfTheTimeBeforeTheClockWasSetAreDatedRightWhenTheyAreSent() throws {
+    let day: Int64 = 86_400_000_000_000
+    var frame = frame()
+    (frame.clock, frame.captureTime, frame.bootTime) = (.unsynced, WallClock.earliest, day)
+    let identity = GatewayIdentity(gateway: "dock-7", ringID: 1, epoch: 1)
+    let entry = Entry(lane: Lane(index: 0), sequence: 1, frame: frame, arrivalOrder: 0)
+    let early = RecordEncoder(identity: identity, lanes: [lane], clock: { nil }).record(for: entry)
+    #expect(lines(early).contains("ce_clock unsynced") && early.timestamp == 0)
+    let now = ClockReading(wall: 1_800_000_000_123_456_789, boot: 4 * day)
+    let late = RecordEncoder(identity: identity, lanes: [lane], clock: { now }).record(for: entry)
+    #expect(lines(late).contains("ce_clock corrected"))
+    #expect(late.timestamp == 1_800_000_000_123 - 3 * 86_400_000)
+    #expect(lines(late).contains("ce_time " + DateTime(nanosecondsSince1970: now.wall - 3 * day).text()))
+    // What was dated by a good clock is left alone, and so is what nobody can date.
+    frame.clock = .gateway
+    let good = Entry(lane: Lane(index: 0), sequence: 1, frame: frame, arrivalOrder: 0)
+    let encoder = RecordEncoder(identity: identity, lanes: [lane], clock: { now })
+    #expect(lines(encoder.record(for: good)).contains("ce_clock gateway"))
+    (frame.clock, frame.bootTime) = (.unsynced, nil)
+    let lost = Entry(lane: Lane(index: 0), sequence: 1, frame: frame, arrivalOrder: 0)
+    #expect(lines(encoder.record(for: lost)).contains("ce_clock unsynced"))
+  }
+
+  @Test func aStepOfTheClockIsMarked() {
+    var frame = frame()
+    #expect(!lines(record(frame)).contains { $0.hasPrefix("ce_clockstep") })
+    frame.isClockStepped = true
+    #expect(lines(record(frame)).contains("ce_clockstep 1"))
+  }
+
   @Test func sequencesCompareAsText() throws {
     func sequence(_ number: UInt64) throws -> String {
       try #require(record(frame(), sequence: number).headers.first { $0.name == "ce_sequence" }).value
@@ -94,7 +126,7 @@ import Testing
   private func largest(gateway: String, camera: String, sequence: UInt64, number: Int64) -> OutgoingRecord {
     var frame = frame()
     (frame.clock, frame.pts, frame.dts, frame.captureTime) = (.corrected, number, number + 1, number)
-    (frame.width, frame.height) = (65_536, 65_536)
+    (frame.width, frame.height, frame.isClockStepped) = (65_536, 65_536, true)
     frame.gap = Gap(frameCount: sequence, reason: .quarantined, duration: number)
     let identity = GatewayIdentity(gateway: gateway, ringID: .max, epoch: 9_999_999_999)
     let lane = LaneDescription(camera: CameraName(camera)!, topic: "t")

@@ -20,6 +20,8 @@ let allowedImports: [String: Set<String>] = [
     "Backlog", "Broker", "Capture", "Delivery", "DiskRing", "Frames", "Imaging", "Posix", "Settings", "StatusPage",
   ],
   "Consuming": ["Broker", "CMicroHTTPD", "CXXHash", "Frames", "Imaging", "Posix"],
+  "RingSimulation": ["DiskRing", "Posix"],
+  "RingSimulator": ["DiskRing", "Posix", "RingSimulation"],
   "camgate": [
     "ArgumentParser", "Backlog", "Broker", "Capture", "Consuming", "Delivery", "DiskRing", "Frames", "Gateway",
     "Imaging", "Posix", "Settings", "StatusPage",

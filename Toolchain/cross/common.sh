@@ -7,16 +7,24 @@ CROSS=$ROOT/Toolchain/cross
 # The lock file and the choice of refusing newer inputs can be given from outside, for tests.
 LOCK=${LOCK:-$CROSS/inputs.lock}
 LOCKED=${LOCKED:-}
+# shellcheck disable=SC2034  # used by the scripts that read this one
 SUITE=trixie
 # One target for now; another board is another set of these three.
+# shellcheck disable=SC2034
 ARCH=arm64
+# shellcheck disable=SC2034
 MULTIARCH=aarch64-linux-gnu
+# shellcheck disable=SC2034
 TRIPLE=aarch64-unknown-linux-gnu
 JOBS=${JOBS:-$(nproc)}
 export LC_ALL=C
 
-# hash FILE...: one short name for their contents and, from standard input, whatever else matters.
-hash_of() { { cat; cat "$@"; } | sha256sum | cut -c1-16; }
+# hash_of TEXT FILE...: one short name for the text and the files' contents.
+hash_of() {
+  local text=$1
+  shift
+  { echo "$text" && cat "$@" </dev/null; } | sha256sum | cut -c1-16
+}
 
 # held NAME COMMAND...: runs COMMAND while no other process on this machine holds NAME.
 held() {
@@ -54,7 +62,7 @@ make_kept() {
   say "$name: made in $((SECONDS - started)) s"
 }
 
-# inputs USE: lines "name arch version sha256 path" of what fetch.sh brought, as in the lock file.
+# contents_of USE: the file with lines "name arch version sha256 path" of what fetch.sh brought, as in the lock file.
 contents_of() { "$CROSS/fetch.sh" "$1"; }
 
 # file_of CONTENTS NAME [ARCH]: where that input lies.

@@ -16,7 +16,8 @@ unpack_swift() {
   local package
   for package in swiftlang libswiftlang; do
     unpack_deb "$(file_of "$contents" $package)" "$PART" --strip-components=4 --wildcards --exclude='*.a' \
-      --exclude='*lldb*' --exclude='*sourcekit*' --exclude='*/clangd' --exclude='*/docc' --exclude='*/swift-format' --exclude='*_InternalSwiftScan*' --exclude='*/swift-backtrace*' \
+      --exclude='*lldb*' --exclude='*sourcekit*' --exclude='*/clangd' --exclude='*/docc' --exclude='*/swift-format' \
+      --exclude='*_InternalSwiftScan*' --exclude='*/swift-backtrace*' \
       --exclude='*/swift-package' --exclude='*/swift-build-sdk-interfaces' --exclude="$swift/lib/swift/embedded" \
       --exclude="$swift/lib/swift_static" --exclude='*/linux/x86_64' --exclude='*/FrameworkABIBaseline' "$swift"
   done
@@ -36,7 +37,7 @@ unpack_runtime() {
 use_private_glibc() {
   local program
   for program in "$PART"/bin/*; do
-    [ ! -L "$program" ] && [ "$(head -c 4 "$program" | tail -c 3)" = ELF ] || continue
+    if [ -L "$program" ] || [ "$(head -c 4 "$program" | tail -c 3)" != ELF ]; then continue; fi
     patchelf --set-interpreter "$FINAL/libraries/ld-linux-x86-64.so.2" --force-rpath --set-rpath \
       "\$ORIGIN/../lib/swift/host:\$ORIGIN/../lib/swift/linux:\$ORIGIN/../lib:$FINAL/libraries" "$program"
   done
@@ -53,4 +54,4 @@ make_compiler() {
 
 contents=$(contents_of compiler)
 need_packages patchelf
-keep compiler "$(hash_of "$contents" "$0" "$CROSS/common.sh" <<<"$CACHE")" make_compiler
+keep compiler "$(hash_of "$CACHE" "$contents" "$0" "$CROSS/common.sh")" make_compiler

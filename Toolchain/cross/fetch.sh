@@ -72,7 +72,7 @@ whole() {
 
 fetch() {
   local use=$1 list
-  list=$CACHE/cross/contents-$use-$(pinned "$use" | hash_of)
+  list=$CACHE/cross/contents-$use-$(hash_of "$(pinned "$use")")
   [ -n "$(pinned "$use")" ] || die 64 "${LOCK##*/} has nothing for '$use'"
   mkdir -p "$CACHE/downloads" "$CACHE/cross"
   if [ ! -f "$list" ] || ! whole "$list"; then

@@ -50,14 +50,14 @@ make_board() {
 }
 
 make_desk() {
-  STAGE= PREFIX=$PART LIBRARY_DIRECTORY=$PART/lib
+  STAGE="" PREFIX=$PART LIBRARY_DIRECTORY=$PART/lib
   build ffmpeg --libdir="$LIBRARY_DIRECTORY" --enable-shared --disable-static --extra-ldflags="-Wl,-rpath,$FINAL/lib"
   build librdkafka -DRDKAFKA_BUILD_STATIC=OFF
   finish
 }
 
 finish() {
-  rm -rf "$PART/build" "$STAGE$PREFIX/share" "$STAGE$LIBRARY_DIRECTORY/pkgconfig" "$PART/lib/pkgconfig"
+  rm -rf "$PART/build" "$STAGE$PREFIX/share/ffmpeg" "$STAGE$LIBRARY_DIRECTORY/pkgconfig" "$PART/lib/pkgconfig"
 }
 
 tools=(cmake ninja-build make pkg-config patch xz-utils gcc libc6-dev)
@@ -68,11 +68,11 @@ case ${1:-} in
     need_packages "${tools[@]}"
     compiler=$("$CROSS/compiler.sh")
     sysroot=$("$CROSS/sysroot.sh")
-    keep "libraries-$ARCH" "$(hash_of "${recipes[@]}" <<<"${compiler##*/} ${sysroot##*/}")" make_board
+    keep "libraries-$ARCH" "$(hash_of "${compiler##*/} ${sysroot##*/}" "${recipes[@]}")" make_board
     ;;
   desk)
     need_packages "${tools[@]}" g++ nasm libssl-dev libzstd-dev liblz4-dev zlib1g-dev
-    keep libraries-desk "$(hash_of "${recipes[@]}" < <(cc --version))" make_desk
+    keep libraries-desk "$(hash_of "$(cc --version)" "${recipes[@]}")" make_desk
     ;;
   *) die 64 "usage: Toolchain/cross/libraries.sh board|desk" ;;
 esac

@@ -56,8 +56,8 @@ newest() {
   if [ "$2" = source ]; then
     apt-get "${APT[@]}" source --print-uris --download-only "$1" 2>/dev/null | grep -E "\.orig\.tar\.[a-z0-9]+'"
   else
-    [ "$2" = all ] || want+=:$2
-    [ "$3" != never ] || want+==$4
+    [ "$2" = all ] || want+=":$2"
+    [ "$3" != never ] || want+="=$4"
     apt-get "${APT[@]}" download --print-uris "$want" 2>/dev/null
   fi | while read -r uri _ _ sum; do
     uri=${uri//\'/}

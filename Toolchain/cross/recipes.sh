@@ -34,6 +34,7 @@ recipe_ffmpeg() {
     --disable-stripping "$@" >configure.log || { tail -n 20 ffbuild/config.log && die 70 "FFmpeg: configure failed"; }
   nice make -j "$JOBS" >make.log 2>&1 || { tail -n 20 make.log && die 70 "FFmpeg: make failed"; }
   make install DESTDIR="$STAGE" >install.log
+  notices ffmpeg LICENSE.md COPYING.LGPLv3
 }
 
 # recipe_librdkafka OPTIONS OF cmake
@@ -50,4 +51,11 @@ recipe_librdkafka() {
   mkdir -p "$STAGE$PREFIX/include/librdkafka" "$STAGE$LIBRARY_DIRECTORY"
   cp src/rdkafka.h src/rdkafka_mock.h "$STAGE$PREFIX/include/librdkafka/"
   cp -P build/src/librdkafka.* "$STAGE$LIBRARY_DIRECTORY/"
+  notices librdkafka LICENSES.txt
+}
+
+# notices NAME FILE...: what the licence asks to be handed on.
+notices() {
+  mkdir -p "$STAGE$PREFIX/share/doc/$1"
+  cat "${@:2}" >"$STAGE$PREFIX/share/doc/$1/copyright"
 }

@@ -66,4 +66,4 @@ JSON
 compiler=$("$CROSS/compiler.sh")
 sysroot=$("$CROSS/sysroot.sh")
 libraries=$("$CROSS/libraries.sh" board)
-keep "sdk-$ARCH" "$(hash_of "$0" "$CROSS/common.sh" <<<"$compiler ${sysroot##*/} ${libraries##*/}")" make_sdk
+keep "sdk-$ARCH" "$(hash_of "$compiler ${sysroot##*/} ${libraries##*/}" "$0" "$CROSS/common.sh")" make_sdk

@@ -13,6 +13,8 @@ unpack_debian() {
   ln -s usr/lib "$PART/lib"
   awk '$2 !~ /swiftlang/ { print $2 }' "$contents" | while read -r name; do
     unpack_deb "$(file_of "$contents" "$name")" "$PART" --keep-directory-symlink --exclude=./usr/share --exclude=./etc
+    # What the licences ask to be handed on.
+    unpack_deb "$(file_of "$contents" "$name")" "$PART" --wildcards --exclude='*.gz' './usr/share/doc/*'
   done
 }
 
@@ -23,6 +25,7 @@ unpack_swift() {
       --exclude="$swift/swift/host" --exclude="$swift/swift/embedded" --exclude='*lldb*' --exclude='*sourcekit*' \
       --exclude='*/FrameworkABIBaseline' "$swift"
   done
+  unpack_deb "$(file_of "$contents" swiftlang)" "$PART" --wildcards --exclude='*.gz' './usr/share/doc/*'
   # swiftc looks at it to learn what it builds for, and warns without it.
   echo '{"CanonicalName":"linux13.0","Version":"13.0","VersionMap":{"macOS_iOSMac":{},"iOSMac_macOS":{}}}' \
     >"$PART/SDKSettings.json"
@@ -32,8 +35,8 @@ make_sysroot() {
   mkdir -p "$PART/usr/lib"
   unpack_debian
   unpack_swift
-  rm -rf "$PART/usr/bin" "$PART/usr/sbin" "$PART/usr/libexec"
+  rm -rf "${PART:?}"/usr/{bin,sbin,libexec}
 }
 
 contents=$(contents_of sysroot)
-keep sysroot "$(hash_of "$contents" "$0" "$CROSS/common.sh" </dev/null)" make_sysroot
+keep sysroot "$(hash_of board "$contents" "$0" "$CROSS/common.sh")" make_sysroot

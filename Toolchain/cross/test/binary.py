@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tests of the board's binary itself under emulation, each beside the same on the desk, and a table at the end.
 
-usage: binary.py --board FILE --desk FILE --rtsps-board FILE --rtsps-desk FILE --readelf FILE --root DIRECTORY
+usage: binary.py OPTIONS      all of them are needed: --help; Toolchain/dev test --arm gives them
 """
 
 import argparse
@@ -16,6 +16,7 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "testbed"))
 
 import kafka_tls  # noqa: E402
+import parts  # noqa: E402
 import pins  # noqa: E402
 import rtsps  # noqa: E402
 from elf import Binary  # noqa: E402
@@ -76,6 +77,11 @@ def crash(target, symbols, root):
     return f"{readable.count(' +0x')} frames with names"
 
 
+def licences(target, board):
+    libraries = parts.by_library(f"{board}.map", target.run("version", "--licenses")[0])
+    return f"{len(libraries)} libraries, all known"
+
+
 def tests(options, directory):
     """Pairs of a name and a function of a target and its rtsps program; and those of the board's file alone."""
     symbols = {"board": f"{options.board}.debug", "desk": options.desk}
@@ -95,6 +101,8 @@ def tests(options, directory):
         ("hardening", board.is_hardened),
         ("build id, symbols beside it", board.has_symbols_beside_it),
         ("paths of this machine in it", lambda: board.knows_no_machine(options.root, str(pathlib.Path.home()))),
+        ("licences of all archives in it", lambda: licences(Target("board", [EMULATOR, options.board]), options.board)),
+        ("built elsewhere, on a poisoned desk", lambda: board.is_the_same_as(options.again)),
         ("pins", lambda: pins.test(directory, f"{options.root}/Toolchain/cross/inputs.lock")),
         ("stripped, at most 25 MB", board.is_small),
     ]
@@ -112,7 +120,7 @@ def attempt(function, *arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("--board", "--desk", "--rtsps-board", "--rtsps-desk", "--readelf", "--root"):
+    for name in ("--board", "--again", "--desk", "--rtsps-board", "--rtsps-desk", "--readelf", "--root"):
         parser.add_argument(name, required=True)
     options = parser.parse_args()
     board = Target("board", [EMULATOR, options.board]), Target("rtsps", [EMULATOR, options.rtsps_board])
@@ -125,11 +133,13 @@ def main():
         for name, function in everywhere:
             print(f"camgate: {name}", file=sys.stderr, flush=True)
             rows.append((name, attempt(function, *board), attempt(function, *desk)))
-    print(f"{'':36}{'arm64, emulated':42}x86-64")
+    print(f"{'':38}{'arm64, emulated':42}x86-64")
     for name, (_, left), (_, right) in rows:
-        print(f"{name:36}{left:42}{right}".rstrip())
+        print(f"{name:38}{left:42}{right}".rstrip())
+    print()
+    print(parts.table(f"{options.board}.map", board[0].run("version", "--licenses")[0]))
     results = [passed for _, *both in rows for passed, figure in both if figure]
-    print(f"{results.count(True)} passed, {results.count(False)} failed")
+    print(f"\n{results.count(True)} passed, {results.count(False)} failed")
     sys.exit(0 if all(results) else 1)
 
 

@@ -1,5 +1,6 @@
 """What the board's binary is, read from its bytes by readelf of the cross toolchain."""
 
+import hashlib
 import pathlib
 import re
 import subprocess
@@ -13,7 +14,9 @@ class Binary:
         self.readelf = readelf
 
     def read(self, *options):
-        return subprocess.run([self.readelf, "-W", *options, self.path], check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            [self.readelf, "-W", *options, self.path], check=True, capture_output=True, text=True
+        ).stdout
 
     def segments(self):
         """Type and flags of each program header."""
@@ -42,6 +45,11 @@ class Binary:
         size = self.path.stat().st_size
         assert size <= LARGEST, f"{size} bytes, at most {LARGEST}"
         return f"{size / 1e6:.1f} MB"
+
+    def is_the_same_as(self, other):
+        mine, theirs = (hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest() for path in (self.path, other))
+        assert mine == theirs, f"{self.path} and {other} differ"
+        return f"the same bytes, {mine[:12]}"
 
     def debug(self):
         return Binary(f"{self.path}.debug", self.readelf)

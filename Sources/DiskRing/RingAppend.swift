@@ -1,0 +1,236 @@
+import Glibc
+import Posix
+
+// Writing: records, new segments, evictions. A record is written into `current`; when that is half full the next segment
+// is prepared, because its header must be durable before the first record in it.
+
+extension Ring {
+  /// Writes a record behind all others of its stream. `payload` is written as if its pieces were one. Does not wait for
+  /// the disk beyond what pwritev(2) does.
+  package func append(_ record: NewRecord, payload: [UnsafeRawBufferPointer], now: MonotonicTime) -> AppendResult {
+    guard let stream = streams[record.stream.number] else { preconditionFailure("the stream was not registered") }
+    if degradation != nil || storage.isReadOnly { return .degraded }
+    guard record.key > stream.last.key else { return .outOfOrder }
+    let payloadByteCount = payload.reduce(0) { $0 + $1.count }
+    let recordByteCount = RecordHeader.recordByteCount(body: record.metadata.count + payloadByteCount)
+    if recordByteCount > largestRecord { return .oversize }
+    if waitsForCursor(stream, now: now) { return .notNow }
+    guard let segment = segment(for: record.stream.number, recordByteCount, now: now) else {
+      return degradation == nil ? .notNow : .degraded
+    }
+    let mark = Mark(key: record.key, ordinal: nextOrdinal(of: stream))
+    var header = RecordHeader(
+      kind: .frame, stream: record.stream.number, isKeyframe: record.isKeyframe,
+      metadataByteCount: record.metadata.count, payloadByteCount: payloadByteCount, mark: mark,
+      captureTime: record.captureTime, bodyChecksum: 0)
+    let offset = segment.end
+    let failure = record.metadata.withUnsafeBytes { write(&header, [$0] + payload, to: segment) }
+    if let failure {
+      retire(segment, failure)
+      return degradation == nil ? .notNow : .degraded
+    }
+    let entry = IndexEntry(header, offset: offset)
+    segment.add(entry)
+    lastTicket += 1
+    segment.lastTicket = lastTicket
+    if segment.oldestUndurable == nil { segment.oldestUndurable = now }
+    streams[record.stream.number]?.last = mark
+    if segment.end - segment.dataStart > segmentByteCount / 2, spare == nil { prepareSpare() }
+    return .written(entry.record(generation: segment.generation), lastTicket)
+  }
+
+  /// What fits into an empty segment.
+  package var largestRecord: Int {
+    let table = tableEntries.reduce(64 + 16 * (cuts.count + 8)) { $0 + $1.byteCount }
+    let headers = 2 * table.roundedUp(to: SegmentHeader.alignment)
+    return segmentByteCount - headers - Footer.byteCount(entries: 1, streams: 1) - 8
+  }
+
+  private func nextOrdinal(of stream: Stream) -> UInt64 {
+    max(stream.last.ordinal, stream.cursor.evictedThrough.ordinal) + 1
+  }
+
+  /// The segment that takes the next record; nil while there is none.
+  private func segment(for stream: UInt16, _ recordByteCount: Int, now: MonotonicTime) -> Segment? {
+    if let current {
+      if let room = roomed(current, stream, recordByteCount, now: now) { return room }
+      if current.state == .open { current.state = .closing }
+      self.current = nil
+    }
+    guard let spare else {
+      prepareSpare()
+      return nil
+    }
+    guard spare.state == .open || options.defects.contains(.recordsBeforeHeader) else { return nil }
+    segments.append(spare)
+    (current, self.spare) = (spare, nil)
+    return roomed(spare, stream, recordByteCount, now: now)
+  }
+
+  /// `segment`, in which all streams are declared by now; nil when it has no room.
+  private func roomed(_ segment: Segment, _ stream: UInt16, _ recordByteCount: Int, now: MonotonicTime) -> Segment? {
+    var declarations: [[UInt8]] = []
+    let missing =
+      segment.declared.count < streams.count ? tableEntries.filter { !segment.declared.contains($0.number) } : []
+    for entry in missing {
+      var writer = ByteWriter()
+      entry.encode(into: &writer)
+      // Twice: without its name a stream's records are worth nothing, and one may rot.
+      declarations += [writer.bytes, writer.bytes]
+    }
+    let added = declarations.reduce(0) { $0 + RecordHeader.recordByteCount(body: $1.count) }
+    guard segment.hasRoom(byteCount: added + recordByteCount, entries: 1, stream: stream) else { return nil }
+    for body in declarations {
+      var header = RecordHeader(
+        kind: .declaration, stream: 0, isKeyframe: false, metadataByteCount: body.count, payloadByteCount: 0,
+        mark: .start, captureTime: 0, bodyChecksum: 0)
+      if let failure = body.withUnsafeBytes({ write(&header, [$0], to: segment) }) {
+        retire(segment, failure)
+        return nil
+      }
+    }
+    if !missing.isEmpty, segment.oldestUndurable == nil { segment.oldestUndurable = now }
+    segment.declared.formUnion(missing.map(\.number))
+    return segment
+  }
+
+  /// Writes a record at the end of a segment; nil when that worked.
+  private func write(
+    _ header: inout RecordHeader, _ body: [UnsafeRawBufferPointer], to segment: Segment
+  ) -> SystemError? {
+    let body = body.filter { !$0.isEmpty }
+    let seed = RecordHeader.seed(salt: segment.salt, offset: segment.end)
+    header.bodyChecksum = checksums.checksum(of: body, seed: seed)
+    header.encode(into: headerMemory, salt: segment.salt, offset: segment.end)
+    let padding = header.recordByteCount - RecordHeader.byteCount - header.bodyByteCount
+    let head = UnsafeRawBufferPointer(rebasing: headerMemory[..<RecordHeader.byteCount])
+    let tail = UnsafeRawBufferPointer(
+      rebasing: headerMemory[RecordHeader.byteCount..<(RecordHeader.byteCount + padding)])
+    do throws(SystemError) {
+      try storage.writeAll([head] + body + (padding == 0 ? [] : [tail]), to: openFile(of: segment), at: segment.end)
+    } catch { return error }
+    segment.end += header.recordByteCount
+    return nil
+  }
+
+  // MARK: Segments
+
+  /// Starts to prepare the next segment: chooses a file, writes a new header into it. It can be used when that is
+  /// durable. What the file held is let go only once the header is written: a disk that takes no writes keeps what it has.
+  func prepareSpare() {
+    guard spare == nil, degradation == nil else { return }
+    guard storage.isPresent else { return degrade(SystemError(code: ENOENT, operation: "the ring's directory")) }
+    for _ in 0..<Ring.prepareAttempts {
+      guard let (name, evicted) = reclaimableFile else { break }
+      // Also a header that could not be written may be there after a crash: its generation is used up.
+      let segment = newSegment(name)
+      nextGeneration += 1
+      do throws(SystemError) {
+        let copy = SegmentHeader(
+          identity: segment.identity, cuts: cuts, streams: tableEntries.map { $0.losing(evicted) }
+        ).encoded()
+        try storage.writeAll(bytes: copy + copy, to: openFile(of: segment), at: 0)
+        if let evicted { evict(evicted) } else { freeFiles.removeAll { $0 == name } }
+        spare = segment
+        return
+      } catch {
+        closeFile(of: segment)
+        evicted?.isBad = true
+        freeFiles.removeAll { $0 == name }
+        events.append(.retired(file: name, error))
+        if error.isFinal { return degrade(error) }
+      }
+    }
+    let isBusy = segments.contains { $0.state != .sealed }
+    if !isBusy { degrade(SystemError(code: EIO, operation: "no segment of the ring can be written")) }
+  }
+
+  /// So many files are tried one after another.
+  private static let prepareAttempts = 3
+
+  private func newSegment(_ name: String) -> Segment {
+    let identity = SegmentIdentity(
+      ringID: id, generation: nextGeneration, slot: Segment.slot(ofFile: name) ?? 0,
+      segmentByteCount: UInt32(segmentByteCount), epoch: epoch)
+    let header = SegmentHeader(identity: identity, cuts: cuts, streams: tableEntries)
+    let segment = Segment(
+      name: name, identity: identity, dataStart: 2 * header.encoded().count, state: .preparing,
+      salt: identity.salt(options.defects))
+    segment.index = SegmentIndex()
+    segment.declared = Set(streams.keys)
+    return segment
+  }
+
+  /// A file that may be overwritten: one that holds nothing, else that of the oldest segment with nothing unfinished,
+  /// else that of the oldest, which is evicted whole.
+  private var reclaimableFile: (name: String, evicted: Segment?)? {
+    if let name = freeFiles.first { return (name, nil) }
+    let candidates = segments.filter { $0.state == .sealed && !$0.isBad }
+    return (candidates.first { $0.isFinished(finishedKey) } ?? candidates.first).map { ($0.name, $0) }
+  }
+
+  /// Takes a segment out of the ring and tells what was lost with it.
+  func evict(_ segment: Segment) {
+    for (stream, summary) in segment.summaries.sorted(by: { $0.key < $1.key }) {
+      let finished = finishedKey(stream)
+      if var state = streams[stream] {
+        state.cursor.evictedThrough = state.cursor.evictedThrough.merged(with: summary.last)
+        state.floor = state.floor.merged(with: summary.last)
+        streams[stream] = state
+      }
+      guard summary.last.key > finished else { continue }
+      var (count, first) = (summary.recordCount, summary.first.key)
+      if summary.first.key <= finished {
+        let rest = index(of: segment).entries(of: stream, after: finished)
+        (count, first) = (UInt64(rest.count), rest.first?.mark.key ?? summary.last.key)
+      }
+      events.append(.evicted(StreamID(number: stream), count: count, first: first, last: summary.last.key))
+    }
+    segments.removeAll { $0 === segment }
+    recentlyRead.removeAll { $0 === segment }
+    closeFile(of: segment)
+  }
+
+  /// A write failed: the segment takes no more records. What is in it is made durable if that still works.
+  func retire(_ segment: Segment, _ error: SystemError) {
+    events.append(.retired(file: segment.name, error))
+    segment.isBad = true
+    if segment.state == .open { segment.state = .closing }
+    if current === segment { current = nil }
+    if error.isFinal || !storage.isPresent { return degrade(error) }
+    prepareSpare()
+  }
+
+  func degrade(_ error: SystemError) {
+    guard degradation == nil else { return }
+    degradation = error
+    events.append(.degraded(error))
+  }
+
+  func openFile(of segment: Segment) throws(SystemError) -> FileNumber {
+    if let file = segment.file { return file }
+    let file = try storage.open(segment.name, creating: false)
+    segment.file = file
+    return file
+  }
+
+  func closeFile(of segment: Segment) {
+    if let file = segment.file { storage.close(file) }
+    segment.file = nil
+  }
+}
+
+extension SystemError {
+  /// Whether no other file would fare better.
+  var isFinal: Bool { code == EROFS || code == ENODEV || code == ENOENT }
+}
+
+extension StreamTableEntry {
+  /// What it says once a segment is evicted.
+  func losing(_ segment: Segment?) -> StreamTableEntry {
+    guard let last = segment?.summaries[number]?.last else { return self }
+    var entry = self
+    entry.cursor.evictedThrough = entry.cursor.evictedThrough.merged(with: last)
+    return entry
+  }
+}

@@ -1,0 +1,136 @@
+import Glibc
+import Posix
+
+// What is finished, and when it is written down: at most once a second, never while the ring is empty and stays so, and
+// before the first record of a spill.
+
+/// The cursor file as the ring keeps it.
+struct CursorState {
+  var file: FileNumber?
+  /// The turn of the newest durable slot; the next write goes to the other one.
+  var durableTurn: UInt64 = 0
+  /// When the cursor was last written.
+  var lastWrite: MonotonicTime?
+  /// A record waits until the cursor is durable.
+  var isAwaited = false
+  /// How often it was written.
+  var writeCount: UInt64 = 0
+}
+
+extension Ring {
+  /// The shortest time from one cursor write to the next.
+  static let cursorInterval = Duration.seconds(1)
+
+  /// Everything of the stream up to `mark` is finished: acknowledged, evicted or dropped, and counted. `position` is
+  /// where in Kafka the newest of it lies; nil leaves the position as it is. Never moves backwards.
+  package func finish(_ stream: StreamID, through mark: Mark, position: LogPosition? = nil) {
+    guard let state = streams[stream.number] else { return }
+    var (cursor, mark) = (state.cursor, mark)
+    if hasVoidMarks {
+      mark.ordinal = max(ordinal(of: mark.key, state), min(mark.ordinal, cursor.evictedThrough.ordinal))
+    }
+    if mark.key > cursor.finished.key {
+      cursor.finished = Mark(key: mark.key, ordinal: max(mark.ordinal, cursor.finished.ordinal))
+    } else if mark.key == cursor.finished.key {
+      cursor.finished.ordinal = max(mark.ordinal, cursor.finished.ordinal)
+    }
+    if let position { cursor.position = position }
+    streams[stream.number]?.cursor = cursor
+  }
+
+  /// The same for a frame that was never in the ring: all records of the stream in front of it are finished, too. Also
+  /// how a lane says where it begins: `key` zero, with the partition's high watermark.
+  package func finish(_ stream: StreamID, throughUnstored key: RecordKey, position: LogPosition? = nil) {
+    guard let state = streams[stream.number] else { return }
+    let ordinal =
+      key >= state.last.key ? max(state.last.ordinal, state.cursor.evictedThrough.ordinal) : ordinal(of: key, state)
+    finish(stream, through: Mark(key: key, ordinal: ordinal), position: position)
+  }
+
+  /// The ordinal of the stream's newest record at or below `key`.
+  private func ordinal(of key: RecordKey, _ stream: Stream) -> UInt64 {
+    var ordinal = stream.cursor.finished.ordinal
+    for segment in segments {
+      guard let summary = segment.summaries[stream.number], summary.first.key <= key else { continue }
+      if summary.last.key <= key {
+        ordinal = max(ordinal, summary.last.ordinal)
+      } else {
+        let entries = index(of: segment).byStream[stream.number] ?? []
+        ordinal = max(ordinal, entries.last { $0.mark.key <= key }?.mark.ordinal ?? 0)
+      }
+    }
+    return ordinal
+  }
+
+  /// A cursor may be older or newer than a cut, and so count from another record: the records know better.
+  func alignCursors() {
+    for (number, stream) in streams where stream.cursor.finished.key > .zero {
+      streams[number]?.cursor.finished.ordinal = ordinal(of: stream.cursor.finished.key, stream)
+    }
+  }
+
+  /// How often the cursor was written since the ring was opened.
+  package var cursorWriteCount: UInt64 { cursor.writeCount }
+
+  private var cursorIsDirty: Bool { streams.values.contains { $0.cursor != ($0.durableCursor ?? CursorEntry()) } }
+
+  /// Whether the durable cursor says that something is left to be sent.
+  private var isEmptyForTheCursor: Bool {
+    streams.values.allSatisfy { $0.last.key <= $0.durableCursor?.finished.key ?? .zero }
+  }
+
+  /// Whether a record of `stream` has to wait for the cursor: resuming needs to know where in Kafka to look from, so a
+  /// cursor not much older than the first record has to be durable before it.
+  func waitsForCursor(_ stream: Stream, now: MonotonicTime) -> Bool {
+    if options.defects.contains(.cursorBeforeSync) { return false }
+    let isUnknown = stream.durableCursor == nil && stream.cursor != CursorEntry()
+    let isOld = cursor.lastWrite.map { now - $0 >= Ring.cursorInterval } ?? true
+    guard isUnknown || (isEmpty && isOld && cursorIsDirty) else { return false }
+    cursor.isAwaited = true
+    return true
+  }
+
+  /// When the cursor has to be written next; nil while there is no reason to.
+  var cursorTime: MonotonicTime? {
+    guard cursorIsDirty, cursor.isAwaited || !isEmptyForTheCursor else { return nil }
+    return cursor.lastWrite.map { $0 + Ring.cursorInterval } ?? MonotonicTime(nanoseconds: .min)
+  }
+
+  /// Writes the cursor into the older slot; its sync is what is returned.
+  func writeCursor(now: MonotonicTime) -> SyncRequest? {
+    cursor.lastWrite = now
+    cursor.writeCount += 1
+    do throws(SystemError) {
+      var entries = unclaimedCursors
+      for stream in streams.values { entries[stream.description.hash] = stream.cursor }
+      let turn = cursor.durableTurn + 1
+      try writeCursorSlot(turn: turn, CursorFile.encode(entries))
+      guard let file = cursor.file else { return nil }
+      return request(file, .cursor(streams.mapValues(\.cursor)))
+    } catch {
+      cursorFailed(error)
+      return nil
+    }
+  }
+
+  private func writeCursorSlot(turn: UInt64, _ content: [UInt8]) throws(SystemError) {
+    if cursor.file == nil { cursor.file = try storage.open(CursorFile.fileName, creating: false) }
+    guard let file = cursor.file else { return }
+    let slot = options.defects.contains(.singleCursorSlot) ? 0 : Int(turn % 2)
+    try storage.writeAll(
+      bytes: DoubleSlot.encode(magic: CursorFile.magic, turn: turn, ringID: id, content: content), to: file,
+      at: slot * DoubleSlot.distance)
+  }
+
+  func cursorIsDurable(_ entries: [UInt16: CursorEntry]) {
+    cursor.durableTurn += 1
+    cursor.isAwaited = false
+    for (stream, entry) in entries { streams[stream]?.durableCursor = entry }
+  }
+
+  /// The slot may hold anything now. The next write goes to the same one: the other is still good.
+  func cursorFailed(_ error: SystemError) {
+    events.append(.cursorFailed(error))
+    if error.isFinal || !storage.isPresent { degrade(error) }
+  }
+}

@@ -1,0 +1,305 @@
+import Glibc
+import Posix
+
+// Opening: look at everything, then repair. What is read decides by the tables of RecoveryCase; a crash in the middle of
+// a repair is as good as any other, because nothing is overwritten that the next opening would need.
+
+/// The steps of `Ring.open`.
+struct RingOpening {
+  let storage: any Storage
+  let options: RingOptions
+  var report = RecoveryReport()
+  var superblock: Superblock?
+  var superblockTurn: UInt64 = 0
+  var ringID: UInt64 = 0
+  var segmentByteCount = 0
+  var segments: [Segment] = []
+  /// Segments that were scanned, and whether each takes further records.
+  var scanned: [(segment: Segment, takesRecords: Bool)] = []
+  var freeFiles: [String] = []
+  var streams: [UInt16: Ring.Stream] = [:]
+  var cuts: [Cut] = []
+  var highestEpoch: UInt64 = 0
+  /// Damaged places, to be kept aside.
+  var damaged: [(segment: Segment, finding: RecoveryFinding)] = []
+  /// What to say instead of an errno.
+  var pendingError: RingError?
+
+  /// Superblock, cursor, lock and what was kept aside: so much of `size` is not for segments.
+  static let overhead = 1 << 20
+  /// One is filled, one is prepared, one is being sealed, one is read.
+  static let fewestSegments = 4
+
+  init(storage: any Storage, options: RingOptions) { (self.storage, self.options) = (storage, options) }
+
+  mutating func open() throws(RingError) -> Ring {
+    try lock()
+    do throws(SystemError) {
+      let files = try storage.list()
+      try readSuperblock(files)
+      let probes = try probeSegments(files)
+      if superblock == nil { adoptIdentity(from: probes) }
+      classify(probes)
+    } catch { throw RingError.opening(error) }
+    if let newerVersion {
+      throw RingError(
+        .newerVersion,
+        "the ring was written by a newer version (format \(newerVersion)); update, or use another directory")
+    }
+    scanSegments()
+    mergeStreams()
+    return try repairAndBuild()
+  }
+
+  private mutating func lock() throws(RingError) {
+    do throws(SystemError) { try storage.lock() } catch {
+      if storage.isReadOnly {
+        report.isInUse = true
+        return
+      }
+      if error.code == EWOULDBLOCK {
+        throw RingError(
+          .held, "another process has this ring open; stop it, or give this one a directory of its own", cause: error)
+      }
+      throw RingError.opening(error)
+    }
+  }
+
+  private mutating func readSuperblock(_ files: [StoredFile]) throws(SystemError) {
+    let isThere = files.contains { $0.name == Superblock.fileName }
+    let probe = try SlotProbe(storage, Superblock.fileName, magic: Superblock.magic, isThere: isThere)
+    newerVersion = probe.newerVersion
+    guard let slot = probe.newest(ringID: nil), let found = Superblock(slot.content) else {
+      superblockCase = probe.recoveryCase
+      return
+    }
+    (superblock, superblockTurn, ringID) = (found, slot.turn, slot.ringID)
+    highestEpoch = found.epoch
+    report.add(RecoveryFinding(probe.recoveryCase, file: Superblock.fileName))
+  }
+
+  private var newerVersion: UInt32?
+  /// Set when no superblock can be used.
+  private var superblockCase: RecoveryCase?
+
+  /// Looks at all files that may be segments.
+  private mutating func probeSegments(_ files: [StoredFile]) throws(SystemError) -> [SegmentProbe] {
+    var probes: [SegmentProbe] = []
+    for file in files.sorted(by: { $0.name < $1.name }) where !RingOpening.isOther(file.name) {
+      let isSegment = Segment.slot(ofFile: file.name) != nil
+      do throws(SystemError) {
+        let number = try storage.open(file.name, creating: false)
+        defer { storage.close(number) }
+        let probe = try SegmentProbe(storage, number, name: file.name)
+        if isSegment || probe.header != nil { probes.append(probe) }
+      } catch {
+        if isSegment { report.failures.append(error) }
+      }
+    }
+    return probes
+  }
+
+  private static func isOther(_ name: String) -> Bool {
+    [Superblock.fileName, CursorFile.fileName, PosixStorage.lockName].contains(name)
+      || name.hasSuffix(DamagedKeeper.suffix) || name.hasSuffix(RingOpening.foreignSuffix)
+  }
+
+  static let foreignSuffix = ".foreign"
+
+  /// Without a superblock the newest segment says whose ring this is; without any, it is a new one.
+  private mutating func adoptIdentity(from probes: [SegmentProbe]) {
+    let newest = probes.compactMap(\.header?.identity).max { $0.generation < $1.generation }
+    if let newest {
+      (ringID, segmentByteCount) = (newest.ringID, Int(newest.segmentByteCount))
+      report.add(RecoveryFinding(.slotsLost, file: Superblock.fileName))
+    } else {
+      ringID = options.newRingID
+      report.isNew = true
+      report.add(RecoveryFinding(superblockCase ?? .slotsBlank, file: Superblock.fileName))
+    }
+  }
+
+  /// What each file is, and what becomes of it.
+  private mutating func classify(_ probes: [SegmentProbe]) {
+    if let superblock { segmentByteCount = superblock.segmentByteCount }
+    if segmentByteCount == 0 { segmentByteCount = options.segmentByteCount }
+    var generations: Set<UInt64> = []
+    // A file under its own name is the original, others with the same content are copies.
+    let ordered = probes.filter(\.hasItsName) + probes.filter { !$0.hasItsName }
+    for probe in ordered {
+      let isUnique = probe.identity.map { !generations.contains($0.generation) } ?? true
+      let recoveryCase = probe.recoveryCase(
+        ringID: ringID, segmentByteCount: segmentByteCount, isUnique: isUnique)
+      if let identity = probe.identity, identity.ringID == ringID { generations.insert(identity.generation) }
+      adopt(probe, recoveryCase)
+    }
+    segments.sort { $0.generation < $1.generation }
+    cuts.removeAll { cut in !generations.contains(cut.generation) }
+  }
+
+  private mutating func adopt(_ probe: SegmentProbe, _ recoveryCase: RecoveryCase) {
+    var finding = RecoveryFinding(recoveryCase, file: probe.name)
+    defer { report.add(finding) }
+    switch recoveryCase {
+    case .foreign: foreignFiles.append(probe.name)
+    case .blank, .copy: freeFiles.append(probe.name)
+    case .unreadable:
+      finding.byteCount = probe.fileByteCount
+      freeFiles.append(probe.name)
+    default:
+      guard let identity = probe.identity else { return }
+      highestEpoch = max(highestEpoch, identity.epoch)
+      let segment = Segment(
+        name: probe.name, identity: identity, dataStart: probe.dataStart, state: .sealed,
+        salt: identity.salt(options.defects))
+      segment.summaries = probe.summaries
+      if let trailer = probe.trailer { (segment.end, segment.durableEnd) = (trailer.dataEnd, trailer.dataEnd) }
+      segments.append(segment)
+      if let header = probe.header {
+        cuts += header.cuts
+        tables.append((header.identity.generation, header.streams))
+        segment.declared = Set(header.streams.map(\.number))
+      }
+      if recoveryCase.needsScan { unsealed[identity.generation] = (recoveryCase, probe.fileByteCount) }
+      if !probe.hasItsName {
+        let isStray = Segment.slot(ofFile: probe.name) == nil
+        report.add(RecoveryFinding(isStray ? .stray : .renamed, file: probe.name))
+      }
+    }
+  }
+
+  var foreignFiles: [String] = []
+  /// Segments without a sound footer, by generation, and how long their files are.
+  private var unsealed: [UInt64: (recoveryCase: RecoveryCase, fileByteCount: Int)] = [:]
+  /// Stream tables of headers, and of declarations, by generation.
+  private var tables: [(generation: UInt64, entries: [StreamTableEntry])] = []
+
+  // MARK: Scanning
+
+  /// Scans what has no footer, and the newest segment that has one.
+  private mutating func scanSegments() {
+    let newestSealed = segments.last { unsealed[$0.generation] == nil }
+    for segment in segments {
+      if let found = unsealed[segment.generation] {
+        scan(segment, limit: min(found.fileByteCount, segmentByteCount))
+        let takesRecords =
+          segment === segments.last && found.recoveryCase.takesRecords
+          && !cuts.contains { $0.generation == segment.generation }
+        scanned.append((segment, takesRecords))
+      } else if segment === newestSealed {
+        let before = segment.summaries
+        scan(segment, limit: segment.end)
+        // Its footer lists records that are no more: it gets a new one.
+        if segment.summaries != before { scanned.append((segment, false)) }
+      }
+    }
+  }
+
+  private mutating func scan(_ segment: Segment, limit: Int) {
+    var limit = limit
+    if let cut = cuts.first(where: { $0.generation == segment.generation }) { limit = min(limit, cut.offset) }
+    do throws(SystemError) {
+      let file = try storage.open(segment.name, creating: false)
+      defer { storage.close(file) }
+      let window = SegmentWindow(storage, file, byteCount: limit)
+      let scan = SegmentScanner(
+        window: window, file: segment.name, salt: segment.salt, dataStart: segment.dataStart
+      ).scan()
+      adopt(scan, of: segment)
+    } catch {
+      report.failures.append(error)
+    }
+  }
+
+  private mutating func adopt(_ scan: SegmentScan, of segment: Segment) {
+    segment.index = scan.index
+    segment.summaries = scan.index.summaries
+    if unsealed[segment.generation] != nil { (segment.end, segment.durableEnd) = (scan.end, scan.end) }
+    if !scan.declarations.isEmpty {
+      tables.append((segment.generation, scan.declarations))
+      segment.declared.formUnion(scan.declarations.map(\.number))
+    }
+    report.addSound(scan.index.count)
+    for finding in scan.findings {
+      report.add(finding)
+      if finding.byteCount > 0 { damaged.append((segment, finding)) }
+      // What a footer still lists; where there is none, new records may come to lie there.
+      let isListed = unsealed[segment.generation] == nil
+      if isListed, finding.recoveryCase == .damagedBody { segment.lostOffsets.insert(finding.offset) }
+    }
+  }
+
+  // MARK: Streams
+
+  /// Names, cursors and ends of all streams, from tables and records.
+  private mutating func mergeStreams() {
+    for (_, entries) in tables.sorted(by: { $0.generation < $1.generation }) {
+      for entry in entries { merge(entry) }
+    }
+    for segment in segments {
+      for (number, summary) in segment.summaries { append(segment, number, summary) }
+    }
+  }
+
+  private mutating func merge(_ entry: StreamTableEntry) {
+    var stream = streams[entry.number] ?? Ring.Stream(number: entry.number, description: entry.description)
+    stream.cursor = stream.cursor.merged(with: entry.cursor)
+    streams[entry.number] = stream
+  }
+
+  /// A stream's records in a segment come behind those of older segments; those that do not were written twice.
+  private mutating func append(_ segment: Segment, _ number: UInt16, _ summary: StreamSummary) {
+    // Its name is lost with every header: the caller sees a number.
+    let unnamed = StreamDescription(name: "stream-\(number)", topic: "")
+    var stream = streams[number] ?? Ring.Stream(number: number, description: unnamed)
+    defer { streams[number] = stream }
+    var summary: StreamSummary? = summary
+    if let first = summary?.first.key, first <= stream.last.key, let index = segment.index {
+      let repeated = index.byStream[number]?.filter { $0.mark.key <= stream.last.key } ?? []
+      for entry in repeated {
+        var finding = RecoveryFinding(.repeated, file: segment.name, offset: entry.offset)
+        (finding.stream, finding.key) = (StreamID(number: number), entry.mark.key)
+        report.add(finding)
+        segment.lostOffsets.insert(entry.offset)
+      }
+      segment.index?.remove { segment.lostOffsets.contains($0.offset) }
+      summary = segment.index?.summaries[number]
+      segment.summaries[number] = summary
+    }
+    guard let summary else { return }
+    stream.last = Mark(key: summary.last.key, ordinal: summary.last.ordinal)
+    highestEpoch = max(highestEpoch, summary.last.key.epoch)
+  }
+}
+
+extension SegmentProbe {
+  var hasItsName: Bool { identity.map { Segment.fileName(slot: $0.slot) == name } ?? true }
+}
+
+extension RecoveryCase {
+  /// Whether a segment found so is read record by record.
+  var needsScan: Bool {
+    switch self {
+    case .open, .openHeaderCopyDamaged, .footerDamaged, .wrongSize: true
+    default: false
+    }
+  }
+
+  /// Whether such a segment, being the newest, goes on taking records.
+  var takesRecords: Bool { self == .open || self == .openHeaderCopyDamaged }
+}
+
+extension CursorEntry {
+  /// What two notes of different age say together: nothing goes back.
+  func merged(with other: CursorEntry) -> CursorEntry {
+    var result = other.finished.key >= finished.key ? other : self
+    if result.position == nil { result.position = position ?? other.position }
+    result.evictedThrough = evictedThrough.merged(with: other.evictedThrough)
+    return result
+  }
+}
+
+extension Mark {
+  /// The later of both, in key and in ordinal.
+  func merged(with other: Mark) -> Mark { Mark(key: max(key, other.key), ordinal: max(ordinal, other.ordinal)) }
+}

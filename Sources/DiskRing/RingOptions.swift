@@ -1,0 +1,68 @@
+import Posix
+
+// What a ring is opened with.
+
+/// How large a ring is and how often it is made durable.
+package struct RingOptions: Sendable {
+  package enum Size: Sendable, Equatable {
+    /// Bytes on disk, everything included.
+    case bytes(Int)
+    /// 90 % of what is free; decided when the ring is made and kept in its superblock.
+    case auto
+  }
+
+  package var size: Size
+  /// Bytes of one segment, 4 MiB to 256 MiB; a ring that holds something keeps what it was made with.
+  package var segmentByteCount: Int
+  /// How old a written record may become before it is made durable.
+  package var syncInterval: Duration
+  /// How many written bytes may wait to be made durable.
+  package var syncBytes: Int
+  /// The epoch of a new ring is at least this: max(seconds of the clock, of the build).
+  package var minimumEpoch: UInt64
+  /// The id of a ring that is made new: 64 random bits.
+  package var newRingID: UInt64
+  /// Only for the simulator: mistakes that it must find.
+  package var defects: RingDefects = []
+
+  package init(
+    size: Size, segmentByteCount: Int = 32 << 20, syncInterval: Duration = .seconds(1), syncBytes: Int = 4 << 20,
+    minimumEpoch: UInt64, newRingID: UInt64 = .random(in: 1...(.max))
+  ) {
+    (self.size, self.segmentByteCount) = (size, segmentByteCount)
+    (self.syncInterval, self.syncBytes) = (syncInterval, syncBytes)
+    (self.minimumEpoch, self.newRingID) = (minimumEpoch, newRingID)
+  }
+}
+
+/// Mistakes a ring can be told to make, so that a simulator that does not find them is known to be worth nothing.
+package struct RingDefects: OptionSet, Sendable {
+  package let rawValue: Int
+
+  package init(rawValue: Int) { self.rawValue = rawValue }
+
+  /// Checksums do not depend on the segment's generation.
+  package static let noSalt = RingDefects(rawValue: 1 << 0)
+  /// Records are spilled before the first cursor is durable.
+  package static let cursorBeforeSync = RingDefects(rawValue: 1 << 1)
+  /// Records are written into a reused segment before its new header is durable.
+  package static let recordsBeforeHeader = RingDefects(rawValue: 1 << 2)
+  /// The footer is written before the records it vouches for are durable.
+  package static let footerBeforeSync = RingDefects(rawValue: 1 << 3)
+  /// A failed sync is tried again on the same data.
+  package static let retriesSync = RingDefects(rawValue: 1 << 4)
+  /// The cursor has one slot.
+  package static let singleCursorSlot = RingDefects(rawValue: 1 << 5)
+  /// The epoch is used before it is durable.
+  package static let epochBeforeSync = RingDefects(rawValue: 1 << 6)
+  /// Names are not made durable.
+  package static let noDirectorySync = RingDefects(rawValue: 1 << 7)
+  /// Payloads are not verified when they are read.
+  package static let noVerification = RingDefects(rawValue: 1 << 8)
+}
+
+/// A file whose bytes are to be made durable; one at a time.
+package struct SyncRequest: Sendable, Hashable {
+  let number: UInt64
+  package let file: FileNumber
+}

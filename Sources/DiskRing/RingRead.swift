@@ -1,0 +1,173 @@
+import Posix
+
+// Reading: by stream and in order, from the page cache as a rule. Every byte is verified against its checksum on the way.
+
+extension Ring {
+  /// The stream's next record behind `mark`: at first `cursor(of:).finished`, then the mark of the record before.
+  /// Also finds records that are not durable yet.
+  package func next(in stream: StreamID, after mark: Mark) -> NextRecord {
+    var gap = ReadGap()
+    var (ordinal, last) = (mark.ordinal, mark)
+    for segment in segments {
+      guard let summary = segment.summaries[stream.number], summary.last.key > mark.key else { continue }
+      for entry in index(of: segment).entries(of: stream.number, after: mark.key) {
+        add(missing: ordinal, entry.mark.ordinal, in: stream, to: &gap)
+        (ordinal, last) = (entry.mark.ordinal, entry.mark)
+        if gap.count == 0 || entry.isKeyframe {
+          return .record(entry.record(generation: segment.generation), gap: gap.count == 0 ? nil : gap)
+        }
+        gap.skipped += 1
+      }
+    }
+    guard let state = streams[stream.number] else { return .end(gap: nil, mark: mark) }
+    let end = max(state.last.ordinal, state.cursor.evictedThrough.ordinal)
+    if end > ordinal { add(missing: ordinal, end + 1, in: stream, to: &gap) }
+    if gap.count == 0 { return .end(gap: nil, mark: last) }
+    return .end(gap: gap, mark: Mark(key: max(last.key, state.last.key), ordinal: max(ordinal, end)))
+  }
+
+  /// All records of a stream behind `key`, also those that cannot be decoded because one before them is missing. Reads
+  /// the index of every segment: for inspection, not for sending.
+  package func records(of stream: StreamID, after key: RecordKey = .zero) -> [StoredRecord] {
+    segments.filter { $0.summaries[stream.number].map { $0.last.key > key } ?? false }.flatMap { segment in
+      index(of: segment).entries(of: stream.number, after: key).map { $0.record(generation: segment.generation) }
+    }
+  }
+
+  /// Adds the records between two ordinals, both there, to what is missing.
+  private func add(missing before: UInt64, _ after: UInt64, in stream: StreamID, to gap: inout ReadGap) {
+    guard after > before + 1 else { return }
+    let evictedThrough = streams[stream.number]?.cursor.evictedThrough.ordinal ?? 0
+    let evicted = min(after - 1, max(evictedThrough, before)) - before
+    gap.evicted += evicted
+    gap.damaged += after - before - 1 - evicted
+  }
+
+  /// The bytes of a record.
+  package func read(_ record: StoredRecord) -> ReadResult {
+    guard let segment = segments.first(where: { $0.generation == record.generation }),
+      !segment.lostOffsets.contains(record.offset)
+    else { return .gone }
+    let bodyByteCount = record.metadataByteCount + record.payloadByteCount
+    let byteCount = RecordHeader.byteCount + bodyByteCount
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 16)
+    let bytes = RecordBytes(
+      adopting: memory, bodyOffset: RecordHeader.byteCount, metadataByteCount: record.metadataByteCount,
+      payloadByteCount: record.payloadByteCount)
+    var count = 0
+    do throws(SystemError) {
+      count = try storage.readAll(openFile(of: segment), into: memory, at: record.offset)
+    } catch {
+      return lose(record, in: segment, UnsafeRawBufferPointer(rebasing: memory[..<0]))
+    }
+    touch(segment)
+    let found = UnsafeRawBufferPointer(memory)
+    if count == byteCount, isSound(found, record, in: segment) { return .bytes(bytes) }
+    return lose(record, in: segment, UnsafeRawBufferPointer(rebasing: found[..<count]))
+  }
+
+  private func isSound(_ bytes: UnsafeRawBufferPointer, _ record: StoredRecord, in segment: Segment) -> Bool {
+    if options.defects.contains(.noVerification) { return true }
+    guard let header = RecordHeader.decode(bytes, salt: segment.salt, offset: record.offset),
+      header.kind == .frame, header.stream == record.stream.number, header.mark.key == record.mark.key,
+      header.metadataByteCount == record.metadataByteCount, header.payloadByteCount == record.payloadByteCount
+    else { return false }
+    let body = UnsafeRawBufferPointer(rebasing: bytes[RecordHeader.byteCount...])
+    let seed = RecordHeader.seed(salt: segment.salt, offset: record.offset)
+    return Checksum.of(body, seed: seed) == header.bodyChecksum
+  }
+
+  /// Takes a damaged record out; the ordinals around it count it.
+  private func lose(_ record: StoredRecord, in segment: Segment, _ bytes: UnsafeRawBufferPointer) -> ReadResult {
+    damagedKeeper.keep(bytes, generation: segment.generation, offset: record.offset)
+    segment.lostOffsets.insert(record.offset)
+    segment.index?.remove { $0.offset == record.offset }
+    events.append(.damaged(record.stream, record.key))
+    return .damaged
+  }
+
+  // MARK: Indexes
+
+  /// What is in a segment, from memory or from its footer; scanned when that is damaged.
+  func index(of segment: Segment) -> SegmentIndex {
+    if let index = segment.index {
+      touch(segment)
+      return index
+    }
+    var index = storedIndex(of: segment) ?? scannedIndex(of: segment)
+    if !segment.lostOffsets.isEmpty { index.remove { segment.lostOffsets.contains($0.offset) } }
+    segment.index = index
+    touch(segment)
+    return index
+  }
+
+  private func storedIndex(of segment: Segment) -> SegmentIndex? {
+    do throws(SystemError) {
+      let file = try openFile(of: segment)
+      let tail = try storage.bytes(
+        of: file, at: segment.byteCount - Trailer.byteCount, byteCount: Trailer.byteCount)
+      let trailer = tail.withUnsafeBytes { Trailer.decode($0, fileByteCount: segment.byteCount) }
+      guard let trailer, trailer.identity.generation == segment.generation, trailer.identity.ringID == id else {
+        return nil
+      }
+      let bytes = try storage.bytes(of: file, at: trailer.dataEnd, byteCount: trailer.indexByteCount)
+      return bytes.withUnsafeBytes { Footer.decodeIndex($0, trailer) }
+    } catch { return nil }
+  }
+
+  private func scannedIndex(of segment: Segment) -> SegmentIndex {
+    do throws(SystemError) {
+      let window = SegmentWindow(storage, try openFile(of: segment), byteCount: segment.end)
+      return SegmentScanner(window: window, file: segment.name, salt: segment.salt, dataStart: segment.dataStart)
+        .scan().index
+    } catch { return SegmentIndex() }
+  }
+
+  /// Keeps the indexes and descriptors of the last few sealed segments that were read, and lets go of the others.
+  func touch(_ segment: Segment) {
+    guard segment.state == .sealed, recentlyRead.last !== segment else { return }
+    recentlyRead.removeAll { $0 === segment }
+    recentlyRead.append(segment)
+    if recentlyRead.count > Ring.openSegmentLimit {
+      let oldest = recentlyRead.removeFirst()
+      oldest.index = nil
+      closeFile(of: oldest)
+    }
+  }
+
+  /// So many sealed segments have their index in memory.
+  static let openSegmentLimit = 4
+
+  // MARK: Inventory
+
+  /// What is not finished, by stream.
+  package var inventory: [StreamInventory] {
+    streams.values.sorted { $0.number < $1.number }.map { stream in
+      var inventory = StreamInventory(stream: StreamID(number: stream.number), description: stream.description)
+      (inventory.cursor, inventory.last) = (stream.cursor, stream.last)
+      for segment in segments {
+        guard let summary = segment.summaries[stream.number], summary.last.key > stream.cursor.finished.key else {
+          continue
+        }
+        if summary.first.key > stream.cursor.finished.key {
+          inventory.add(summary.recordCount, summary.payloadByteCount, summary.firstTime, summary.lastTime)
+        } else {
+          let rest = index(of: segment).entries(of: stream.number, after: stream.cursor.finished.key)
+          let byteCount = rest.reduce(0) { $0 + UInt64($1.payloadByteCount) }
+          guard let first = rest.first, let last = rest.last else { continue }
+          inventory.add(UInt64(rest.count), byteCount, first.captureTime, last.captureTime)
+        }
+      }
+      return inventory
+    }
+  }
+}
+
+extension StreamInventory {
+  mutating func add(_ records: UInt64, _ byteCount: UInt64, _ firstTime: Int64, _ lastTime: Int64) {
+    recordCount += records
+    payloadByteCount += byteCount
+    self.firstTime = self.firstTime ?? firstTime
+    self.lastTime = lastTime
+  }
+}

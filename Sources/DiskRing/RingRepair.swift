@@ -1,0 +1,304 @@
+import Glibc
+import Posix
+
+// The second half of opening: the ring as an object, and on a writable storage the repairs.
+
+extension RingOpening {
+  mutating func repairAndBuild() throws(RingError) -> Ring {
+    var cursors: [UInt64: CursorEntry] = [:]
+    var cursorTurn: UInt64 = 0
+    do throws(SystemError) { cursors = try readCursor(turn: &cursorTurn) } catch { throw RingError.opening(error) }
+    claim(&cursors)
+    let block: Superblock
+    if storage.isReadOnly {
+      if report.isNew { throw RingError(.noRing, "there is no ring in this directory") }
+      block = superblock ?? Superblock(epoch: highestEpoch, byteCount: 0, segmentByteCount: segmentByteCount)
+    } else {
+      block = try repair()
+    }
+    report.segmentCount = segments.count + freeFiles.count
+    let ring = Ring(storage: storage, options: options, id: ringID, superblock: block, recovery: report)
+    (ring.segments, ring.freeFiles, ring.cuts) = (segments, freeFiles, cuts)
+    (ring.streams, ring.unclaimedCursors) = (streams, cursors)
+    ring.cursor.durableTurn = cursorTurn
+    ring.nextGeneration = (segments.last?.generation ?? 0) + 1
+    if let last = scanned.last, last.takesRecords, !storage.isReadOnly, !last.segment.isBad {
+      last.segment.state = .open
+      ring.current = last.segment
+    }
+    for segment in segments where segment.state == .sealed && segment.index != nil { ring.touch(segment) }
+    ring.alignCursors()
+    if !storage.isReadOnly { try ring.shrink(to: block) }
+    return ring
+  }
+
+  /// The cursor's entries by hash.
+  private mutating func readCursor(turn: inout UInt64) throws(SystemError) -> [UInt64: CursorEntry] {
+    let isThere = try storage.list().contains { $0.name == CursorFile.fileName }
+    let probe = try SlotProbe(storage, CursorFile.fileName, magic: CursorFile.magic, isThere: isThere)
+    let slot = probe.newest(ringID: ringID)
+    var recoveryCase = probe.recoveryCase
+    if slot == nil, recoveryCase != .slotsBlank || !(report.isNew || segments.isEmpty) { recoveryCase = .slotsLost }
+    report.add(RecoveryFinding(recoveryCase, file: CursorFile.fileName))
+    turn = slot?.turn ?? 0
+    return slot.flatMap { CursorFile.decode($0.content) } ?? [:]
+  }
+
+  /// Gives the streams their cursors and forgets streams that nobody needs.
+  private mutating func claim(_ cursors: inout [UInt64: CursorEntry]) {
+    for (number, stream) in streams {
+      var stream = stream
+      if let entry = cursors.removeValue(forKey: stream.description.hash) {
+        stream.durableCursor = entry
+        stream.cursor = stream.cursor.merged(with: entry)
+      }
+      stream.last = stream.last.merged(with: stream.cursor.finished).merged(with: stream.cursor.evictedThrough)
+      stream.floor = stream.last
+      streams[number] = stream
+    }
+  }
+
+  // MARK: Repairs
+
+  private mutating func repair() throws(RingError) -> Superblock {
+    do throws(SystemError) {
+      for name in foreignFiles { try storage.rename(name, to: name + RingOpening.foreignSuffix) }
+      try renameStrays()
+      let count = try makeFiles()
+      keepDamaged()
+      for (segment, takesRecords) in scanned { complete(segment, takesRecords: takesRecords) }
+      if !options.defects.contains(.noDirectorySync) { try storage.syncDirectory() }
+      return try writeSuperblock(segmentCount: count)
+    } catch { throw (pendingError ?? RingError.opening(error)) }
+  }
+
+  private mutating func renameStrays() throws(SystemError) {
+    for segment in segments where Segment.slot(ofFile: segment.name) == nil {
+      let name = unusedName()
+      try storage.rename(segment.name, to: name)
+      replace(segment, name: name)
+    }
+  }
+
+  private mutating func replace(_ segment: Segment, name: String) {
+    let renamed = Segment(
+      name: name, identity: segment.identity, dataStart: segment.dataStart, state: segment.state, salt: segment.salt)
+    (renamed.end, renamed.durableEnd, renamed.index) = (segment.end, segment.durableEnd, segment.index)
+    (renamed.summaries, renamed.declared, renamed.lostOffsets) = (
+      segment.summaries, segment.declared, segment.lostOffsets
+    )
+    segments = segments.map { $0 === segment ? renamed : $0 }
+    scanned = scanned.map { $0.segment === segment ? (renamed, $0.takesRecords) : $0 }
+    damaged = damaged.map { $0.segment === segment ? (renamed, $0.finding) : $0 }
+  }
+
+  private func unusedName() -> String {
+    let used = Set(segments.map(\.name) + freeFiles)
+    for slot in 0... where !used.contains(Segment.fileName(slot: UInt32(slot))) {
+      return Segment.fileName(slot: UInt32(slot))
+    }
+    return ""
+  }
+
+  /// Makes the files that are missing to the wanted size; returns how many there are to be.
+  private mutating func makeFiles() throws(SystemError) -> Int {
+    let existing = segments.count + freeFiles.count
+    if let superblock, superblock.segmentByteCount > 0 {
+      let before = (superblock.byteCount - RingOpening.overhead) / superblock.segmentByteCount
+      for _ in existing..<max(existing, before) { report.add(RecoveryFinding(.missing, file: "segment")) }
+    }
+    for name in freeFiles { try resize(name) }
+    let wanted = try wantedSegmentCount(existing: existing)
+    if wanted > existing { try checkRoom(for: wanted - existing, existing: existing) }
+    try makeSmallFiles()
+    var count = existing
+    while count < wanted {
+      let name = unusedName()
+      do throws(SystemError) { try make(name, byteCount: segmentByteCount) } catch {
+        try? storage.unlink(name)
+        if count >= RingOpening.fewestSegments, !report.isNew {
+          report.failures.append(error)
+          break
+        }
+        removeNewFiles(error)
+        throw error
+      }
+      freeFiles.append(name)
+      count += 1
+    }
+    return min(count, wanted)
+  }
+
+  private mutating func removeNewFiles(_ error: SystemError) {
+    if report.isNew { for name in freeFiles { try? storage.unlink(name) } }
+    if error.code == EOPNOTSUPP || error.code == ENOSYS {
+      pendingError = RingError(
+        .noPreallocation,
+        "the filesystem of the ring's directory cannot preallocate; use one that can (ext4, xfs, f2fs, btrfs)",
+        cause: error)
+    }
+  }
+
+  /// Superblock and cursor.
+  private func makeSmallFiles() throws(SystemError) {
+    for name in [Superblock.fileName, CursorFile.fileName] {
+      if try storage.list().contains(where: { $0.name == name && $0.byteCount >= DoubleSlot.fileByteCount }) {
+        continue
+      }
+      if try storage.list().contains(where: { $0.name == name }) {
+        try resize(name, byteCount: DoubleSlot.fileByteCount)
+      } else {
+        try make(name, byteCount: DoubleSlot.fileByteCount)
+      }
+    }
+  }
+
+  private func make(_ name: String, byteCount: Int) throws(SystemError) {
+    let file = try storage.open(name, creating: true)
+    defer { storage.close(file) }
+    try storage.allocate(file, byteCount: byteCount)
+    try storage.sync(file)
+  }
+
+  /// Gives a file the size of a segment, its blocks included.
+  private func resize(_ name: String, byteCount: Int? = nil) throws(SystemError) {
+    let wanted = byteCount ?? segmentByteCount
+    let file = try storage.open(name, creating: false)
+    defer { storage.close(file) }
+    if try storage.byteCount(of: file) == wanted { return }
+    try storage.truncate(file, byteCount: wanted)
+    try storage.allocate(file, byteCount: wanted)
+    try storage.sync(file)
+  }
+
+  private mutating func wantedSegmentCount(existing: Int) throws(SystemError) -> Int {
+    var byteCount: Int
+    switch options.size {
+    case .bytes(let wanted): byteCount = wanted
+    case .auto:
+      let free = try storage.freeByteCount()
+      byteCount = superblock?.byteCount ?? (free + existing * segmentByteCount) / 10 * 9
+    }
+    let count = (byteCount - RingOpening.overhead) / segmentByteCount
+    if count < RingOpening.fewestSegments {
+      pendingError = RingError(
+        .tooSmall,
+        "a ring of \(byteCount >> 20) MiB has no room for \(RingOpening.fewestSegments) segments of "
+          + "\(segmentByteCount >> 20) MiB; make it larger or the segments smaller")
+      throw SystemError(code: EINVAL, operation: "size")
+    }
+    return count
+  }
+
+  private mutating func checkRoom(for count: Int, existing: Int) throws(SystemError) {
+    let needed = count * segmentByteCount
+    let free = try storage.freeByteCount()
+    guard free < needed, report.isNew || existing < RingOpening.fewestSegments else { return }
+    let total = try storage.totalByteCount()
+    let sizes = "needs \(needed >> 20) MiB more, \(free >> 20) MiB are free"
+    pendingError =
+      total < needed
+      ? RingError(
+        .largerThanDisk, "the ring's size is more than its whole filesystem (\(total >> 20) MiB); make it smaller")
+      : RingError(.diskFull, "no room for the ring: it \(sizes); make it smaller or make room")
+    throw SystemError(code: ENOSPC, operation: "size")
+  }
+
+  private func keepDamaged() {
+    let keeper = DamagedKeeper(storage: storage)
+    for (segment, finding) in damaged {
+      guard let file = try? storage.open(segment.name, creating: false) else { continue }
+      defer { storage.close(file) }
+      let count = min(finding.byteCount, DamagedKeeper.byteLimit)
+      guard let bytes = try? storage.bytes(of: file, at: finding.offset, byteCount: count) else { continue }
+      bytes.withUnsafeBytes { keeper.keep($0, generation: segment.generation, offset: finding.offset) }
+    }
+  }
+
+  /// A scanned segment gets its size back and is made durable (a process that was killed leaves writes that are not);
+  /// if it takes no more records, it is sealed.
+  private mutating func complete(_ segment: Segment, takesRecords: Bool) {
+    do throws(SystemError) {
+      try resize(segment.name)
+      let file = try storage.open(segment.name, creating: false)
+      defer { storage.close(file) }
+      try storage.sync(file)
+      guard !takesRecords, let index = segment.index,
+        segment.end + Footer.byteCount(entries: index.count, streams: segment.summaries.count) <= segmentByteCount
+      else { return }
+      let footer = Footer(index, identity: segment.identity, dataStart: segment.dataStart, dataEnd: segment.end)
+      try storage.writeFooter(footer, to: file)
+      try storage.sync(file)
+    } catch {
+      segment.isBad = true
+      report.failures.append(error)
+    }
+  }
+
+  /// Begins the new epoch: both slots, one after the other, so that not even rot of one brings the old epoch back.
+  private mutating func writeSuperblock(segmentCount: Int) throws(SystemError) -> Superblock {
+    let isKnown = superblock != nil
+    let epoch = isKnown ? highestEpoch + 1 : max(highestEpoch + 1, options.minimumEpoch)
+    let block = Superblock(
+      epoch: epoch, byteCount: RingOpening.overhead + segmentCount * segmentByteCount,
+      segmentByteCount: segmentByteCount)
+    let file = try storage.open(Superblock.fileName, creating: false)
+    defer { storage.close(file) }
+    for turn in [superblockTurn + 1, superblockTurn + 2] {
+      let bytes = DoubleSlot.encode(magic: Superblock.magic, turn: turn, ringID: ringID, content: block.encoded())
+      try storage.writeAll(bytes: bytes, to: file, at: Int(turn % 2) * DoubleSlot.distance)
+      if !options.defects.contains(.epochBeforeSync) { try storage.sync(file) }
+    }
+    let cursor = try storage.open(CursorFile.fileName, creating: false)
+    defer { storage.close(cursor) }
+    try storage.sync(cursor)
+    return block
+  }
+}
+
+extension Ring {
+  /// Removes files beyond the wanted size: first those that hold nothing, then the oldest. What is lost is in the
+  /// durable cursor before the first file goes.
+  func shrink(to block: Superblock) throws(RingError) {
+    let wanted = (block.byteCount - RingOpening.overhead) / segmentByteCount
+    var surplus = segments.count + freeFiles.count - wanted
+    guard surplus > 0 else { return }
+    var names: [String] = []
+    while surplus > 0 {
+      if let free = freeFiles.popLast() {
+        names.append(free)
+      } else if let segment = segments.first(where: { $0 !== current }) {
+        evict(segment)
+        names.append(segment.name)
+      }
+      surplus -= 1
+    }
+    do throws(SystemError) {
+      if !streams.isEmpty, let request = writeCursor(now: MonotonicTime(nanoseconds: .min)) {
+        try storage.sync(request.file)
+        syncFinished(request, nil)
+      }
+      for name in names { try storage.unlink(name) }
+      try storage.syncDirectory()
+    } catch { throw RingError.opening(error) }
+    cursor.lastWrite = nil
+  }
+}
+
+extension RingError {
+  /// What an errno means to somebody who wants to open a ring.
+  static func opening(_ error: SystemError) -> RingError {
+    switch error.code {
+    case ENOENT, ENOTDIR:
+      RingError(.directoryMissing, "the ring's directory is not there; create it or mount its disk", cause: error)
+    case EACCES, EPERM:
+      RingError(
+        .notWritable, "the ring's directory or a file in it may not be written; give it to this user (chown)",
+        cause: error)
+    case EROFS: RingError(.readOnlyFilesystem, "the ring's filesystem is read-only; remount it", cause: error)
+    case ENOSPC, EDQUOT:
+      RingError(.diskFull, "no room for the ring; make it smaller or make room", cause: error)
+    default: RingError(.device, "the ring's disk failed; look at the kernel's log", cause: error)
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import Posix
+
+// A segment file as the ring sees it while it runs.
+
+/// One use of one segment file. Only the ring touches it.
+final class Segment {
+  enum State: Equatable {
+    /// The header is written and not durable: no record may be in it.
+    case preparing
+    /// Records are appended, or will be.
+    case open
+    /// Takes no more records; some are not durable.
+    case closing
+    /// All records are durable, the footer is written and not durable.
+    case footing
+    /// Takes no more records and owes nothing.
+    case sealed
+  }
+
+  let name: String
+  let identity: SegmentIdentity
+  let salt: UInt64
+  let dataStart: Int
+  var state: State
+  /// The file failed: read what is in it, never write it again.
+  var isBad = false
+  var file: FileNumber?
+  /// Where the next record goes.
+  var end: Int
+  /// Everything in front of here is durable.
+  var durableEnd: Int
+  /// The last ticket that was given for a record in here.
+  var lastTicket: Ticket = 0
+  /// All frames; nil for a sealed segment that nobody reads.
+  var index: SegmentIndex?
+  /// The sums of all frames.
+  var summaries: [UInt16: StreamSummary] = [:]
+  /// Streams that the header or a declaration in here describes.
+  var declared: Set<UInt16> = []
+  /// Records that turned out to be damaged, by offset: the footer still lists them.
+  var lostOffsets: Set<Int> = []
+  /// When the oldest record that is not durable was written.
+  var oldestUndurable: MonotonicTime?
+
+  var generation: UInt64 { identity.generation }
+  var byteCount: Int { Int(identity.segmentByteCount) }
+
+  init(name: String, identity: SegmentIdentity, dataStart: Int, state: State, salt: UInt64) {
+    (self.name, self.identity, self.dataStart, self.state, self.salt) = (name, identity, dataStart, state, salt)
+    (end, durableEnd) = (dataStart, dataStart)
+  }
+
+  /// Whether records that take `byteCount` bytes and one more entry of `stream` leave room for the footer.
+  func hasRoom(byteCount: Int, entries: Int, stream: UInt16) -> Bool {
+    let streams = summaries.count + (summaries[stream] == nil ? 1 : 0)
+    let entries = (index?.count ?? 0) + entries
+    return entries <= Segment.largestEntryCount
+      && end + byteCount + Footer.byteCount(entries: entries, streams: streams) <= self.byteCount
+  }
+
+  /// A segment with more records is sealed early, so that an index never takes more than 6 MiB of memory.
+  static let largestEntryCount = 1 << 16
+
+  func add(_ entry: IndexEntry) {
+    index?.add(entry)
+    if summaries[entry.stream] == nil {
+      summaries[entry.stream] = StreamSummary(entry)
+    } else {
+      summaries[entry.stream]?.add(entry)
+    }
+  }
+
+  /// Forgets the records from `offset` on.
+  func cut(at offset: Int) {
+    index?.remove { $0.offset >= offset }
+    summaries = index?.summaries ?? summaries
+    (end, durableEnd, oldestUndurable) = (offset, offset, nil)
+  }
+
+  /// Whether every record in here is finished.
+  func isFinished(_ finished: (UInt16) -> RecordKey) -> Bool {
+    summaries.allSatisfy { $0.value.last.key <= finished($0.key) }
+  }
+
+  static func fileName(slot: UInt32) -> String {
+    let digits = String(slot)
+    return "segment-" + String(repeating: "0", count: max(0, 5 - digits.count)) + digits
+  }
+
+  /// The slot that a file name stands for; nil when it is none of a segment.
+  static func slot(ofFile name: String) -> UInt32? {
+    guard name.hasPrefix("segment-") else { return nil }
+    return UInt32(name.dropFirst(8)).flatMap { fileName(slot: $0) == name ? $0 : nil }
+  }
+}
