@@ -82,63 +82,6 @@ enum CameraReader {
     }
   }
 
-<<<<<<< HEAD
-  private static func readRTSP(
-    _ url: String, _ section: Section, at node: YAMLNode, _ context: inout ReadingContext
-  ) -> CameraDescription.Source? {
-    let path = section.path(of: "url")
-    guard url.hasPrefix("rtsp://") else {
-      context.report(path, "expected rtsp://HOST/PATH", at: node)
-      return nil
-    }
-    let rest = url.dropFirst("rtsp://".count)
-    let authority = rest.prefix { $0 != "/" && $0 != "?" }
-    let at = authority.lastIndex(of: "@")
-    let hostAndPath = at.map { rest[rest.index(after: $0)...] } ?? rest
-    guard isHost(hostAndPath.prefix { $0 != "/" && $0 != "?" }), !hostAndPath.contains(where: \.isWhitespace) else {
-      context.report(
-        path, "expected rtsp://HOST[:PORT]/PATH; a login belongs in username and password_file", at: node)
-      return nil
-    }
-    var login = readLogin(section, &context)
-    if let at {
-      if login != nil || section.value("username") != nil {
-        context.report(path, "the login is given twice, in the url and in username", at: node)
-      }
-      context.report(
-        path, "a login in the url is better in username and password_file", at: node, severity: .warning)
-      let parts = rest[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-      login = CameraDescription.Login(
-        username: PercentEncoding.decode(parts[0]),
-        password: parts.count > 1 ? PercentEncoding.decode(parts[1]) : "")
-    }
-    return .rtsp(
-      url: "rtsp://" + hostAndPath, login: login, transport: section.word("transport", &context) ?? .tcp)
-  }
-
-  /// `host` or `host:port`; IPv6 addresses stand in brackets.
-  private static func isHost(_ text: Substring) -> Bool {
-    let hostEnd = text.first == "[" ? text.firstIndex(of: "]").map { text.index(after: $0) } : text.firstIndex(of: ":")
-    let (host, rest) = (text[..<(hostEnd ?? text.endIndex)], text[(hostEnd ?? text.endIndex)...])
-    if host.isEmpty || (text.first == "[" && hostEnd == nil) { return false }
-    return rest.isEmpty || (rest.first == ":" && (UInt16(rest.dropFirst()) ?? 0) > 0)
-  }
-
-  private static func readLogin(
-    _ section: Section, _ context: inout ReadingContext
-  ) -> CameraDescription.Login? {
-    let username = section.text("username", &context)
-    let password = section.password(&context)
-    if username == nil, section.value("username") == nil,
-      let key = section.key("password") ?? section.key("password_file")
-    {
-      context.report(section.path, "a password without a username", at: key)
-    }
-    return username.map { CameraDescription.Login(username: $0, password: password ?? "") }
-  }
-
-=======
->>>>>>> main
   private static func readFile(
     _ text: Substring, _ section: Section, at node: YAMLNode, _ context: inout ReadingContext
   ) -> CameraDescription.Source? {

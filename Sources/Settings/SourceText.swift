@@ -66,14 +66,9 @@ package struct SourceText: Sendable {
   /// the name of a file with one.
   static func isSecret(key: some StringProtocol) -> Bool {
     let key = key.lowercased()
-<<<<<<< HEAD
     if key.hasSuffix("_file") || key.hasSuffix("_command") || key.hasSuffix(".location") { return false }
-    return ["password", "secret", "token", "passphrase", "jaas", "ssl.key.pem"].contains { key.contains($0) }
-=======
-    if key.hasSuffix("_file") || key.hasSuffix(".location") { return false }
     return ["pass", "pwd", "kennwort", "secret", "token", "jaas", "ssl.key.pem"].contains { key.contains($0) }
       || Suggestion.distance(key, "password") <= 3
->>>>>>> main
   }
 
   /// `key: value` with the value masked where the key names a secret; also inside `{…}`.

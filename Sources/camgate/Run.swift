@@ -30,23 +30,16 @@ struct Run: ParsableCommand {
       log.error("the Kafka client does not start: \(error.message)")
       throw ExitCode.failure
     }
-<<<<<<< HEAD
-    watch(gateway, signals, secrets, log)
-=======
     var reporter = GatewayReporter(now: .now())
-    watch(gateway, &reporter, signals, log)
->>>>>>> main
+    watch(gateway, &reporter, signals, secrets, log)
     stop(gateway, after: settings.stopTimeout, signals, log)
     say(reporter.remainingDrops(in: gateway.snapshot, now: .now()), log)
   }
 
   /// Reports until a signal asks to stop.
-<<<<<<< HEAD
-  private func watch(_ gateway: Gateway, _ signals: Signals, _ secrets: Secrets, _ log: Log) {
-    var reporter = GatewayReporter(now: .now())
-=======
-  private func watch(_ gateway: Gateway, _ reporter: inout GatewayReporter, _ signals: Signals, _ log: Log) {
->>>>>>> main
+  private func watch(
+    _ gateway: Gateway, _ reporter: inout GatewayReporter, _ signals: Signals, _ secrets: Secrets, _ log: Log
+  ) {
     while true {
       switch signals.next(until: .now() + .seconds(1)) {
       case .stop: return
