@@ -20,13 +20,17 @@ package final class Forwarder: Sendable {
     package var windowBytes: Int
     /// TLS and SASL at the start.
     package var security: Security
+    /// Bytes a second while there is a backlog; nil: as fast as it goes.
+    package var catchUpRate: Int?
+    var catchUp: CatchUp.Settings { CatchUp.Settings(bytesPerSecond: catchUpRate.map { Double($0) }) }
     /// Further librdkafka properties; they win over Camgate's defaults.
     package var properties: [ClientProperty]
 
     package init(
       brokers: String, clientID: String, messageMaxBytes: Int, windowBytes: Int, security: Security = Security(),
-      properties: [ClientProperty] = []
+      catchUpRate: Int? = nil, properties: [ClientProperty] = []
     ) {
+      self.catchUpRate = catchUpRate
       self.security = security
       (self.brokers, self.clientID, self.messageMaxBytes) = (brokers, clientID, messageMaxBytes)
       (self.windowBytes, self.properties) = (windowBytes, properties)
@@ -120,14 +124,15 @@ package final class Forwarder: Sendable {
   // MARK: The thread `forward`
 
   private func forward() {
+    var catchUp = CatchUp(configuration.catchUp, laneCount: lanes.count)
     while let producer = currentProducer {
       if let fatal = state.read({ $0.fatal }) {
         replace(producer, after: fatal)
       } else if let security = state.read({ $0.newSecurity }) {
         renew(producer, security)
-      } else if let entry = backlog.take(until: nextLook(), where: mayLeave) {
+      } else if let entry = next(until: nextLook(), &catchUp) {
         send(entry, by: producer)
-        while let next = backlog.take(until: .now(), where: mayLeave) { send(next, by: producer) }
+        while let next = next(until: .now(), &catchUp) { send(next, by: producer) }
         Thread.sleep(Forwarder.gathering)
       }
     }
@@ -136,6 +141,26 @@ package final class Forwarder: Sendable {
   /// The cameras' frames of so much time leave together: waking this thread and librdkafka's for each of them costs more
   /// than sending them.
   private static let gathering = Duration.milliseconds(10)
+
+  /// The frame whose turn it is; waits for one until `deadline`, and for the rate cap.
+  private func next(until deadline: MonotonicTime, _ catchUp: inout CatchUp) -> Entry? {
+    catchUp.observe(waitingCount: backlog.waitingCount, now: .now())
+    let departure = catchUp.nextDeparture(now: .now())
+    if departure > .now() { wait(departure - .now()) }
+    var entry: Entry?
+    if catchUp.isCatchingUp, catchUp.isRoundBegun {
+      entry = backlog.take(until: .now()) { catchUp.hasTurn($0.lane) && mayLeave($0) }
+    }
+    if entry == nil {
+      catchUp.beginRound()
+      entry = backlog.take(until: deadline, where: mayLeave)
+    }
+    if let entry { catchUp.sent(entry.frame.payload.byteCount + Forwarder.headerBytes, of: entry.lane) }
+    return entry
+  }
+
+  /// What headers and framing add to a frame, about.
+  private static let headerBytes = 400
 
   private func mayLeave(_ entry: Entry) -> Bool {
     state.read { state in

@@ -99,7 +99,7 @@ extension Forwarder {
       let lane = report.entry.lane.index
       let before = lanes[lane].trouble
       let actions = lanes[lane].reported(report.entry, softened(report), now: now)
-      let isNewTrouble = lanes[lane].trouble != nil && lanes[lane].trouble != before
+      let isNewTrouble = lanes[lane].trouble.map { trouble in !(before.map(trouble.isLike) ?? false) } ?? false
       return Outcome(lane: lane, error: report.error, actions: actions, isNewTrouble: isNewTrouble)
     }
   }

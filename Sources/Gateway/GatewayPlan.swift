@@ -23,6 +23,8 @@ package struct GatewayPlan: Sendable {
   package var brokers: String
   /// What a record may be, bytes.
   package var messageMaxBytes: Int
+  /// Bits a second while frames wait; nil: unlimited.
+  package var catchUpRate: Int?
   /// TLS and SASL.
   package var security: Security
   /// Further librdkafka properties.

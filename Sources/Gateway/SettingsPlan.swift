@@ -15,6 +15,7 @@ extension GatewayPlan {
       cameras: configuration.cameras.map { camera in
         CameraPlan(description: camera.description, topic: camera.topic ?? configuration.kafka.topic)
       })
+    catchUpRate = configuration.kafka.catchUpRate
   }
 }
 

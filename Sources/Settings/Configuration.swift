@@ -19,6 +19,8 @@ package struct Configuration: Sendable {
     package var topic = "cameras"
     /// What a record may be, bytes.
     package var messageMaxBytes = 1 << 20
+    /// Bits a second while catching up; nil: unlimited.
+    package var catchUpRate: Int?
     /// Encryption; nil: none.
     package var tls: TLS?
     /// Authentication; nil: none.

@@ -19,6 +19,8 @@ package struct SettingsKey: Sendable {
     key("kafka.brokers", nil, "list of host:port, required"),
     key("kafka.topic", "cameras", "topic of all cameras without one of their own"),
     key("kafka.message_max_bytes", "1MiB", "largest record; larger frames are sent in parts"),
+    key("kafka.catch_up", nil, "how frames go out that had to wait"),
+    key("kafka.catch_up.max_rate", "unlimited", "rate cap while frames wait; above the cameras' own rate, as 8Mbit/s"),
     key("kafka.tls", nil, "TLS to the brokers; {} is enough when the system trusts their CA"),
     key("kafka.tls.ca", nil, "file with the CA's certificate; those of the system when left out"),
     key("kafka.tls.certificate", nil, "file with a client certificate, where brokers ask for one"),

@@ -10,6 +10,7 @@ extension Configuration {
     lines.append("  brokers: [\(kafka.brokers.map(quoted).joined(separator: ", "))]")
     lines.append("  topic: \(quoted(kafka.topic))")
     lines.append("  message_max_bytes: \(Units.text(size: kafka.messageMaxBytes))")
+    lines += ["  catch_up:", "    max_rate: \(kafka.catchUpRate.map { Units.text(rate: $0) } ?? "unlimited")"]
     lines += renderedSecurity
     lines.append("  properties:\(kafka.properties.isEmpty ? " {}" : "")")
     for property in kafka.properties {
