@@ -8,6 +8,9 @@ package enum ProducerProperties {
   static func all(for configuration: Forwarder.Configuration, recordLimit: Int) -> [ClientProperty] {
     let defaults = [
       ClientProperty("linger.ms", "5"),
+      // When a link becomes slow under full requests, each of them must be through before it is given up: 128 KiB take
+      // 16 s at 64 kbit/s, librdkafka's own megabyte two minutes.
+      ClientProperty("batch.size", "131072"),
       // Video does not compress.
       ClientProperty("compression.codec", "none"),
       ClientProperty("socket.keepalive.enable", "true"),

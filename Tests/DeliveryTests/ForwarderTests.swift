@@ -174,7 +174,7 @@ import Testing
   @Test func aFatalErrorTakesANewProducer() throws {
     // One request a partition: what is under way behind the one that fails a broker refuses by its sequence numbers, but
     // the mock would take it.
-    let bench = try ForwarderBench(laneCount: 3, properties: [ClientProperty("linger.ms", "200")])
+    let bench = try ForwarderBench(laneCount: 3, properties: [ClientProperty("linger.ms", "200"), ClientProperty("batch.size", "1000000")])
     bench.append(50)
     #expect(bench.settles())
     bench.cluster.fail(.produce, code: 45)
@@ -236,9 +236,9 @@ import Testing
   }
 
   /// What is queued behind a batch that is refused for good does not overtake it. (What is under way behind it a broker
-  /// refuses by its sequence numbers; the mock would take it.)
+  /// refuses by its sequence numbers; the mock would take it, so nothing is sent before all is queued.)
   @Test func aRefusedBatchKeepsItsPlace() throws {
-    let bench = try ForwarderBench()
+    let bench = try ForwarderBench(properties: [ClientProperty("batch.size", "1000000")])
     bench.append(1)
     #expect(bench.settles())
     bench.cluster.fail(.produce, code: 32)  // INVALID_TIMESTAMP
