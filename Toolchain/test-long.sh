@@ -1,25 +1,28 @@
 #!/usr/bin/env bash
-# What takes long: each campaign is a function, and prints its table.
-# usage: Toolchain/dev test --long [CAMPAIGN [OPTIONS]]   all of them when none is named
+# Tests that take minutes because the waiting is what is tested: each is a function.
+# usage: Toolchain/dev test --long [NAME [OPTIONS]]   all of them when none is named
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-# Every fault of the uplink to Kafka, one after another: nothing lost, nothing doubled. A quarter of an hour.
+# Connections that break, again and again.
+reconnects() { "$TESTBED/run" reconnects "$CAMGATE"; }
+
+# Every fault of the uplink to Kafka, one after another: nothing lost, nothing doubled.
 faults() { "$TESTBED/run" campaign "$@"; }
 
-CAMPAIGNS=(faults)
+NAMES=(reconnects faults)
 
-"$ROOT/Toolchain/setup.sh" all
+"$ROOT/Toolchain/setup.sh" build test
 cd "$ROOT"
-swift build "${SWIFT_FLAGS[@]}"
+swift build "${SWIFT_FLAGS[@]}" --product camgate
 CAMGATE=$(swift build "${SWIFT_FLAGS[@]}" --show-bin-path)/camgate
 export CAMGATE
 if [ $# -gt 0 ]; then
-  [[ " ${CAMPAIGNS[*]} " == *" $1 "* ]] || die 64 "campaigns are: ${CAMPAIGNS[*]}"
+  [[ " ${NAMES[*]} " == *" $1 "* ]] || die 64 "test --long knows ${NAMES[*]}, not '$1'"
   "$@"
 else
-  for campaign in "${CAMPAIGNS[@]}"; do
-    say "campaign: $campaign"
-    "$campaign"
+  for name in "${NAMES[@]}"; do
+    say "test --long: $name"
+    "$name"
   done
 fi

@@ -174,7 +174,8 @@ import Testing
   @Test func aFatalErrorTakesANewProducer() throws {
     // One request a partition: what is under way behind the one that fails a broker refuses by its sequence numbers, but
     // the mock would take it.
-    let bench = try ForwarderBench(laneCount: 3, properties: [ClientProperty("linger.ms", "200"), ClientProperty("batch.size", "1000000")])
+    let bench = try ForwarderBench(
+      laneCount: 3, properties: [ClientProperty("linger.ms", "200"), ClientProperty("batch.size", "1000000")])
     bench.append(50)
     #expect(bench.settles())
     bench.cluster.fail(.produce, code: 45)
