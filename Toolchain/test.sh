@@ -24,5 +24,7 @@ swift build --build-tests "${SWIFT_FLAGS[@]}"
 if [ ${#ARGUMENTS[@]} -eq 0 ]; then
   say "testing the test bench"
   "$TESTBED/run" selftest
+  say "the fault campaign, in its short form"
+  CAMGATE=$(swift build "${SWIFT_FLAGS[@]}" --show-bin-path)/camgate "$TESTBED/run" campaign --short
 fi
 swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" "${ARGUMENTS[@]}"

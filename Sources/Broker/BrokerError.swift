@@ -43,6 +43,12 @@ package struct BrokerError: Error, Sendable, Equatable {
     (message, disposition) = (text(of: buffer), .recreate)
   }
 
+  /// Whether it is the same trouble in other words: that a topic is unknown librdkafka finds out in several ways.
+  package func isLike(_ other: BrokerError) -> Bool {
+    let kind = { (name: String) in name.contains("UNKNOWN_TOPIC") ? "UNKNOWN_TOPIC" : name }
+    return kind(name) == kind(other.name)
+  }
+
   /// Whether the cluster cannot be reached right now, as opposed to refusing something.
   package var isUnreachable: Bool { ["_ALL_BROKERS_DOWN", "_TRANSPORT", "_RESOLVE"].contains(name) }
 

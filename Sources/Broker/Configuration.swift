@@ -68,8 +68,11 @@ package enum ClientEvent: Sendable {
 /// What the C callbacks reach through the client's opaque pointer. Must outlive the client.
 class ClientCallbacks {
   let onEvent: @Sendable (ClientEvent) -> Void
+  private let tokenSource: OAuthToken.Source?
 
-  init(onEvent: @escaping @Sendable (ClientEvent) -> Void) { self.onEvent = onEvent }
+  init(_ security: Security, onEvent: @escaping @Sendable (ClientEvent) -> Void) {
+    (self.onEvent, tokenSource) = (onEvent, security.tokenSource)
+  }
 
   /// Sets the callbacks all clients share.
   func install(in configuration: OpaquePointer) {
@@ -88,6 +91,21 @@ class ClientCallbacks {
       let callbacks = Unmanaged<ClientCallbacks>.fromOpaque(opaque).takeUnretainedValue()
       let facility = facility.map { String(cString: $0) } ?? ""
       callbacks.onEvent(.log("\(facility): \(line.map { String(cString: $0) } ?? "")"))
+    }
+    // librdkafka only says that a certificate was refused; here it can be said why.
+    _ = rd_kafka_conf_set_ssl_cert_verify_cb(configuration) { _, broker, _, x509Error, _, _, _, _, _, opaque in
+      guard let code = x509Error?.pointee, code != 0, let opaque else { return 1 }
+      let callbacks = Unmanaged<ClientCallbacks>.fromOpaque(opaque).takeUnretainedValue()
+      let name = broker.map { String(cString: $0) } ?? "the broker"
+      let message = Security.refusal(x509Error: code, of: name)
+      callbacks.onEvent(.error(BrokerError(name: "_SSL", message: message, disposition: .hold)))
+      return 0
+    }
+    guard tokenSource != nil else { return }
+    rd_kafka_conf_set_oauthbearer_token_refresh_cb(configuration) { client, _, opaque in
+      guard let client, let opaque else { return }
+      let callbacks = Unmanaged<ClientCallbacks>.fromOpaque(opaque).takeUnretainedValue()
+      if let source = callbacks.tokenSource { OAuthToken.renew(for: client, from: source) }
     }
   }
 }

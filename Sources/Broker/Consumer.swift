@@ -85,12 +85,13 @@ package final class Consumer {
 
   /// Joins `group` and subscribes to `topic`. `onEvent` may be called from any thread.
   package init(
-    brokers: String, group: String, topic: String, from start: Start, properties: [ClientProperty] = [],
+    brokers: String, group: String, topic: String, from start: Start, security: Security = Security(),
+    properties: [ClientProperty] = [],
     onEvent: @escaping @Sendable (ClientEvent) -> Void
   ) throws(BrokerError) {
-    let callbacks = Callbacks(onEvent: onEvent)
+    let callbacks = Callbacks(security, onEvent: onEvent)
     let configuration = try ClientConfiguration(
-      [
+      security.properties + [
         ClientProperty("bootstrap.servers", brokers),
         ClientProperty("group.id", group),
         ClientProperty("client.id", "camgate-consume"),

@@ -54,8 +54,16 @@ package final class MockCluster: @unchecked Sendable {
 
   /// Takes all brokers off the network, or brings them back.
   package func setReachable(_ isReachable: Bool) {
-    for id in 1...brokerCount {
-      _ = isReachable ? rd_kafka_mock_broker_set_up(cluster, id) : rd_kafka_mock_broker_set_down(cluster, id)
-    }
+    for id in 1...brokerCount { setReachable(isReachable, broker: id) }
+  }
+
+  /// The same for one of them.
+  package func setReachable(_ isReachable: Bool, broker id: Int32) {
+    _ = isReachable ? rd_kafka_mock_broker_set_up(cluster, id) : rd_kafka_mock_broker_set_down(cluster, id)
+  }
+
+  /// Another broker leads a partition from now on; the old one refuses writes to it.
+  package func moveLeader(ofTopic topic: String, partition: Int32, to broker: Int32) {
+    rd_kafka_mock_partition_set_leader(cluster, topic, partition, broker)
   }
 }

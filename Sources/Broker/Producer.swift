@@ -41,19 +41,24 @@ package final class Producer: @unchecked Sendable {
   private final class Callbacks: ClientCallbacks {
     let onReport: @Sendable (DeliveryReport) -> Void
 
-    init(onReport: @escaping @Sendable (DeliveryReport) -> Void, onEvent: @escaping @Sendable (ClientEvent) -> Void) {
+    init(
+      _ security: Security, onReport: @escaping @Sendable (DeliveryReport) -> Void,
+      onEvent: @escaping @Sendable (ClientEvent) -> Void
+    ) {
       self.onReport = onReport
-      super.init(onEvent: onEvent)
+      super.init(security, onEvent: onEvent)
     }
   }
 
-  /// `onReport` and error events are called by the thread that calls `poll`; log lines by librdkafka's own threads.
+  /// `onReport` and error events are called by the thread that calls `poll`; log lines and what is wrong with a
+  /// certificate by librdkafka's own threads. `properties` win over `security`.
   package init(
-    properties: [ClientProperty], onReport: @escaping @Sendable (DeliveryReport) -> Void,
+    security: Security = Security(), properties: [ClientProperty],
+    onReport: @escaping @Sendable (DeliveryReport) -> Void,
     onEvent: @escaping @Sendable (ClientEvent) -> Void
   ) throws(BrokerError) {
-    let callbacks = Callbacks(onReport: onReport, onEvent: onEvent)
-    let configuration = try ClientConfiguration(properties)
+    let callbacks = Callbacks(security, onReport: onReport, onEvent: onEvent)
+    let configuration = try ClientConfiguration(security.properties + properties)
     callbacks.install(in: configuration.handle)
     rd_kafka_conf_set_dr_msg_cb(configuration.handle) { _, message, opaque in
       guard let message = message?.pointee, let opaque else { return }
@@ -90,6 +95,9 @@ package final class Producer: @unchecked Sendable {
       throw BrokerError(code)
     }
   }
+
+  /// Lends the client to the other files of this module.
+  func withHandle<Result>(_ body: (OpaquePointer) -> Result) -> Result { body(handle) }
 
   /// Serves reports and events for up to `milliseconds`.
   package func poll(milliseconds: Int32) { rd_kafka_poll(handle, milliseconds) }

@@ -18,12 +18,20 @@ package final class Forwarder: Sendable {
     package var messageMaxBytes: Int
     /// Bytes that may be sent and not yet acknowledged.
     package var windowBytes: Int
+    /// TLS and SASL at the start.
+    package var security: Security
+    /// Bytes a second while there is a backlog; nil: as fast as it goes.
+    package var catchUpRate: Int?
+    var catchUp: CatchUp.Settings { CatchUp.Settings(bytesPerSecond: catchUpRate.map { Double($0) }) }
     /// Further librdkafka properties; they win over Camgate's defaults.
     package var properties: [ClientProperty]
 
     package init(
-      brokers: String, clientID: String, messageMaxBytes: Int, windowBytes: Int, properties: [ClientProperty] = []
+      brokers: String, clientID: String, messageMaxBytes: Int, windowBytes: Int, security: Security = Security(),
+      catchUpRate: Int? = nil, properties: [ClientProperty] = []
     ) {
+      self.catchUpRate = catchUpRate
+      self.security = security
       (self.brokers, self.clientID, self.messageMaxBytes) = (brokers, clientID, messageMaxBytes)
       (self.windowBytes, self.properties) = (windowBytes, properties)
     }
@@ -51,8 +59,9 @@ package final class Forwarder: Sendable {
     encoder = RecordEncoder(identity: identity, lanes: lanes)
     state = Monitor(
       State(
-        lanes: lanes.map { _ in LaneFlow() },
-        window: SendWindow(largest: configuration.windowBytes, timeout: configuration.requestTimeout)))
+        lanes: lanes.map { _ in LaneFlow() }, security: configuration.security,
+        window: SendWindow(largest: configuration.windowBytes, timeout: configuration.requestTimeout),
+        recordLimit: configuration.messageMaxBytes))
   }
 
   package var status: Status {
@@ -60,6 +69,7 @@ package final class Forwarder: Sendable {
       var status = state.status
       status.inFlightCount = state.inFlight.frameCount
       status.inFlightBytes = state.window.byteCount
+      for topic in Set(lanes.map(\.topic)) { status.partitionCounts[topic] = state.topics.partitionCount(of: topic) }
       status.windowBytes = state.window.limit
       status.held = lanes.indices.compactMap { index in
         let flow = state.lanes[index]
@@ -74,6 +84,7 @@ package final class Forwarder: Sendable {
   package func start() throws(BrokerError) {
     let first = try makeProducer()
     producer.withLock { $0 = first }
+    _ = Thread.start(name: "kafka-topics") { [self] in watchTopics() }
     threads.withLock {
       $0 = [
         Thread.start(name: "forward") { [self] in forward() },
@@ -91,23 +102,37 @@ package final class Forwarder: Sendable {
     state.withLock { $0.isStopping = true }
     backlog.wake()
     for thread in threads.read({ $0 }) { thread.join() }
-    // The last reference: what is in flight is purged and reported back to the backlog.
-    producer.withLock { $0 = nil }
+    // What is in flight is purged and reported back to the backlog.
+    let last = producer.withLock { producer -> Producer? in
+      defer { producer = nil }
+      return producer
+    }
+    last?.purge()
+    while state.read({ !$0.inFlight.isEmpty }) { last?.poll(milliseconds: 50) }
     return backlog.waitingCount
   }
 
+  /// Uses these certificates and this login from now on; files are read again.
+  package func renew(_ security: Security) {
+    state.withLock { $0.newSecurity = security }
+    backlog.wake()
+  }
+
   /// nil once stopping.
-  private var currentProducer: Producer? { state.read { $0.isStopping } ? nil : producer.read { $0 } }
+  var currentProducer: Producer? { state.read { $0.isStopping } ? nil : producer.read { $0 } }
 
   // MARK: The thread `forward`
 
   private func forward() {
+    var catchUp = CatchUp(configuration.catchUp, laneCount: lanes.count)
     while let producer = currentProducer {
       if let fatal = state.read({ $0.fatal }) {
         replace(producer, after: fatal)
-      } else if let entry = backlog.take(until: nextLook(), where: mayLeave) {
+      } else if let security = state.read({ $0.newSecurity }) {
+        renew(producer, security)
+      } else if let entry = next(until: nextLook(), &catchUp) {
         send(entry, by: producer)
-        while let next = backlog.take(until: .now(), where: mayLeave) { send(next, by: producer) }
+        while let next = next(until: .now(), &catchUp) { send(next, by: producer) }
         Thread.sleep(Forwarder.gathering)
       }
     }
@@ -116,6 +141,26 @@ package final class Forwarder: Sendable {
   /// The cameras' frames of so much time leave together: waking this thread and librdkafka's for each of them costs more
   /// than sending them.
   private static let gathering = Duration.milliseconds(10)
+
+  /// The frame whose turn it is; waits for one until `deadline`, and for the rate cap.
+  private func next(until deadline: MonotonicTime, _ catchUp: inout CatchUp) -> Entry? {
+    catchUp.observe(waitingCount: backlog.waitingCount, now: .now())
+    let departure = catchUp.nextDeparture(now: .now())
+    if departure > .now() { wait(departure - .now()) }
+    var entry: Entry?
+    if catchUp.isCatchingUp, catchUp.isRoundBegun {
+      entry = backlog.take(until: .now()) { catchUp.hasTurn($0.lane) && mayLeave($0) }
+    }
+    if entry == nil {
+      catchUp.beginRound()
+      entry = backlog.take(until: deadline, where: mayLeave)
+    }
+    if let entry { catchUp.sent(entry.frame.payload.byteCount + Forwarder.headerBytes, of: entry.lane) }
+    return entry
+  }
+
+  /// What headers and framing add to a frame, about.
+  private static let headerBytes = 400
 
   private func mayLeave(_ entry: Entry) -> Bool {
     state.read { state in
@@ -126,14 +171,13 @@ package final class Forwarder: Sendable {
 
   /// What one record of the entry may carry of its frame, bytes.
   private func partBytes(of entry: Entry, _ state: borrowing State) -> Int {
-    let topicLimit = state.topicLimits[lanes[entry.lane.index].topic] ?? .max
-    let largest = max(min(configuration.messageMaxBytes, topicLimit), Forwarder.smallestRecord) - RecordEncoder.overhead
+    let largest = state.recordLimit - RecordEncoder.overhead
     let smallest = Forwarder.smallestRecord - RecordEncoder.overhead
     return min(largest, state.window.recordBytes(forFrameOf: entry.frame.payload.byteCount, least: smallest))
   }
 
   /// No record is made smaller than this, bytes.
-  private static let smallestRecord = 16 << 10
+  static let smallestRecord = 16 << 10
 
   /// `take` is woken by new frames and by reports, not by a held lane that opens.
   private func nextLook() -> MonotonicTime {
@@ -195,10 +239,7 @@ package final class Forwarder: Sendable {
     log.warning(
       "the producer failed (\(cause.name): \(cause.message)); starting a new one in \(pause.components.seconds) s, "
         + "nothing is lost")
-    let drained = MonotonicTime.now() + Forwarder.drainTimeout
-    while !isDrained, MonotonicTime.now() < drained { old.poll(milliseconds: 50) }
-    old.purge()
-    while !isDrained { old.poll(milliseconds: 50) }
+    drain(old)
     wait(pause)
     do throws(BrokerError) {
       let new = try makeProducer()
@@ -207,6 +248,35 @@ package final class Forwarder: Sendable {
     } catch {
       log.error("no new producer: \(error.message); retry in 1 s")
       wait(.seconds(1))
+    }
+  }
+
+  /// Every report of a producer that is to go: answers are waited for, then the rest is given up.
+  private func drain(_ old: Producer) {
+    let drained = MonotonicTime.now() + Forwarder.drainTimeout
+    while !isDrained, MonotonicTime.now() < drained { old.poll(milliseconds: 50) }
+    old.purge()
+    while !isDrained { old.poll(milliseconds: 50) }
+  }
+
+  /// librdkafka reads certificates when a client is made, so a new one is made. When that fails the old one goes on.
+  private func renew(_ old: Producer, _ security: Security) {
+    let before = state.withLock { state -> Security in
+      defer { (state.security, state.newSecurity) = (security, nil) }
+      return state.security
+    }
+    do throws(BrokerError) {
+      let new = try makeProducer()
+      drain(old)
+      state.withLock { $0.fatal = nil }
+      producer.withLock { $0 = new }
+      log.info("a new producer is in use")
+    } catch {
+      state.withLock { state in
+        state.security = before
+        state.producerCount -= 1
+      }
+      log.error("the new certificates or login are of no use: \(error.message); the old ones stay")
     }
   }
 
@@ -219,15 +289,16 @@ package final class Forwarder: Sendable {
   private var isDrained: Bool { state.read { $0.inFlight.isEmpty || $0.isStopping } }
 
   /// Waits unless stopping.
-  private func wait(_ pause: Duration) { _ = state.wait(until: .now() + pause) { $0.isStopping ? true : nil } }
+  func wait(_ pause: Duration) { _ = state.wait(until: .now() + pause) { $0.isStopping ? true : nil } }
 
   func makeProducer() throws(BrokerError) -> Producer {
     let number = state.withLock { state -> Int in
       state.producerCount += 1
       return state.producerCount
     }
+    let (security, recordLimit) = state.read { ($0.security, $0.recordLimit) }
     return try Producer(
-      properties: ProducerProperties.all(for: configuration),
+      security: security, properties: ProducerProperties.all(for: configuration, recordLimit: recordLimit),
       onReport: { [weak self] in self?.handle($0) },
       onEvent: { [weak self] in self?.handle($0, fromProducer: number) })
   }

@@ -51,7 +51,7 @@ extension Forwarder {
   /// The broker has acknowledged something.
   private func reached() {
     let trouble = state.withLock { state -> (since: MonotonicTime, reason: String)? in
-      defer { state.status.trouble = nil }
+      defer { (state.status.trouble, state.refusal) = (nil, nil) }
       return state.status.trouble
     }
     if let trouble {
@@ -80,9 +80,12 @@ extension Forwarder {
         state.lastError = error
         if error.isUnreachable { return nil }
       }
-      guard state.status.trouble == nil else { return nil }
+      // Refused is another thing than away: it is said also when there was trouble before.
+      let isRefusal = error.disposition == .hold && state.refusal != error.name
+      if error.disposition == .hold { state.refusal = error.name }
+      guard state.status.trouble == nil || isRefusal else { return nil }
       let reason = isAllDown ? state.lastError?.message ?? error.message : error.message
-      state.status.trouble = (.now(), reason)
+      state.status.trouble = (state.status.trouble?.since ?? .now(), reason)
       return reason
     }
     if let reason { log.warning("no connection to Kafka (\(reason)); frames are kept, retrying all the time") }

@@ -16,6 +16,8 @@ extension Forwarder {
     package var inFlightBytes = 0
     /// How many bytes may be under way, as the acknowledged rate allows.
     package var windowBytes = 0
+    /// How many partitions each topic has, as far as known.
+    package var partitionCounts: [String: Int] = [:]
     /// Since when and why nothing gets through; nil while all is well.
     package var trouble: (since: MonotonicTime, reason: String)?
     /// Cameras whose frames are not taken while others' are.
@@ -33,10 +35,13 @@ extension Forwarder {
     var lanes: [LaneFlow]
     var window: SendWindow
     var inFlight = InFlight()
-    /// What a record of a topic may be where the topic itself says so, bytes.
-    var topicLimits: [String: Int] = [:]
+    /// What a record may be, bytes: as configured, or less where a topic takes less.
+    private(set) var recordLimit: Int
+    var topics = TopicWatch()
     var status = Status()
     var lastError: BrokerError?
+    /// The kind of refusal (certificate, login) that was said last.
+    var refusal: String?
     /// The fatal error after which a new producer is needed.
     var fatal: BrokerError?
     /// Producers made so far; events of an earlier one say nothing about the present one.
@@ -44,8 +49,33 @@ extension Forwarder {
     /// Producers that failed since the last acknowledgement.
     var failedProducerCount = 0
     var isStopping = false
+    /// TLS and SASL of the next producer that is made.
+    var security: Security
+    /// A producer with these is to be made.
+    var newSecurity: Security?
 
-    init(lanes: [LaneFlow], window: SendWindow) { (self.lanes, self.window) = (lanes, window) }
+    init(lanes: [LaneFlow], security: Security, window: SendWindow, recordLimit: Int) {
+      (self.lanes, self.security, self.window, self.recordLimit) = (lanes, security, window, recordLimit)
+    }
+
+    /// From the next producer on records are no larger than this; nothing when they are not anyway.
+    mutating func lower(recordLimit limit: Int) {
+      let limit = max(limit, Forwarder.smallestRecord)
+      guard limit < recordLimit else { return }
+      recordLimit = limit
+      newSecurity = newSecurity ?? security
+    }
+
+    /// A record that was refused as too large is tried in smaller parts before it counts as hopeless: whoever may not read
+    /// a topic's limit finds it so.
+    private mutating func softened(_ report: InFlight.Report) -> BrokerError? {
+      guard var error = report.error, error.name == "MSG_SIZE_TOO_LARGE", recordLimit > Forwarder.smallestRecord,
+        report.entry.frame.payload.byteCount + RecordEncoder.overhead > Forwarder.smallestRecord
+      else { return report.error }
+      if newSecurity == nil { lower(recordLimit: recordLimit / 2) }
+      error.disposition = .resend
+      return error
+    }
 
     /// The report on a record; what became of its frame when that was the last one.
     mutating func take(_ report: DeliveryReport, now: MonotonicTime) -> InFlight.Report? {
@@ -68,8 +98,8 @@ extension Forwarder {
       }
       let lane = report.entry.lane.index
       let before = lanes[lane].trouble
-      let actions = lanes[lane].reported(report.entry, report.error, now: now)
-      let isNewTrouble = lanes[lane].trouble != nil && lanes[lane].trouble != before
+      let actions = lanes[lane].reported(report.entry, softened(report), now: now)
+      let isNewTrouble = lanes[lane].trouble.map { trouble in !(before.map(trouble.isLike) ?? false) } ?? false
       return Outcome(lane: lane, error: report.error, actions: actions, isNewTrouble: isNewTrouble)
     }
   }

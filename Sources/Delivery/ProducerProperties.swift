@@ -5,11 +5,12 @@ import Broker
 package enum ProducerProperties {
   /// All properties of the producer, Camgate's defaults first, the user's behind them, and last those that the settings
   /// file may not set (Settings, ReservedProperties).
-  static func all(for configuration: Forwarder.Configuration) -> [ClientProperty] {
+  static func all(for configuration: Forwarder.Configuration, recordLimit: Int) -> [ClientProperty] {
     let defaults = [
       ClientProperty("linger.ms", "5"),
-      // On a slow link a request must be through before it is given up.
-      ClientProperty("batch.size", "262144"),
+      // When a link becomes slow under full requests, each of them must be through before it is given up: 128 KiB take
+      // 16 s at 64 kbit/s, librdkafka's own megabyte two minutes.
+      ClientProperty("batch.size", "131072"),
       // Video does not compress.
       ClientProperty("compression.codec", "none"),
       ClientProperty("socket.keepalive.enable", "true"),
@@ -32,7 +33,7 @@ package enum ProducerProperties {
       ClientProperty("message.timeout.ms", "0"),
       // Java's, so that every client agrees which partition a camera is on.
       ClientProperty("partitioner", "murmur2_random"),
-      ClientProperty("message.max.bytes", String(configuration.messageMaxBytes)),
+      ClientProperty("message.max.bytes", String(recordLimit)),
       // Above our own window, so that the queue is never full.
       ClientProperty("queue.buffering.max.kbytes", String(configuration.windowBytes * 2 / 1_024 + 1_024)),
       ClientProperty("queue.buffering.max.messages", "1000000"),

@@ -8,6 +8,8 @@ import Posix
 struct SendWindow: Sendable {
   /// What the limit is before any rate is known: half a minute's worth of the slowest link that makes sense, 64 kbit/s.
   static let initial = 256 << 10
+  /// The slowest link that makes sense, bytes a second.
+  static let slowest = 8_000.0
   /// The limit never falls below, so that a link that stalled can show what it carries.
   static let smallest = 64 << 10
   /// A sample is taken when records were under way for this long.
@@ -78,9 +80,10 @@ struct SendWindow: Sendable {
   }
 
   /// What a record of a frame of `count` bytes may be: the whole frame, unless the link could not carry it in two thirds
-  /// of the timeout; then a quarter of what may be under way, at least `least`.
+  /// of the timeout; then a quarter of what may be under way, at least `least`. While the rate is unknown the link may be
+  /// the slowest: a record that never arrives would never show it.
   func recordBytes(forFrameOf count: Int, least: Int) -> Int {
-    guard let rate, Double(count) > rate * horizon.inSeconds * 2 else { return count }
+    guard Double(count) > (rate ?? SendWindow.slowest) * horizon.inSeconds * 2 else { return count }
     return max(least, limit / 4)
   }
 

@@ -32,7 +32,8 @@ package final class Gateway: Sendable {
     forwarder = Forwarder(
       configuration: Forwarder.Configuration(
         brokers: plan.brokers, clientID: "camgate-\(plan.name)", messageMaxBytes: plan.messageMaxBytes,
-        windowBytes: plan.windowBytes, properties: plan.properties),
+        windowBytes: plan.windowBytes, security: plan.security, catchUpRate: plan.catchUpRate.map { max(1, $0 / 8) },
+        properties: plan.properties),
       identity: .ephemeral(gateway: plan.name, nanosecondsSince1970: WallClock.nanosecondsSince1970()),
       lanes: plan.cameras.map { LaneDescription(camera: $0.description.name, topic: $0.topic) }, backlog: backlog,
       log: log.about("kafka"))
@@ -52,6 +53,10 @@ package final class Gateway: Sendable {
     do throws(BrokerError) { try forwarder.start() } catch { throw GatewayError(message: error.message) }
     for camera in cameras { camera.start() }
   }
+
+  /// Uses these certificates and this login from now on; files are read again. What is wrong with them is logged, and
+  /// then the old ones stay.
+  package func renew(_ security: Security) { forwarder.renew(security) }
 
   /// Stops the cameras; one that hangs in a name server is left to the end of the process.
   package func stopCameras() {

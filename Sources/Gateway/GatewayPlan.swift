@@ -23,6 +23,10 @@ package struct GatewayPlan: Sendable {
   package var brokers: String
   /// What a record may be, bytes.
   package var messageMaxBytes: Int
+  /// Bits a second while frames wait; nil: unlimited.
+  package var catchUpRate: Int?
+  /// TLS and SASL.
+  package var security: Security
   /// Further librdkafka properties.
   package var properties: [ClientProperty]
   /// Bytes of frames in memory, all cameras together.
@@ -30,9 +34,10 @@ package struct GatewayPlan: Sendable {
   package var cameras: [CameraPlan]
 
   package init(
-    name: String, brokers: String, messageMaxBytes: Int, properties: [ClientProperty], memoryBudget: Int,
-    cameras: [CameraPlan]
+    name: String, brokers: String, messageMaxBytes: Int, security: Security = Security(),
+    properties: [ClientProperty], memoryBudget: Int, cameras: [CameraPlan]
   ) {
+    self.security = security
     (self.name, self.brokers, self.messageMaxBytes) = (name, brokers, messageMaxBytes)
     (self.properties, self.memoryBudget, self.cameras) = (properties, memoryBudget, cameras)
   }

@@ -9,11 +9,30 @@ extension GatewayPlan {
     self.init(
       name: configuration.gateway, brokers: configuration.kafka.brokers.joined(separator: ","),
       messageMaxBytes: configuration.kafka.messageMaxBytes,
+      security: Security(configuration.kafka),
       properties: configuration.kafka.properties.map { ClientProperty($0.name, $0.value) },
       memoryBudget: configuration.buffer.memory,
       cameras: configuration.cameras.map { camera in
         CameraPlan(description: camera.description, topic: camera.topic ?? configuration.kafka.topic)
       })
+    catchUpRate = configuration.kafka.catchUpRate
+  }
+}
+
+extension Security {
+  /// What the settings say of TLS and SASL.
+  package init(_ kafka: Configuration.Kafka) {
+    let tls = kafka.tls.map { tls in
+      TLS(authority: tls.authority, certificate: tls.certificate, key: tls.key, verifies: tls.verifies)
+    }
+    switch kafka.sasl {
+    case .password(let mechanism, let username, let password)?:
+      let sasl = SASL.password(mechanism: mechanism.rawValue, username: username, password: password)
+      self.init(tls: tls, sasl: sasl)
+    case .tokenFile(let path)?: self.init(tls: tls, sasl: .token(.file(path)))
+    case .tokenCommand(let line)?: self.init(tls: tls, sasl: .token(.command(line)))
+    case nil: self.init(tls: tls)
+    }
   }
 }
 

@@ -19,9 +19,40 @@ package struct Configuration: Sendable {
     package var topic = "cameras"
     /// What a record may be, bytes.
     package var messageMaxBytes = 1 << 20
+    /// Bits a second while catching up; nil: unlimited.
+    package var catchUpRate: Int?
+    /// Encryption; nil: none.
+    package var tls: TLS?
+    /// Authentication; nil: none.
+    package var sasl: SASL?
     package var properties: [Property] = []
 
     package init() {}
+
+    fileprivate var secrets: [String] {
+      if case .password(_, _, let password)? = sasl { [password] } else { [] }
+    }
+  }
+
+  /// Files are absolute or relative to the working directory.
+  package struct TLS: Sendable, Equatable {
+    package var authority: String?
+    package var certificate: String?
+    package var key: String?
+    package var verifies = true
+  }
+
+  package enum SASL: Sendable, Equatable {
+    package enum Mechanism: String, Sendable, CaseIterable {
+      case plain = "PLAIN"
+      case scramSHA256 = "SCRAM-SHA-256"
+      case scramSHA512 = "SCRAM-SHA-512"
+      case oauthBearer = "OAUTHBEARER"
+    }
+
+    case password(Mechanism, username: String, password: String)
+    case tokenFile(String)
+    case tokenCommand(String)
   }
 
   /// One entry of `kafka.properties`.
@@ -63,7 +94,7 @@ package struct Configuration: Sendable {
 
   /// Every secret in the settings, for the log to mask.
   package var secrets: [String] {
-    cameras.flatMap(\.description.secrets)
+    cameras.flatMap(\.description.secrets) + kafka.secrets
       + kafka.properties.filter { SourceText.isSecret(key: $0.name) }.map(\.value)
   }
 }

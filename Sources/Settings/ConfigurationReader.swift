@@ -65,7 +65,18 @@ struct ConfigurationReader {
     configuration.kafka.topic = topic("topic", in: section, &context) ?? kafka.topic
     configuration.kafka.messageMaxBytes =
       section.size("message_max_bytes", in: (16 << 10)...(64 << 20), &context) ?? kafka.messageMaxBytes
+    if let node = section.value("catch_up") { readCatchUp(node, &context) }
+    if let node = section.value("tls") { configuration.kafka.tls = SecurityReader.readTLS(node, &context) }
+    if let node = section.value("sasl") { configuration.kafka.sasl = SecurityReader.readSASL(node, &context) }
     if let node = section.value("properties") { readProperties(node, &context) }
+  }
+
+  private mutating func readCatchUp(_ node: YAMLNode, _ context: inout ReadingContext) {
+    let section = Section(node, path: "kafka.catch_up", schemaPath: "kafka.catch_up", context: &context)
+    let rate: Int?? = section.read("max_rate", "a rate such as 8Mbit/s or 256kbit/s, or unlimited", &context) { text in
+      text == "unlimited" ? .some(nil) : Units.rate(text).map { .some($0) }
+    }
+    configuration.kafka.catchUpRate = rate ?? nil
   }
 
   /// Any librdkafka property but those that Camgate's promises rest on.
@@ -81,6 +92,8 @@ struct ConfigurationReader {
       let path = "kafka.properties.\(name)"
       if let reason = ReservedProperties.reasons[name] {
         context.report(path, "Camgate sets this property itself: \(reason)", at: key)
+      } else if let other = SecurityReader.contradicts(name, configuration.kafka) {
+        context.report(path, "\(other) says this already; leave one out", at: key)
       } else if configuration.kafka.properties.contains(where: { $0.name == name }) {
         context.report(path, "given twice", at: key)
       } else if let text = Section.text(of: value, path: path, &context) {

@@ -56,16 +56,7 @@ enum RTSPReader {
     let section = Section(node, path: path, schemaPath: "cameras[].tls", context: &context)
     var tls = CameraDescription.TLS()
     tls.verifies = section.read("verify", "true or false", &context) { ["true": true, "false": false][$0] } ?? true
-    if let file = section.text("ca", &context), let node = section.value("ca") {
-      let location = file.hasPrefix("/") ? file : context.directory + file
-      do throws(SystemError) {
-        _ = try Files.read(location, limit: 1 << 20)
-        tls.authorityFile = location
-      } catch {
-        context.report(
-          section.path(of: "ca"), "the file '\(location)' cannot be read: \(describe(errno: error.code))", at: node)
-      }
-    }
+    tls.authorityFile = section.file("ca", &context)
     return tls
   }
 
@@ -81,20 +72,7 @@ enum RTSPReader {
     _ section: Section, _ context: inout ReadingContext
   ) -> CameraDescription.Login? {
     let username = section.text("username", &context)
-    var password = section.text("password", &context)
-    if let node = section.value("password_file"), let file = section.text("password_file", &context) {
-      let path = section.path(of: "password_file")
-      if section.value("password") != nil { context.report(path, "password is given too; leave one out", at: node) }
-      let location = file.hasPrefix("/") ? file : context.directory + file
-      do throws(SystemError) {
-        let bytes = try Files.read(location, limit: 4_096)
-        password = String(decoding: bytes, as: UTF8.self)
-        while password?.last?.isNewline == true { password?.removeLast() }
-        if password?.isEmpty == true { context.report(path, "the file '\(location)' is empty", at: node) }
-      } catch {
-        context.report(path, "the file '\(location)' cannot be read: \(describe(errno: error.code))", at: node)
-      }
-    }
+    let password = section.password(&context)
     if username == nil, section.value("username") == nil,
       let key = section.key("password") ?? section.key("password_file")
     {

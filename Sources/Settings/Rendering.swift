@@ -10,6 +10,8 @@ extension Configuration {
     lines.append("  brokers: [\(kafka.brokers.map(quoted).joined(separator: ", "))]")
     lines.append("  topic: \(quoted(kafka.topic))")
     lines.append("  message_max_bytes: \(Units.text(size: kafka.messageMaxBytes))")
+    lines += ["  catch_up:", "    max_rate: \(kafka.catchUpRate.map { Units.text(rate: $0) } ?? "unlimited")"]
+    lines += renderedSecurity
     lines.append("  properties:\(kafka.properties.isEmpty ? " {}" : "")")
     for property in kafka.properties {
       let value = SourceText.isSecret(key: property.name) ? "***" : property.value
@@ -20,6 +22,27 @@ extension Configuration {
     lines += ["", "stop_timeout: \(Units.text(duration: stopTimeout))", "log:"]
     lines += ["  level: \(log.level.rawValue)", "  format: \(log.format.rawValue)"]
     return lines.joined(separator: "\n")
+  }
+
+  private var renderedSecurity: [String] {
+    var lines: [String] = []
+    if let tls = kafka.tls {
+      let files = [("ca", tls.authority), ("certificate", tls.certificate), ("key", tls.key)]
+      lines.append("  tls:")
+      lines += files.compactMap { name, file in file.map { "    \(name): \(quoted($0))" } }
+      lines.append("    verify: \(tls.verifies)")
+    }
+    switch kafka.sasl {
+    case .password(let mechanism, let username, _)?:
+      lines += ["  sasl:", "    mechanism: \(mechanism.rawValue)", "    username: \(quoted(username))"]
+      lines.append("    password: \"***\"")
+    case .tokenFile(let file)?:
+      lines += ["  sasl:", "    mechanism: OAUTHBEARER", "    token_file: \(quoted(file))"]
+    case .tokenCommand(let command)?:
+      lines += ["  sasl:", "    mechanism: OAUTHBEARER", "    token_command: \(quoted(command))"]
+    case nil: break
+    }
+    return lines
   }
 
   private func rendered(_ camera: Camera) -> [String] {

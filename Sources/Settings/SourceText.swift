@@ -66,7 +66,7 @@ package struct SourceText: Sendable {
   /// the name of a file with one.
   static func isSecret(key: some StringProtocol) -> Bool {
     let key = key.lowercased()
-    if key.hasSuffix("_file") || key.hasSuffix(".location") { return false }
+    if key.hasSuffix("_file") || key.hasSuffix("_command") || key.hasSuffix(".location") { return false }
     return ["pass", "pwd", "kennwort", "secret", "token", "jaas", "ssl.key.pem"].contains { key.contains($0) }
       || Suggestion.distance(key, "password") <= 3
   }

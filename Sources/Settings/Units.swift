@@ -10,12 +10,27 @@ enum Units {
     ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000),
   ]
 
+  static let rateUnits: [(name: String, factor: Int)] = [
+    ("bit/s", 1), ("kbit/s", 1_000), ("Mbit/s", 1_000_000), ("Gbit/s", 1_000_000_000),
+  ]
+
   /// Bytes; nil when `text` is no size.
   static func size(_ text: String) -> Int? { value(text, units: sizeUnits.map { ($0.name, $0.factor) }) }
 
   /// A duration; nil when `text` is none.
   static func duration(_ text: String) -> Duration? {
     value(text, units: durationUnits.map { ($0.name, $0.milliseconds) }).map { .milliseconds($0) }
+  }
+
+  /// Bits a second; nil when `text` is no rate.
+  static func rate(_ text: String) -> Int? {
+    value(text, units: rateUnits.map { ($0.name, $0.factor) }).flatMap { $0 > 0 ? $0 : nil }
+  }
+
+  /// A rate in the largest unit that divides it.
+  static func text(rate bitsPerSecond: Int) -> String {
+    let unit = rateUnits.last { bitsPerSecond % $0.factor == 0 } ?? rateUnits[0]
+    return "\(bitsPerSecond / unit.factor)\(unit.name)"
   }
 
   /// `bytes` in the largest binary unit that divides it.

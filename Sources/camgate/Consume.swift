@@ -43,6 +43,9 @@ struct Consume: ParsableCommand {
   @Option(help: "End after this many frames.")
   var count: Int?
 
+  @OptionGroup(title: "Security")
+  var security: SecurityOptions
+
   @Option(help: "Where a group without committed offsets begins: beginning or end.")
   var from = Consumer.Start.end
 
@@ -58,10 +61,12 @@ struct Consume: ParsableCommand {
   func run() throws {
     let signals = Signals()
     silenceFFmpeg()
-    let log = Log()
+    let secrets = Secrets()
+    let security = try security.security(secrets)
+    let log = Log(secrets: secrets)
     let consumer: Consumer
     do throws(BrokerError) {
-      consumer = try Consumer(brokers: brokers, group: group, topic: topic, from: from) { event in
+      consumer = try Consumer(brokers: brokers, group: group, topic: topic, from: from, security: security) { event in
         switch event {
         case .error(let error): log.warning("\(error.message) (\(error.name)); retrying")
         case .log(let line): log.debug(line)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Broker
 import Gateway
 import Posix
 import Settings
@@ -30,17 +31,19 @@ struct Run: ParsableCommand {
       throw ExitCode.failure
     }
     var reporter = GatewayReporter(now: .now())
-    watch(gateway, &reporter, signals, log)
+    watch(gateway, &reporter, signals, secrets, log)
     stop(gateway, after: settings.stopTimeout, signals, log)
     say(reporter.remainingDrops(in: gateway.snapshot, now: .now()), log)
   }
 
   /// Reports until a signal asks to stop.
-  private func watch(_ gateway: Gateway, _ reporter: inout GatewayReporter, _ signals: Signals, _ log: Log) {
+  private func watch(
+    _ gateway: Gateway, _ reporter: inout GatewayReporter, _ signals: Signals, _ secrets: Secrets, _ log: Log
+  ) {
     while true {
       switch signals.next(until: .now() + .seconds(1)) {
       case .stop: return
-      case .reload: log.warning("settings are read at the start only: restart to apply changes")
+      case .reload: reload(gateway, secrets, log)
       case nil: break
       }
       say(reporter.lines(for: gateway.snapshot, now: .now()), log)
@@ -54,6 +57,19 @@ struct Run: ParsableCommand {
       case .warning(let text): log.warning(text)
       }
     }
+  }
+
+  /// Certificates and login are taken anew from the file and from those it names; a file with errors changes nothing.
+  private func reload(_ gateway: Gateway, _ secrets: Secrets, _ log: Log) {
+    let settings = SettingsFile(path: file)
+    let diagnostics = settings.allDiagnostics
+    for secret in settings.configuration?.secrets ?? [] { secrets.register(secret) }
+    if !diagnostics.isEmpty { log.warning(diagnostics.rendered(in: settings.source)) }
+    guard let configuration = settings.configuration, !diagnostics.hasErrors else {
+      return log.error("the settings have errors; the old ones stay")
+    }
+    log.info("certificates and login are read again; other settings need a restart")
+    gateway.renew(Security(configuration.kafka))
   }
 
   private func stop(_ gateway: Gateway, after timeout: Duration, _ signals: Signals, _ log: Log) {

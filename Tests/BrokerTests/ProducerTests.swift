@@ -108,6 +108,18 @@ import Testing
     #expect(error.name.contains("UNKNOWN_TOPIC"), "\(error)")
   }
 
+  @Test func topicsAreCountedWithoutCreatingThem() throws {
+    let cluster = try MockCluster(brokerCount: 1)
+    try cluster.createTopic("t", partitionCount: 6)
+    let station = try Station(brokers: cluster.bootstrapServers)
+    let producer = try #require(station.producer)
+    #expect(try producer.partitionCount(ofTopic: "t", milliseconds: 10_000) == 6)
+    for _ in 0..<2 { #expect(try producer.partitionCount(ofTopic: "other", milliseconds: 10_000) == nil) }
+    #expect(producer.largestRecord(ofTopic: "t", milliseconds: 1_000) == nil, "the mock does not tell")
+    cluster.setReachable(false)
+    #expect(throws: BrokerError.self) { try producer.partitionCount(ofTopic: "t", milliseconds: 200) }
+  }
+
   @Test func aBrokerThatDoesNotResolveIsNamed() throws {
     let station = try Station(brokers: "broker.invalid:9092")
     station.poll { station.errors.read { $0.contains { $0.name == "_ALL_BROKERS_DOWN" } } }

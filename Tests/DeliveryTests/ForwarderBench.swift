@@ -59,8 +59,10 @@ final class ForwarderBench {
   private var appended: [UInt64]
   private(set) var isDrained = false
 
-  init(laneCount: Int = 1, windowBytes: Int = 1 << 20, properties: [ClientProperty] = [], brokers: String? = nil) throws
-  {
+  init(
+    laneCount: Int = 1, windowBytes: Int = 1 << 20, catchUpRate: Int? = nil, properties: [ClientProperty] = [],
+    brokers: String? = nil
+  ) throws {
     cluster = try MockCluster(brokerCount: 3)
     try cluster.createTopic("cameras", partitionCount: ForwarderBench.partitionCount)
     let messageMaxBytes = 64 << 10
@@ -73,7 +75,7 @@ final class ForwarderBench {
     forwarder = Forwarder(
       configuration: Forwarder.Configuration(
         brokers: brokers ?? cluster.bootstrapServers, clientID: "test", messageMaxBytes: messageMaxBytes,
-        windowBytes: windowBytes,
+        windowBytes: windowBytes, catchUpRate: catchUpRate,
         properties: [ClientProperty("topic.metadata.propagation.max.ms", "200")] + properties),
       identity: GatewayIdentity(gateway: "g", ringID: 1, epoch: 1),
       lanes: (0..<laneCount).map { LaneDescription(camera: CameraName("cam-\($0)")!, topic: "cameras") },
@@ -110,7 +112,8 @@ final class ForwarderBench {
     lines.wait(until: .now() + .seconds(60)) { lines in lines.first { $0.contains(text) } }
   }
 
-  var log: [String] { lines.read { $0 } }
+  /// Warnings and errors.
+  var log: [String] { lines.read { $0.filter { !$0.contains(" info ") } } }
 
   @discardableResult
   func drain(within duration: Duration) -> Int {

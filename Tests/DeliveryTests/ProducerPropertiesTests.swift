@@ -9,7 +9,8 @@ import Testing
   private func all(_ properties: [ClientProperty] = []) -> [ClientProperty] {
     ProducerProperties.all(
       for: Forwarder.Configuration(
-        brokers: "b", clientID: "c", messageMaxBytes: 1 << 20, windowBytes: 16 << 20, properties: properties))
+        brokers: "b", clientID: "c", messageMaxBytes: 1 << 20, windowBytes: 16 << 20, properties: properties),
+      recordLimit: 1 << 20)
   }
 
   @Test func librdkafkaTakesThem() {

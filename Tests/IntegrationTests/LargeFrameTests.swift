@@ -13,16 +13,29 @@ extension IntegrationTests {
     /// Frames of 30 MiB, with small ones in between, go out in parts and are the same when they are put together.
     @Test func framesOf30MiBPass() throws {
       let broker = try Testbed.broker(partitions: 1)
+      try send([1_000, 30 << 20, 999_999, 30 << 20, 2_000], through: broker, to: broker)
+    }
+
+    /// A frame that takes the link twice as long as librdkafka gives a request.
+    @Test func aSlowLinkCarriesLargeFrames() throws {
+      let broker = try Testbed.broker(partitions: 1)
+      let proxy = try Testbed.kafkaProxy(to: broker)
+      try proxy.command("rate 32000")
+      try send([1_000, 600_000, 2_000], through: proxy, to: broker)
+    }
+
+    /// Sends frames of these sizes, one after another, and reads them back.
+    private func send(_ sizes: [Int], through front: Server, to broker: Server) throws {
       let backlog = Backlog(
         laneCount: 1, memoryBudget: 64 << 20, largestFrame: RecordEncoder.largestFrame(messageMaxBytes: 1_000_000))
       let forwarder = Forwarder(
         configuration: Forwarder.Configuration(
-          brokers: broker.address, clientID: "large", messageMaxBytes: 1_000_000, windowBytes: 4 << 20),
+          brokers: front.address, clientID: "large", messageMaxBytes: 1_000_000, windowBytes: 4 << 20,
+          properties: [ClientProperty("socket.timeout.ms", "10000")]),
         identity: .ephemeral(gateway: "g", nanosecondsSince1970: 0),
         lanes: [LaneDescription(camera: try #require(CameraName("large")), topic: "cameras")], backlog: backlog,
         log: Log { _ in })
       try forwarder.start()
-      let sizes = [1_000, 30 << 20, 999_999, 30 << 20, 2_000]
       let sent = sizes.map(Self.randomBytes)
       for bytes in sent {
         backlog.append(frame(bytes), to: Lane(index: 0))
@@ -59,6 +72,19 @@ extension IntegrationTests {
       #expect(reassembler.incompleteCount == 0)
       #expect(frames.count == count)
       return frames
+    }
+
+    /// A topic that takes less than is configured: its limit is asked for, and records are made to fit.
+    @Test func theTopicsOwnLimitWins() throws {
+      let broker = try Server("broker", ["--topic", "cameras:1:20000"])
+      let cameras = try Testbed.cameras("gate=h264", "lamp=mjpeg")
+      let names = ["gate", "lamp"]
+      let gateway = try Gateway(brokers: broker.address, try names.map { Gateway.Camera($0, try cameras.url($0)) })
+      try gateway.waitForLog("topic 'cameras' takes records of up to 20000 bytes")
+      try Testbed.read(broker, names, frames: 60, follow: true, skip: ["decode"], mayComplain: true)
+      try gateway.stop()
+      let findings = try Testbed.read(broker, names)
+      #expect(findings.parts > 0 && findings.lost == 0 && findings.gaps == 0)
     }
 
     /// A camera's pictures in records of 16 KiB: in order, whole, and decoded by both readers.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A Kafka broker (noida-db) on a free port of 127.0.0.1, its data in a temporary directory that goes with it.
 
-usage: broker.py [--port N] [--topic NAME:PARTITIONS]...
+usage: broker.py [--port N] [--topic NAME:PARTITIONS[:MAX_MESSAGE_BYTES]]...
 
 Prints `READY {"brokers": "127.0.0.1:N", "port": N}`. Ends when standard input ends, so it never outlives its parent.
 Commands on standard input, each answered by a line `OK …` or `ERROR …`:
@@ -86,8 +86,11 @@ class Broker:
         self.process.wait()
 
     def create(self, topics):
-        """Creates topics given as `NAME:PARTITIONS`."""
-        new = [NewTopic(name, int(partitions), 1) for name, partitions in (text.split(":") for text in topics)]
+        """Creates topics given as `NAME:PARTITIONS[:MAX_MESSAGE_BYTES]`."""
+        new = []
+        for name, partitions, *limit in (text.split(":") for text in topics):
+            config = {"max.message.bytes": limit[0]} if limit else {}
+            new.append(NewTopic(name, int(partitions), 1, config=config))
         if new:
             client = AdminClient({"bootstrap.servers": self.address})
             for future in client.create_topics(new).values():

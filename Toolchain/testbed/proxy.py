@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """A TCP proxy on 127.0.0.1 that misbehaves on command.
 
-usage: proxy.py TARGET_PORT [--port N] [--kafka]
+usage: proxy.py TARGET_PORT [--port N] [--kafka] [--advertise PORT] [--certificate FILE --key FILE [--client-ca FILE]]
 
---kafka rewrites the broker's port in its answers, so that clients, which go where the metadata says, stay on the proxy.
+--kafka rewrites the broker's port in its answers, so that clients, which go where the metadata says, stay on the proxy
+(or on --advertise, where another proxy stands in front of this one). With --certificate clients speak TLS to it, and
+show a certificate by --client-ca if that is given.
 Prints `READY {"port": N}`. Ends when standard input ends.
 Commands on standard input, each answered by a line `OK …` or `ERROR …`:
   pass             all normal again
@@ -11,7 +13,9 @@ Commands on standard input, each answered by a line `OK …` or `ERROR …`:
   eat              swallows what the server answers: requests arrive, acknowledgements do not
   cut              resets every connection and refuses new ones
   reset            resets every connection, accepts new ones
-  rate BYTES       bytes a second and direction, 0 for unlimited
+  halfopen         connections so far are stalled for ever, new ones are normal
+  rate BYTES       bytes a second and direction, all connections together, 0 for unlimited
+  corrupt BYTES    turns one bit over in every so many bytes, 0 for none
   delay MS         holds every chunk back for so long
 """
 
@@ -19,6 +23,7 @@ import argparse
 import asyncio
 import json
 import socket
+import ssl
 import struct
 import sys
 
@@ -28,13 +33,17 @@ ANSWER_LIMIT = 1 << 16  # metadata is small; larger answers carry records, which
 
 
 class Proxy:
-    def __init__(self, target, kafka):
+    def __init__(self, target, kafka, advertised):
         self.target = target
         self.kafka = kafka
-        self.port = 0
+        self.advertised = advertised
         self.mode = "pass"
         self.rate = 0
         self.delay = 0.0
+        self.corrupt = 0
+        self.until_corruption = 0
+        self.generation = 0
+        self.links = {False: asyncio.Lock(), True: asyncio.Lock()}
         self.resumed = asyncio.Event()
         self.resumed.set()
         self.writers = set()
@@ -43,7 +52,7 @@ class Proxy:
         """A Kafka answer with this proxy's port in place of the broker's."""
         if len(answer) > ANSWER_LIMIT:
             return answer
-        return answer.replace(b"127.0.0.1" + LENGTH.pack(self.target), b"127.0.0.1" + LENGTH.pack(self.port))
+        return answer.replace(b"127.0.0.1" + LENGTH.pack(self.target), b"127.0.0.1" + LENGTH.pack(self.advertised))
 
     async def read(self, reader, from_server):
         """The next piece to pass on: a chunk, or one whole Kafka answer."""
@@ -52,20 +61,39 @@ class Proxy:
         head = await reader.readexactly(LENGTH.size)
         return head + self.advertise(await reader.readexactly(LENGTH.unpack(head)[0]))
 
+    def damage(self, data):
+        """The data with a bit turned over where it is due."""
+        self.until_corruption -= len(data)
+        if self.until_corruption > 0:
+            return data
+        self.until_corruption = self.corrupt
+        damaged = bytearray(data)
+        damaged[len(data) // 2] ^= 1
+        return bytes(damaged)
+
+    async def carry(self, data, writer, from_server):
+        """Writes at the rate of the link, which all connections share."""
+        step = min(CHUNK, max(1, self.rate // 8)) if self.rate else CHUNK
+        for at in range(0, len(data), step):
+            piece = data[at : at + step]
+            if self.rate:
+                async with self.links[from_server]:
+                    await asyncio.sleep(len(piece) / self.rate if self.rate else 0)
+            writer.write(piece)
+            await writer.drain()
+
     async def pump(self, reader, writer, from_server):
+        generation = self.generation
         try:
             while data := await self.read(reader, from_server):
                 if self.delay:
                     await asyncio.sleep(self.delay)
                 await self.resumed.wait()
+                while generation < self.generation:
+                    await asyncio.sleep(3600)
                 if from_server and self.mode == "eat":
                     continue
-                for at in range(0, len(data), CHUNK):
-                    piece = data[at : at + CHUNK]
-                    if self.rate:
-                        await asyncio.sleep(len(piece) / self.rate)
-                    writer.write(piece)
-                    await writer.drain()
+                await self.carry(self.damage(data) if self.corrupt else data, writer, from_server)
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -91,10 +119,14 @@ class Proxy:
             if verb in ("pass", "blackhole", "eat", "cut"):
                 self.mode = verb
                 if verb == "pass":
-                    self.rate, self.delay = 0, 0.0
+                    self.rate, self.delay, self.corrupt = 0, 0.0, 0
                 self.resumed.clear() if verb == "blackhole" else self.resumed.set()
             elif verb == "rate":
                 self.rate = int(arguments[0])
+            elif verb == "corrupt":
+                self.corrupt = self.until_corruption = int(arguments[0])
+            elif verb == "halfopen":
+                self.generation += 1
             elif verb == "delay":
                 self.delay = int(arguments[0]) / 1000
             elif verb != "reset":
@@ -115,16 +147,33 @@ def reset(writer):
     writer.transport.abort()
 
 
+def tls(options):
+    """The server's side of TLS; None when it is not asked for."""
+    if not options.certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(options.certificate, options.key)
+    if options.client_ca:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(options.client_ca)
+    return context
+
+
 async def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", type=int)
     parser.add_argument("--port", default=0, type=int)
     parser.add_argument("--kafka", action="store_true")
+    parser.add_argument("--advertise", type=int)
+    parser.add_argument("--certificate")
+    parser.add_argument("--key")
+    parser.add_argument("--client-ca")
     options = parser.parse_args()
-    proxy = Proxy(options.target, options.kafka)
-    server = await asyncio.start_server(proxy.accept, "127.0.0.1", options.port)
-    proxy.port = server.sockets[0].getsockname()[1]
-    print("READY " + json.dumps({"port": proxy.port}), flush=True)
+    proxy = Proxy(options.target, options.kafka, options.advertise)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", options.port, ssl=tls(options))
+    port = server.sockets[0].getsockname()[1]
+    proxy.advertised = proxy.advertised or port
+    print("READY " + json.dumps({"port": port}), flush=True)
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         print(proxy.obey(line), flush=True)

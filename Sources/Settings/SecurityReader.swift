@@ -1,0 +1,105 @@
+import Posix
+
+// `kafka.tls` and `kafka.sasl`: whom to trust, and who we are.
+
+enum SecurityReader {
+  static func readTLS(_ node: YAMLNode, _ context: inout ReadingContext) -> Configuration.TLS {
+    let section = Section(node, path: "kafka.tls", schemaPath: "kafka.tls", context: &context)
+    var tls = Configuration.TLS()
+    tls.authority = section.file("ca", &context)
+    tls.certificate = section.file("certificate", &context)
+    tls.key = section.file("key", &context)
+    tls.verifies = section.read("verify", "true or false", &context) { ["true": true, "false": false][$0] } ?? true
+    for (name, other) in [("certificate", "key"), ("key", "certificate")] {
+      if let key = section.key(name), section.value(other) == nil {
+        context.report(section.path(of: name), "is given without '\(other)'; a client certificate needs both", at: key)
+      }
+    }
+    if !tls.verifies, let key = section.key("verify") {
+      let message = "anybody on the way can pose as the broker; give the CA in kafka.tls.ca instead"
+      context.report(section.path(of: "verify"), message, at: key, severity: .warning)
+    }
+    return tls
+  }
+
+  static func readSASL(_ node: YAMLNode, _ context: inout ReadingContext) -> Configuration.SASL? {
+    let section = Section(node, path: "kafka.sasl", schemaPath: "kafka.sasl", context: &context)
+    guard section.isBlock else { return nil }
+    guard section.value("mechanism") != nil else {
+      context.report(section.path, "the key 'mechanism' is missing", at: section.node.firstKey)
+      return nil
+    }
+    guard let mechanism: Configuration.SASL.Mechanism = section.word("mechanism", &context) else { return nil }
+    let isToken = mechanism == .oauthBearer
+    for name in isToken ? ["username", "password", "password_file"] : ["token_file", "token_command"] {
+      if let key = section.key(name) {
+        context.report(section.path(of: name), "means nothing for \(mechanism.rawValue)", at: key)
+      }
+    }
+    return isToken ? readToken(section, &context) : readPassword(mechanism, section, &context)
+  }
+
+  private static func readToken(_ section: Section, _ context: inout ReadingContext) -> Configuration.SASL? {
+    switch (section.value("token_file"), section.value("token_command")) {
+    case (_?, nil): return section.file("token_file", &context).map { .tokenFile($0) }
+    case (nil, _?): return section.text("token_command", &context).map { .tokenCommand($0) }
+    case (nil, nil):
+      context.report(section.path, "OAUTHBEARER needs token_file or token_command", at: section.node.firstKey)
+    case (_?, let command?):
+      context.report(section.path(of: "token_command"), "token_file is given too; leave one out", at: command)
+    }
+    return nil
+  }
+
+  private static func readPassword(
+    _ mechanism: Configuration.SASL.Mechanism, _ section: Section, _ context: inout ReadingContext
+  ) -> Configuration.SASL? {
+    let username = section.text("username", &context)
+    let password = section.password(&context)
+    if section.value("username") == nil || section.value("password") == nil && section.value("password_file") == nil {
+      let message = "\(mechanism.rawValue) needs username and password_file (or password)"
+      context.report(section.path, message, at: section.node.firstKey)
+    }
+    guard let username, let password else { return nil }
+    return .password(mechanism, username: username, password: password)
+  }
+
+  /// librdkafka properties that would say the same once more.
+  static func contradicts(_ property: String, _ kafka: Configuration.Kafka) -> String? {
+    if kafka.tls != nil, property == "security.protocol" || property.hasPrefix("ssl.") { return "kafka.tls" }
+    if kafka.tls != nil, property == "enable.ssl.certificate.verification" { return "kafka.tls" }
+    if kafka.sasl != nil, property == "security.protocol" || property.hasPrefix("sasl.") { return "kafka.sasl" }
+    return nil
+  }
+}
+
+extension Section {
+  /// The path of a file that can be read, relative to the settings file.
+  func file(_ name: String, _ context: inout ReadingContext) -> String? {
+    guard let node = value(name), let file = text(name, &context) else { return nil }
+    let location = file.hasPrefix("/") ? file : context.directory + file
+    do throws(SystemError) { _ = try Files.read(location, limit: 1 << 20) } catch {
+      let reason = describe(errno: error.code)
+      context.report(path(of: name), "the file '\(location)' cannot be read: \(reason)", at: node)
+    }
+    return location
+  }
+
+  /// The value of `password`, or the content of `password_file` without its line end.
+  func password(_ context: inout ReadingContext) -> String? {
+    var password = text("password", &context)
+    guard let node = value("password_file"), let file = text("password_file", &context) else { return password }
+    let path = path(of: "password_file")
+    if value("password") != nil { context.report(path, "password is given too; leave one out", at: node) }
+    let location = file.hasPrefix("/") ? file : context.directory + file
+    do throws(SystemError) {
+      let bytes = try Files.read(location, limit: 4_096)
+      password = String(decoding: bytes, as: UTF8.self)
+      while password?.last?.isNewline == true { password?.removeLast() }
+      if password?.isEmpty == true { context.report(path, "the file '\(location)' is empty", at: node) }
+    } catch {
+      context.report(path, "the file '\(location)' cannot be read: \(describe(errno: error.code))", at: node)
+    }
+    return password
+  }
+}

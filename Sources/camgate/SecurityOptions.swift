@@ -1,0 +1,82 @@
+import ArgumentParser
+import Broker
+import Posix
+
+/// TLS and SASL on a command line. Passwords and tokens are in files only: every user of a machine can read the arguments
+/// of its processes.
+struct SecurityOptions: ParsableArguments {
+  enum Mechanism: String, ExpressibleByArgument, CaseIterable {
+    case plain = "PLAIN"
+    case scramSHA256 = "SCRAM-SHA-256"
+    case scramSHA512 = "SCRAM-SHA-512"
+    case oauthBearer = "OAUTHBEARER"
+  }
+
+  @Flag(help: "Encrypt (TLS); follows from --ca, --certificate and --no-verify.")
+  var tls = false
+
+  @Option(help: ArgumentHelp("The CA of the brokers (PEM); those of the system when left out.", valueName: "file"))
+  var ca: String?
+
+  @Option(help: ArgumentHelp("A client certificate (PEM), where brokers ask for one.", valueName: "file"))
+  var certificate: String?
+
+  @Option(help: ArgumentHelp("The key of --certificate (PEM).", valueName: "file"))
+  var key: String?
+
+  @Flag(help: "Check neither the broker's certificate nor its name.")
+  var noVerify = false
+
+  @Option(help: "Log in with this mechanism.")
+  var sasl: Mechanism?
+
+  @Option(help: "The user, for all mechanisms but OAUTHBEARER.")
+  var username: String?
+
+  @Option(help: ArgumentHelp("The user's password.", valueName: "file"))
+  var passwordFile: String?
+
+  @Option(help: ArgumentHelp("OAUTHBEARER: the token.", valueName: "file"))
+  var tokenFile: String?
+
+  @Option(help: ArgumentHelp("OAUTHBEARER: a command that prints the token.", valueName: "command"))
+  var tokenCommand: String?
+
+  func validate() throws {
+    if (certificate == nil) != (key == nil) { throw ValidationError("--certificate and --key need each other") }
+    let sources = [tokenFile, tokenCommand].compactMap { $0 }.count
+    switch sasl {
+    case nil:
+      if username != nil || passwordFile != nil || sources > 0 { throw ValidationError("a login needs --sasl") }
+    case .oauthBearer?:
+      if sources != 1 { throw ValidationError("OAUTHBEARER needs --token-file or --token-command") }
+    case let mechanism?:
+      if username == nil || passwordFile == nil {
+        throw ValidationError("\(mechanism.rawValue) needs --username and --password-file")
+      }
+    }
+  }
+
+  /// Reads the password. Throws when its file cannot be read.
+  func security(_ secrets: Secrets) throws -> Security {
+    var security = Security()
+    if tls || ca != nil || certificate != nil || noVerify {
+      security.tls = Security.TLS(authority: ca, certificate: certificate, key: key, verifies: !noVerify)
+    }
+    if let tokenFile { security.sasl = .token(.file(tokenFile)) }
+    if let tokenCommand { security.sasl = .token(.command(tokenCommand)) }
+    if let sasl, let username, let passwordFile {
+      let password: String
+      do throws(SystemError) {
+        var text = String(decoding: try Files.read(passwordFile, limit: 4_096), as: UTF8.self)
+        while text.last?.isNewline == true { text.removeLast() }
+        password = text
+      } catch {
+        throw ValidationError("--password-file: \(error)")
+      }
+      secrets.register(password)
+      security.sasl = .password(mechanism: sasl.rawValue, username: username, password: password)
+    }
+    return security
+  }
+}

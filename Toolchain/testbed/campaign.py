@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""The fault campaign: one gateway, cameras, and a broker behind TLS and a proxy that fails in every way it knows.
+
+usage: campaign.py [--short] [FAULT]...        CAMGATE names the executable
+
+After each fault the uplink is healed, and the time is taken until every camera's newest record is less than a second
+old. At the end the independent reader (reader.py) looks for anything lost, doubled or out of order. A table goes to
+standard error, a JSON line to standard output; ends 0 only when nothing was lost or doubled.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from confluent_kafka import OFFSET_END, Consumer, TopicPartition
+
+HERE = pathlib.Path(__file__).parent
+CAMERAS = {"gate": "h264", "yard": "mjpeg"}
+PARTITIONS = 4
+RECOVERY_LIMIT = 180
+SETTINGS = """gateway: dock-7
+kafka:
+  brokers: ['127.0.0.1:{port}']
+  tls: {{ca: '{directory}/ca.pem'}}
+  properties: {{socket.timeout.ms: {timeout}}}
+buffer: {{memory: 256MiB}}
+stop_timeout: 60s
+cameras:
+{cameras}"""
+
+# What is done to the uplink, and for how many seconds in the long and in the short form; commands of proxy.py, or of
+# broker.py with `broker:` in front. A command given as (seconds, text) is repeated.
+FAULTS = {
+    "refused connections": (["cut"], 30, 2),
+    "blackhole": (["blackhole"], 90, 2),
+    "swallowed answers": (["eat"], 30, 2),
+    "reset every 2 s": ([(2, "reset")], 30, 5),
+    "half-open": (["halfopen"], 60, 0),
+    "one bit per MiB": (["corrupt 1048576"], 60, 0),
+    "one bit per 64 KiB": (["corrupt 65536"], 30, 3),
+    "a tenth of the rate": (["rate 60000"], 60, 3),
+    "256 kbit/s": (["rate 32000"], 60, 0),
+    "64 kbit/s": (["rate 8000"], 120, 4),
+    "frozen broker": (["broker:pause"], 30, 2),
+}
+
+
+class Tool:
+    """A program of the test bench, which lives as long as its standard input is open."""
+
+    def __init__(self, stack, name, *arguments):
+        command = [HERE / "run", name, *map(str, arguments)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        stack.callback(self.end)
+        while not (line := self.process.stdout.readline()).startswith("READY"):
+            if not line:
+                raise RuntimeError(f"{name} did not start")
+        self.ready = json.loads(line[6:])
+
+    def command(self, text):
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+        if (answer := self.process.stdout.readline().strip()) != "OK " + text:
+            raise RuntimeError(answer)
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Tail:
+    """The newest records of the topic, read past the faults."""
+
+    def __init__(self, brokers):
+        self.consumer = Consumer({"bootstrap.servers": brokers, "group.id": "tail", "enable.auto.commit": False})
+        self.consumer.assign([TopicPartition("cameras", number, OFFSET_END) for number in range(PARTITIONS)])
+        self.newest = {}
+        self.count = 0
+
+    def read(self, seconds):
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            message = self.consumer.poll(min(left, 0.1))
+            if message is not None and not message.error():
+                self.count += 1
+                camera = message.key().decode().rpartition("/")[2]
+                self.newest[camera] = max(self.newest.get(camera, 0), message.timestamp()[1] / 1000)
+
+    def is_current(self):
+        return set(self.newest) == set(CAMERAS) and min(self.newest.values()) > time.time() - 1
+
+    def wait(self):
+        """Seconds until all cameras are current again."""
+        started = time.monotonic()
+        while not self.is_current():
+            if time.monotonic() - started > RECOVERY_LIMIT:
+                raise TimeoutError(f"not current after {RECOVERY_LIMIT} s: {self.newest}")
+            self.read(0.1)
+        return time.monotonic() - started
+
+
+class Gateway:
+    """`camgate run`."""
+
+    def __init__(self, stack, directory, port, urls, timeout):
+        cameras = "".join(f"  - {{name: {name}, url: '{url}'}}\n" for name, url in urls.items())
+        path = directory / "camgate.yaml"
+        path.write_text(SETTINGS.format(port=port, timeout=timeout, directory=directory, cameras=cameras))
+        self.log = directory / "log"
+        with self.log.open("w") as output:
+            self.process = subprocess.Popen([os.environ["CAMGATE"], "run", path], stderr=output)
+        stack.callback(self.process.kill)
+
+    def memory(self):
+        """Resident, MiB."""
+        lines = pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) // 1024
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(90)
+
+    def last_words(self):
+        return self.log.read_text().splitlines()[-1]
+
+
+def inflict(name, seconds, proxy, broker, tail):
+    commands, started = FAULTS[name][0], time.monotonic()
+    for command in commands:
+        period, text = command if isinstance(command, tuple) else (0, command)
+        target = broker if text.startswith("broker:") else proxy
+        target.command(text.removeprefix("broker:"))
+        while period and time.monotonic() - started < seconds:
+            tail.read(period)
+            target.command(text)
+    tail.read(max(0, seconds - (time.monotonic() - started)))
+
+
+def heal(name, proxy, broker):
+    if name == "frozen broker":
+        broker.command("continue")
+    if name == "swallowed answers":
+        proxy.command("reset")
+    proxy.command("pass")
+
+
+def run(options, stack):
+    directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="camgate-campaign-")))
+    subprocess.run([HERE / "run", "certificates", directory], check=True)
+    broker = Tool(stack, "broker", "--topic", f"cameras:{PARTITIONS}")
+    proxy_port = free_port()
+    certificate = ["--certificate", directory / "good.pem", "--key", directory / "good.key"]
+    front = Tool(stack, "proxy", broker.ready["port"], "--kafka", "--advertise", proxy_port, *certificate)
+    proxy = Tool(stack, "proxy", front.ready["port"], "--port", proxy_port)
+    cameras = Tool(stack, "cameras", *(f"{name}={show}" for name, show in CAMERAS.items()))
+    tail = Tail(broker.ready["brokers"])
+    proxy.command("cut")
+    gateway = Gateway(stack, directory, proxy_port, cameras.ready["urls"], 10_000 if options.short else 30_000)
+    tail.read(2 if options.short else 120)
+    proxy.command("pass")
+    rows = [("away at the start", 2 if options.short else 120, 0, tail.wait(), gateway.memory())]
+    for name in options.fault or FAULTS:
+        seconds = FAULTS[name][2 if options.short else 1]
+        if seconds == 0:
+            continue
+        before = tail.count
+        inflict(name, seconds, proxy, broker, tail)
+        arrived = tail.count - before
+        heal(name, proxy, broker)
+        rows.append((name, seconds, arrived, tail.wait(), gateway.memory()))
+        print(f"campaign: {name}: recovered in {rows[-1][3]:.1f} s", file=sys.stderr)
+    code = gateway.stop()
+    # Decoding takes as long as the campaign; what lies in the topic twice or out of order shows without it.
+    findings = judge(broker, "--skip", "decode")
+    return rows, code, gateway.last_words(), [findings, judge(broker)] if options.short else [findings]
+
+
+def free_port():
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def judge(broker, *more):
+    names = [text for name in CAMERAS for text in ("--camera", name)]
+    command = [HERE / "run", "reader", "--brokers", broker.ready["brokers"], *names, "--timeout", "300", *more]
+    reader = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    return json.loads(reader.stdout.splitlines()[-1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("fault", nargs="*")
+    options = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        rows, code, words, findings = run(options, stack)
+    print(f"{'fault':22}{'seconds':>9}{'arrived':>9}{'recovery s':>12}{'MiB':>6}", file=sys.stderr)
+    for name, seconds, arrived, recovery, memory in rows:
+        print(f"{name:22}{seconds:9}{arrived:9}{recovery:12.1f}{memory:6}", file=sys.stderr)
+    print(f"campaign: {words}", file=sys.stderr)
+    figures = {key: findings[-1][key] for key in ("frames", "lost", "repeated", "twice", "gaps", "problems")}
+    recoveries = {name: round(recovery, 1) for name, _, _, recovery, _ in rows}
+    print(json.dumps({"campaign": figures, "recovery_s": recoveries, "memory_mib": [row[4] for row in rows]}))
+    return 0 if all(finding["ok"] for finding in findings) and code == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
