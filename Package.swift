@@ -40,6 +40,7 @@ let package = Package(
     .target(name: "RingSimulation", dependencies: ["DiskRing", "Posix"], path: "Tests/RingSimulation"),
     .executableTarget(
       name: "RingSimulator", dependencies: ["DiskRing", "Posix", "RingSimulation"], path: "Tests/RingSimulator"),
+    .executableTarget(name: "RingBench", dependencies: ["DiskRing", "Posix"], path: "Tests/RingBench"),
 
     .testTarget(name: "PosixTests", dependencies: ["Posix"]),
     .testTarget(name: "FramesTests", dependencies: ["Frames"]),

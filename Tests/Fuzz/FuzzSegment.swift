@@ -4,6 +4,7 @@ import Posix
 
 // libFuzzer's entry: any bytes as the only segment of a ring. It is opened, listed and read; nothing may crash.
 
+/// Never anything but 0 (libFuzzer: "reserved for future use").
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzSegment(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   var file = Array(UnsafeBufferPointer(start: bytes, count: count))

@@ -28,7 +28,7 @@ let allowedImports: [String: Set<String>] = [
   // Not shipped: what tests the ring.
   "RingSimulation": ["DiskRing", "Posix"],
   "RingSimulator": ["DiskRing", "Posix", "RingSimulation"],
-  "RingBench": ["CXXHash", "DiskRing", "Posix"],
+  "RingBench": ["DiskRing", "Posix"],
 ]
 
 /// Modules of the operating system and of the language. Foundation is none of them: it brings 40 MB of ICU along.
