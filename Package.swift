@@ -32,7 +32,7 @@ let package = Package(
     .executableTarget(
       name: "camgate",
       dependencies: [
-        "Broker", "Capture", "Consuming", "Frames", "Gateway", "Imaging", "Posix", "Settings",
+        "Broker", "Capture", "Consuming", "DiskRing", "Frames", "Gateway", "Imaging", "Posix", "Settings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -13,5 +13,5 @@ struct Camgate: ParsableCommand {
       middle. Then write a settings file (image/config/camgate.yaml is the commented sample), look at it with \
       `camgate check FILE`, and run it with `camgate run FILE`.
       """,
-    subcommands: [Run.self, Check.self, Consume.self, Demo.self, Version.self])
+    subcommands: [Run.self, Check.self, Consume.self, RingCommand.self, Demo.self, Version.self])
 }
