@@ -36,7 +36,7 @@ let package = Package(
     .executableTarget(
       name: "camgate",
       dependencies: [
-        "Broker", "Capture", "Consuming", "Discovery", "Frames", "Gateway", "Imaging", "Posix", "Settings",
+        "Broker", "Capture", "Consuming", "Discovery", "DiskRing", "Frames", "Gateway", "Imaging", "Posix", "Settings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -45,6 +45,7 @@ let package = Package(
     .target(name: "RingSimulation", dependencies: ["DiskRing", "Posix"], path: "Tests/RingSimulation"),
     .executableTarget(
       name: "RingSimulator", dependencies: ["DiskRing", "Posix", "RingSimulation"], path: "Tests/RingSimulator"),
+    .executableTarget(name: "RingBench", dependencies: ["DiskRing", "Posix"], path: "Tests/RingBench"),
 
     .testTarget(name: "PosixTests", dependencies: ["Posix"]),
     .testTarget(name: "FramesTests", dependencies: ["Frames"]),

@@ -13,6 +13,12 @@ bench=$ROOT/Toolchain/bench/${1:-}.py
 
 "$ROOT/Toolchain/setup.sh" build test
 cd "$ROOT"
+if [ "$1" = ring ]; then
+  say "building the bench of the ring (release)"
+  product=(-c release --scratch-path .build-sim --product RingBench "${SWIFT_FLAGS[@]}")
+  swift build "${product[@]}" >&2
+  RINGBENCH="$(swift build "${product[@]}" --show-bin-path)/RingBench" exec python3 "$bench" "${@:2}"
+fi
 say "building (release)"
 swift build -c release "${PINNED[@]}" --product camgate >&2
 CAMGATE="$(swift build -c release "${PINNED[@]}" --show-bin-path)/camgate" exec "$(venv_directory)/bin/python" "$bench" "${@:2}"

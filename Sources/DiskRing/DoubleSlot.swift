@@ -78,7 +78,7 @@ struct Superblock: Equatable {
       else { return nil }
       return [epoch, size, segment]
     }
-    guard let numbers else { return nil }
+    guard let numbers, numbers[0] < numberLimit, numbers[2] > 0 else { return nil }
     self.init(epoch: numbers[0], byteCount: Int(clamping: numbers[1]), segmentByteCount: Int(clamping: numbers[2]))
   }
 }

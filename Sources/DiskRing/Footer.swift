@@ -58,7 +58,8 @@ struct Trailer: Equatable {
         ringID: ringID, generation: generation, slot: slot, segmentByteCount: segmentByteCount, epoch: epoch),
       dataStart: numbers[0], dataEnd: numbers[1], entryCount: numbers[2], streamCount: numbers[3],
       indexChecksum: reader.take() ?? 0, summaryChecksum: reader.take() ?? 0)
-    guard Int(segmentByteCount) == fileByteCount, trailer.dataStart <= trailer.dataEnd,
+    guard Int(segmentByteCount) == fileByteCount, max(generation, epoch) < numberLimit,
+      trailer.dataStart <= trailer.dataEnd,
       trailer.dataEnd + trailer.indexByteCount <= trailer.summaryOffset
     else { return nil }
     return trailer

@@ -59,13 +59,14 @@ struct RecordHeader: Equatable {
       let kind = Kind(rawValue: bytes[8])
     else { return nil }
     let content = UnsafeRawBufferPointer(rebasing: bytes[..<64])
-    guard Checksum.of(content, seed: seed(salt: salt, offset: offset)) == bytes.integer(at: 64) else { return nil }
+    guard Checksum.of(content, seed: seed(salt: salt, offset: offset)) == bytes.integer(at: 64),
+      let mark = Mark(epoch: bytes.integer(at: 32), sequence: bytes.integer(at: 40), ordinal: bytes.integer(at: 24))
+    else { return nil }
     return RecordHeader(
       kind: kind, stream: bytes.integer(at: 10), isKeyframe: bytes[9] & keyframeFlag != 0,
       metadataByteCount: Int(bytes.integer(UInt32.self, at: 12)),
       payloadByteCount: Int(bytes.integer(UInt32.self, at: 16)),
-      mark: Mark(
-        key: RecordKey(epoch: bytes.integer(at: 32), sequence: bytes.integer(at: 40)), ordinal: bytes.integer(at: 24)),
+      mark: mark,
       captureTime: bytes.integer(at: 48), bodyChecksum: bytes.integer(at: 56))
   }
 

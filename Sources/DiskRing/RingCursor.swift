@@ -11,6 +11,8 @@ struct CursorState {
   var durableTurn: UInt64 = 0
   /// When the cursor was last written.
   var lastWrite: MonotonicTime?
+  /// When that was written which is durable now.
+  var durableWrite: MonotonicTime?
   /// A record waits until the cursor is durable.
   var isAwaited = false
   /// How often it was written.
@@ -84,7 +86,7 @@ extension Ring {
   func waitsForCursor(_ stream: Stream, now: MonotonicTime) -> Bool {
     if options.defects.contains(.cursorBeforeSync) { return false }
     let isUnknown = stream.durableCursor == nil && stream.cursor != CursorEntry()
-    let isOld = cursor.lastWrite.map { now - $0 >= Ring.cursorInterval } ?? true
+    let isOld = cursor.durableWrite.map { now - $0 >= Ring.cursorInterval } ?? true
     guard isUnknown || (isEmpty && isOld && cursorIsDirty) else { return false }
     cursor.isAwaited = true
     return true
@@ -124,6 +126,7 @@ extension Ring {
 
   func cursorIsDurable(_ entries: [UInt16: CursorEntry]) {
     cursor.durableTurn += 1
+    cursor.durableWrite = cursor.lastWrite
     cursor.isAwaited = false
     for (stream, entry) in entries { streams[stream]?.durableCursor = entry }
   }

@@ -50,6 +50,9 @@ extension Ring {
     else { return .gone }
     let bodyByteCount = record.metadataByteCount + record.payloadByteCount
     let byteCount = RecordHeader.byteCount + bodyByteCount
+    guard record.offset + byteCount <= segment.byteCount else {
+      return lose(record, in: segment, UnsafeRawBufferPointer(start: nil, count: 0))
+    }
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 16)
     let bytes = RecordBytes(
       adopting: memory, bodyOffset: RecordHeader.byteCount, metadataByteCount: record.metadataByteCount,

@@ -281,7 +281,7 @@ extension Ring {
       for name in names { try storage.unlink(name) }
       try storage.syncDirectory()
     } catch { throw RingError.opening(error) }
-    cursor.lastWrite = nil
+    (cursor.lastWrite, cursor.durableWrite) = (nil, nil)
   }
 }
 

@@ -161,15 +161,18 @@ extension Ring {
     touch(segment)
   }
 
+  /// Syncs on the calling thread what `nextSync` gave.
+  package func performSync(_ request: SyncRequest) {
+    do throws(SystemError) {
+      try storage.sync(request.file)
+      syncFinished(request, nil)
+    } catch { syncFinished(request, error) }
+  }
+
   /// Syncs everything on the calling thread; `false` when something is still not durable.
   @discardableResult
   package func flush(now: MonotonicTime) -> Bool {
-    while let request = nextSync(now: now, flush: true) {
-      do throws(SystemError) {
-        try storage.sync(request.file)
-        syncFinished(request, nil)
-      } catch { syncFinished(request, error) }
-    }
+    while let request = nextSync(now: now, flush: true) { performSync(request) }
     return durableTicket == lastTicket && degradation == nil
   }
 }

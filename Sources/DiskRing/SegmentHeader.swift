@@ -105,11 +105,20 @@ extension CursorEntry {
   }
 }
 
+/// Ordinals, sequences, generations and epochs are below this: a forged one must not make a sum overflow.
+let numberLimit: UInt64 = 1 << 62
+
 extension Mark {
+  /// nil for numbers that cannot be.
+  init?(epoch: UInt64, sequence: UInt64, ordinal: UInt64) {
+    guard epoch < numberLimit, ordinal < numberLimit else { return nil }
+    self.init(key: RecordKey(epoch: epoch, sequence: sequence), ordinal: ordinal)
+  }
+
   init?(from reader: inout ByteReader) {
     guard let epoch: UInt64 = reader.take(), let sequence: UInt64 = reader.take(), let ordinal: UInt64 = reader.take()
     else { return nil }
-    self.init(key: RecordKey(epoch: epoch, sequence: sequence), ordinal: ordinal)
+    self.init(epoch: epoch, sequence: sequence, ordinal: ordinal)
   }
 }
 
@@ -161,7 +170,8 @@ struct SegmentHeader: Equatable {
     reader = ByteReader(content, at: 16)
     guard let ringID: UInt64 = reader.take(), let generation: UInt64 = reader.take(), let slot: UInt32 = reader.take(),
       let segmentByteCount: UInt32 = reader.take(), let epoch: UInt64 = reader.take(),
-      let cutCount: UInt32 = reader.take(), let streamCount: UInt32 = reader.take()
+      let cutCount: UInt32 = reader.take(), let streamCount: UInt32 = reader.take(),
+      max(generation, epoch) < numberLimit
     else { return nil }
     var cuts: [Cut] = []
     for _ in 0..<cutCount {

@@ -35,11 +35,12 @@ struct IndexEntry: Equatable {
   init?(from reader: inout ByteReader) {
     guard let offset: UInt32 = reader.take(), let metadata: UInt32 = reader.take(), let payload: UInt32 = reader.take(),
       let stream: UInt16 = reader.take(), let flags: UInt16 = reader.take(), let ordinal: UInt64 = reader.take(),
-      let epoch: UInt64 = reader.take(), let sequence: UInt64 = reader.take(), let time: Int64 = reader.take()
+      let epoch: UInt64 = reader.take(), let sequence: UInt64 = reader.take(), let time: Int64 = reader.take(),
+      let mark = Mark(epoch: epoch, sequence: sequence, ordinal: ordinal)
     else { return nil }
+    self.mark = mark
     (self.offset, metadataByteCount, payloadByteCount) = (Int(offset), Int(metadata), Int(payload))
     (self.stream, isKeyframe, captureTime) = (stream, flags & 1 != 0, time)
-    mark = Mark(key: RecordKey(epoch: epoch, sequence: sequence), ordinal: ordinal)
   }
 
   func record(generation: UInt64) -> StoredRecord {
@@ -96,14 +97,15 @@ struct StreamSummary: Equatable {
       guard let number: UInt64 = reader.take() else { return nil }
       numbers.append(number)
     }
-    guard let firstTime: Int64 = reader.take(), let lastTime: Int64 = reader.take() else { return nil }
-    let mark = { (index: Int) in
-      Mark(key: RecordKey(epoch: numbers[index], sequence: numbers[index + 1]), ordinal: numbers[index + 2])
-    }
+    guard let firstTime: Int64 = reader.take(), let lastTime: Int64 = reader.take(),
+      let first = Mark(epoch: numbers[4], sequence: numbers[5], ordinal: numbers[6]),
+      let last = Mark(epoch: numbers[7], sequence: numbers[8], ordinal: numbers[9]),
+      numbers[1...3].allSatisfy({ $0 < 1 << 48 })
+    else { return nil }
     return (
       UInt16(truncatingIfNeeded: numbers[0]),
       StreamSummary(
-        recordCount: numbers[1], keyframeCount: numbers[2], payloadByteCount: numbers[3], first: mark(4), last: mark(7),
+        recordCount: numbers[1], keyframeCount: numbers[2], payloadByteCount: numbers[3], first: first, last: last,
         firstTime: firstTime, lastTime: lastTime)
     )
   }

@@ -16,7 +16,10 @@ struct Camgate: ParsableCommand {
       it with `camgate check FILE`, and run it with `camgate run FILE`.
       """,
     version: "camgate \(Version.number)",
-    subcommands: [Run.self, Check.self, Consume.self, Demo.self, Devices.self, Discover.self, Probe.self, Version.self])
+    subcommands: [
+      Run.self, Check.self, Consume.self, RingCommand.self, Demo.self, Devices.self, Discover.self, Probe.self,
+      Version.self,
+    ])
 
   static func main() {
     CrashReport.install()

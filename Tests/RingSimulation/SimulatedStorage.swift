@@ -214,11 +214,11 @@ package final class SimulatedStorage: Storage {
       if count < bytes.count {
         bytes.removeLast(bytes.count - count)
       } else {
-        bytes.append(contentsOf: repeatElement(0, count: count - bytes.count))
+        bytes += [UInt8](repeating: 0, count: count - bytes.count)
       }
     case .bytes(let new):
       let end = write.offset + new.count
-      if end > bytes.count { bytes.append(contentsOf: repeatElement(0, count: end - bytes.count)) }
+      if end > bytes.count { bytes += [UInt8](repeating: 0, count: end - bytes.count) }
       bytes.withUnsafeMutableBytes { memory in
         UnsafeMutableRawBufferPointer(rebasing: memory[write.offset..<end]).copyBytes(from: new)
       }

@@ -38,6 +38,10 @@ struct Campaign {
     for thread in threads { thread.join() }
     let result = tally.read { $0 }
     var isGood = report(result, seconds: (MonotonicTime.now() - started).inSeconds)
+    do { say("sim: 1000 bytes flipped in turn, \(try Flips.run(count: 1_000)) of them cost a record") } catch {
+      say("sim: violation: \(error)")
+      isGood = false
+    }
     for canary in Canary.all where !find(canary) { isGood = false }
     say(isGood ? "sim: good" : "sim: NOT good")
     return isGood

@@ -31,7 +31,7 @@ let allowedImports: [String: Set<String>] = [
   "CaptureFuzzing": ["Capture", "Frames"],
   "RingSimulation": ["DiskRing", "Posix"],
   "RingSimulator": ["DiskRing", "Posix", "RingSimulation"],
-  "RingBench": ["CXXHash", "DiskRing", "Posix"],
+  "RingBench": ["DiskRing", "Posix"],
 ]
 
 /// Modules of the operating system and of the language. Foundation is none of them: it brings 40 MB of ICU along.

@@ -1,0 +1,77 @@
+import Posix
+
+// Looking into a ring without changing it: also one that another process has open, or that was copied from a dead board.
+
+/// A ring opened for reading only.
+package struct RingInspector {
+  package let ring: Ring
+
+  /// What a stream has in the ring, finished or not.
+  package struct Contents: Sendable {
+    package var inventory: StreamInventory
+    package var recordCount = 0
+    package var keyframeCount = 0
+    package var payloadByteCount = 0
+    /// Capture times of the first and the last, nanoseconds since 1970.
+    package var firstTime: Int64?
+    package var lastTime: Int64?
+  }
+
+  /// What reading everything found.
+  package struct Verification: Sendable {
+    package var soundCount = 0
+    package var damaged: [(stream: StreamID, key: RecordKey)] = []
+
+    package var isSound: Bool { damaged.isEmpty }
+  }
+
+  /// Opens the ring in a directory; nothing in it is changed.
+  package init(path: String) throws(RingError) {
+    ring = try Ring.open(try PosixStorage(path: path, isReadOnly: true), RingOptions(size: .auto, minimumEpoch: 0))
+  }
+
+  /// All streams, with everything that is still there of them.
+  package var contents: [Contents] {
+    ring.inventory.map { inventory in
+      let records = ring.records(of: inventory.stream)
+      return Contents(
+        inventory: inventory, recordCount: records.count, keyframeCount: records.count(where: \.isKeyframe),
+        payloadByteCount: records.reduce(0) { $0 + $1.payloadByteCount }, firstTime: records.first?.captureTime,
+        lastTime: records.last?.captureTime)
+    }
+  }
+
+  /// Reads every record against its checksum.
+  package func verify() -> Verification {
+    var verification = Verification()
+    for stream in ring.inventory.map(\.stream) {
+      for record in ring.records(of: stream) {
+        if case .bytes = ring.read(record) {
+          verification.soundCount += 1
+        } else {
+          verification.damaged.append((stream, record.key))
+        }
+      }
+    }
+    return verification
+  }
+
+  /// Hands over the sound records of a stream in order, from its first keyframe on; behind one that is missing it goes on
+  /// with the next keyframe, so that what comes out can be played. Returns how many there were.
+  package func export(_ stream: StreamID, to write: (RecordBytes) throws -> Void) rethrows -> Int {
+    var (count, needsKeyframe, ordinal): (Int, Bool, UInt64?) = (0, true, nil)
+    for record in ring.records(of: stream) {
+      if let ordinal, record.mark.ordinal != ordinal + 1 { needsKeyframe = true }
+      ordinal = record.mark.ordinal
+      if needsKeyframe, !record.isKeyframe { continue }
+      guard case .bytes(let bytes) = ring.read(record) else {
+        needsKeyframe = true
+        continue
+      }
+      needsKeyframe = false
+      try write(bytes)
+      count += 1
+    }
+    return count
+  }
+}

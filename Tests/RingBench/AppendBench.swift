@@ -1,0 +1,134 @@
+import DiskRing
+import Glibc
+import Posix
+
+// What appending costs beside what the disk costs anyway: the bare loop writes the same pieces to preallocated files of
+// its own and syncs them at the same points (every 4 MiB; at the end of a file, after a page for its footer; at the
+// beginning of the next, after a page for its header). Rounds of both follow each other, so that a busy disk meets both.
+
+struct AppendBench {
+  let directory: String
+  private static let frameByteCount = 20 << 10
+  private static let framesPerRound = 4_000
+  private static let rounds = 7
+  private static let syncEvery = (4 << 20) / frameByteCount
+
+  func run() throws {
+    let path = directory + "/ring"
+    mkdir(path, 0o755)
+    let ring = try Ring.open(try PosixStorage(path: path), RingOptions(size: .bytes(1 << 30), minimumEpoch: 1))
+    let stream = try ring.register(StreamDescription(name: "gate", topic: "cameras"))
+    let payload = (0..<AppendBench.frameByteCount).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    let bare = try BareLoop(directory: directory)
+    ring.flush(now: .now())
+    var (sequence, ratios, ringRates): (Int, [Double], [Double]) = (0, [], [])
+    var (written, payloadBytes): (UInt64, Int) = (0, 0)
+    for round in 0...AppendBench.rounds {
+      let bareSeconds = try time { for _ in 0..<AppendBench.framesPerRound { try bare.append(payload) } }
+      let before = try writtenBytes()
+      let ringSeconds = try time {
+        for _ in 0..<AppendBench.framesPerRound {
+          sequence += 1
+          try append(ring, stream, sequence, payload)
+        }
+        ring.flush(now: .now())
+      }
+      // The first round makes files and caches warm.
+      if round == 0 { continue }
+      written += try writtenBytes() - before
+      payloadBytes += AppendBench.framesPerRound * payload.count
+      ratios.append(bareSeconds / ringSeconds)
+      ringRates.append(Double(AppendBench.framesPerRound * payload.count) / ringSeconds / 1e6)
+    }
+    var line = JSONObject()
+    line.add("append_ratio", ratios.sorted()[ratios.count / 2])
+    line.add("append_mb_per_second", ringRates.sorted()[ringRates.count / 2])
+    line.add("write_amplification", Double(written) / Double(payloadBytes))
+    line.add("cursor_writes_per_second", try cursorWritesPerSecond(ring, stream, from: sequence))
+    print(line.text)
+    ring.close()
+  }
+
+  /// Spills and finishes at 100 frames a second, for five seconds.
+  private func cursorWritesPerSecond(_ ring: Ring, _ stream: StreamID, from sequence: Int) throws -> Double {
+    let before = ring.cursorWriteCount
+    let seconds = try time {
+      for step in 1...500 {
+        try append(ring, stream, sequence + step, [UInt8](repeating: 1, count: 2_000))
+        let key = RecordKey(epoch: ring.epoch, sequence: UInt64(sequence + step - 100))
+        ring.finish(stream, throughUnstored: key, position: LogPosition(partition: 0, offset: Int64(step)))
+        usleep(10_000)
+      }
+    }
+    return Double(ring.cursorWriteCount - before) / seconds
+  }
+
+  private func time(_ body: () throws -> Void) rethrows -> Double {
+    let started = MonotonicTime.now()
+    try body()
+    return (MonotonicTime.now() - started).inSeconds
+  }
+
+  /// `write_bytes` of this process (proc_pid_io(5)).
+  private func writtenBytes() throws -> UInt64 {
+    let text = String(decoding: try Files.read("/proc/self/io", limit: 4_096), as: UTF8.self)
+    let line = text.split(separator: "\n").first { $0.hasPrefix("write_bytes: ") }
+    return line.flatMap { UInt64($0.dropFirst(13)) } ?? 0
+  }
+}
+
+/// The floor: pwritev and fdatasync on preallocated files, in a ring.
+final class BareLoop {
+  private var files: [Int32] = []
+  private var (file, offset, unsynced) = (0, 0, 0)
+  private let header = [UInt8](repeating: 1, count: 72)
+  private let metadata = [UInt8](repeating: 7, count: 60)
+  private static let fileByteCount = 32 << 20
+
+  init(directory: String) throws {
+    for number in 0..<31 {
+      let descriptor = open("\(directory)/bare-\(number)", O_RDWR | O_CREAT, 0o600)
+      try Files.allocate(descriptor, byteCount: BareLoop.fileByteCount)
+      fdatasync(descriptor)
+      files.append(descriptor)
+    }
+  }
+
+  private let page = [UInt8](repeating: 3, count: 4_096)
+
+  private func writePage(at offset: Int) {
+    pwrite(files[file], page, page.count, offset)
+    fdatasync(files[file])
+  }
+
+  deinit { for descriptor in files { close(descriptor) } }
+
+  func append(_ payload: [UInt8]) throws {
+    if offset + payload.count + 256 > BareLoop.fileByteCount - page.count {
+      fdatasync(files[file])
+      writePage(at: BareLoop.fileByteCount - page.count)
+      (file, offset, unsynced) = ((file + 1) % files.count, page.count, 0)
+      writePage(at: 0)
+    }
+    let count = header.withUnsafeBytes { header in
+      metadata.withUnsafeBytes { metadata in
+        payload.withUnsafeBytes { payload in
+          let pieces = [header, metadata, payload].map {
+            iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress), iov_len: $0.count)
+          }
+          return pwritev(files[file], pieces, 3, offset)
+        }
+      }
+    }
+    offset += count.roundedUp8
+    unsynced += count
+    if unsynced >= 4 << 20 {
+      fdatasync(files[file])
+      unsynced = 0
+    }
+  }
+}
+
+extension Int {
+  fileprivate var roundedUp8: Int { (self + 7) & ~7 }
+}
