@@ -115,6 +115,12 @@ package final class Ring {
   /// Why nothing can be written any more; nil while all is well.
   package var degraded: SystemError? { degradation }
 
+  /// The segments in use, for people: file, generation, where the records end, and what may happen to it.
+  package var segmentList: String {
+    (segments + [spare].compactMap { $0 }).map { "\($0.name) \($0.generation) \($0.state) \($0.durableEnd)/\($0.end)" }
+      .joined(separator: ", ")
+  }
+
   // MARK: Streams
 
   /// The stream with this description, a new one if there is none. Costs nothing on disk until a record is appended.

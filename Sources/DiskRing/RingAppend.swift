@@ -115,46 +115,57 @@ extension Ring {
 
   // MARK: Segments
 
-  /// Starts to prepare the next segment: chooses a file, empties it, writes its header. It can be used when the header
-  /// is durable.
+  /// Starts to prepare the next segment: chooses a file, writes a new header into it. It can be used when that is
+  /// durable. What the file held is let go only once the header is written: a disk that takes no writes keeps what it has.
   func prepareSpare() {
     guard spare == nil, degradation == nil else { return }
     guard storage.isPresent else { return degrade(SystemError(code: ENOENT, operation: "the ring's directory")) }
-    while let name = reclaimFile() {
-      let header = SegmentHeader(
-        identity: SegmentIdentity(
-          ringID: id, generation: nextGeneration, slot: Segment.slot(ofFile: name) ?? 0,
-          segmentByteCount: UInt32(segmentByteCount), epoch: epoch),
-        cuts: cuts, streams: tableEntries)
-      let copy = header.encoded()
-      let segment = Segment(
-        name: name, identity: header.identity, dataStart: 2 * copy.count, state: .preparing,
-        salt: header.identity.salt(options.defects))
-      segment.index = SegmentIndex()
-      segment.declared = Set(streams.keys)
-      nextGeneration += 1
+    for _ in 0..<Ring.prepareAttempts {
+      guard let (name, evicted) = reclaimableFile else { break }
+      let segment = newSegment(name)
       do throws(SystemError) {
-        let file = try openFile(of: segment)
-        try storage.writeAll(bytes: copy + copy, to: file, at: 0)
+        let copy = SegmentHeader(
+          identity: segment.identity, cuts: cuts, streams: tableEntries.map { $0.losing(evicted) }
+        ).encoded()
+        try storage.writeAll(bytes: copy + copy, to: openFile(of: segment), at: 0)
+        if let evicted { evict(evicted) } else { freeFiles.removeAll { $0 == name } }
+        nextGeneration += 1
         spare = segment
         return
       } catch {
-        events.append(.retired(file: name, error))
         closeFile(of: segment)
+        evicted?.isBad = true
+        freeFiles.removeAll { $0 == name }
+        events.append(.retired(file: name, error))
+        if error.isFinal { return degrade(error) }
       }
     }
     let isBusy = segments.contains { $0.state != .sealed }
     if !isBusy { degrade(SystemError(code: EIO, operation: "no segment of the ring can be written")) }
   }
 
-  /// The name of a file that may be overwritten: one that holds nothing, else that of the oldest segment with nothing
-  /// unfinished, else that of the oldest, which is evicted whole.
-  private func reclaimFile() -> String? {
-    if !freeFiles.isEmpty { return freeFiles.removeFirst() }
+  /// So many files are tried one after another.
+  private static let prepareAttempts = 3
+
+  private func newSegment(_ name: String) -> Segment {
+    let identity = SegmentIdentity(
+      ringID: id, generation: nextGeneration, slot: Segment.slot(ofFile: name) ?? 0,
+      segmentByteCount: UInt32(segmentByteCount), epoch: epoch)
+    let header = SegmentHeader(identity: identity, cuts: cuts, streams: tableEntries)
+    let segment = Segment(
+      name: name, identity: identity, dataStart: 2 * header.encoded().count, state: .preparing,
+      salt: identity.salt(options.defects))
+    segment.index = SegmentIndex()
+    segment.declared = Set(streams.keys)
+    return segment
+  }
+
+  /// A file that may be overwritten: one that holds nothing, else that of the oldest segment with nothing unfinished,
+  /// else that of the oldest, which is evicted whole.
+  private var reclaimableFile: (name: String, evicted: Segment?)? {
+    if let name = freeFiles.first { return (name, nil) }
     let candidates = segments.filter { $0.state == .sealed && !$0.isBad }
-    guard let segment = candidates.first(where: { $0.isFinished(finishedKey) }) ?? candidates.first else { return nil }
-    evict(segment)
-    return segment.name
+    return (candidates.first { $0.isFinished(finishedKey) } ?? candidates.first).map { ($0.name, $0) }
   }
 
   /// Takes a segment out of the ring and tells what was lost with it.
@@ -185,7 +196,7 @@ extension Ring {
     segment.isBad = true
     if segment.state == .open { segment.state = .closing }
     if current === segment { current = nil }
-    if error.code == EROFS || !storage.isPresent { return degrade(error) }
+    if error.isFinal || !storage.isPresent { return degrade(error) }
     prepareSpare()
   }
 
@@ -205,5 +216,20 @@ extension Ring {
   func closeFile(of segment: Segment) {
     if let file = segment.file { storage.close(file) }
     segment.file = nil
+  }
+}
+
+extension SystemError {
+  /// Whether no other file would fare better.
+  var isFinal: Bool { code == EROFS || code == ENODEV || code == ENOENT }
+}
+
+extension StreamTableEntry {
+  /// What it says once a segment is evicted.
+  func losing(_ segment: Segment?) -> StreamTableEntry {
+    guard let last = segment?.summaries[number]?.last.ordinal else { return self }
+    var entry = self
+    entry.cursor.evictedThrough = max(entry.cursor.evictedThrough, last)
+    return entry
   }
 }

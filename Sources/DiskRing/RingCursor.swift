@@ -119,6 +119,6 @@ extension Ring {
   /// The slot may hold anything now. The next write goes to the same one: the other is still good.
   func cursorFailed(_ error: SystemError) {
     events.append(.cursorFailed(error))
-    if error.code == EROFS || !storage.isPresent { degrade(error) }
+    if error.isFinal || !storage.isPresent { degrade(error) }
   }
 }

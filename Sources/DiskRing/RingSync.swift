@@ -118,7 +118,7 @@ extension Ring {
       segment.isBad = true
       voidUndurable(from: segment)
     }
-    if error.code == EROFS || !storage.isPresent { return degrade(error) }
+    if error.isFinal || !storage.isPresent { return degrade(error) }
     prepareSpare()
   }
 

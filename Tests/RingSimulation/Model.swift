@@ -18,6 +18,8 @@ struct StreamModel {
 
   /// Everything behind `finished` that was written and not void, in order.
   var records: [Record] = []
+  /// Records that a failed sync has made void, until others are written: a crash may bring them back.
+  var void: [Record] = []
   /// What the caller has finished.
   var finished: RecordKey = .zero
   /// What a durable cursor is known to say.
@@ -39,6 +41,26 @@ struct StreamModel {
   mutating func forget() {
     let kept = records.firstIndex { $0.key > durableFinished } ?? records.endIndex
     if kept > 64 { records.removeFirst(kept) }
+  }
+
+  mutating func makeVoid(after ticket: Ticket) {
+    void += records.filter { $0.ticket > ticket && !$0.isDurable }
+    records.removeAll { $0.ticket > ticket && !$0.isDurable }
+  }
+
+  /// Void records came back, because power was cut before the ring could write down that they are void.
+  mutating func reinstate(_ present: Set<RecordKey>) {
+    if void.contains(where: { present.contains($0.key) }) {
+      let known = Set(records.map(\.key))
+      records = (records + void.filter { !known.contains($0.key) }).sorted { $0.key < $1.key }
+    }
+    void = []
+  }
+
+  /// The oldest records made room while power was cut.
+  mutating func noteEvicted(_ gap: ReadGap??) {
+    guard let count = gap??.evicted, count > 0 else { return }
+    for index in pending.indices.prefix(Int(count)) { records[index].isGone = true }
   }
 
   /// How many records lie strictly between two keys.

@@ -298,7 +298,7 @@ package final class SimulatedStorage: Storage {
       }
     }
     (names, nameChanges) = (durableNames, [])
-    for file in names.values where files.insert(ObjectIdentifier(file)).inserted { settle(file) }
+    for (_, file) in names.sorted(by: { $0.key < $1.key }) where files.insert(ObjectIdentifier(file)).inserted { settle(file) }
   }
 
   /// Decides what became of every write that was not durable.

@@ -42,6 +42,8 @@ package final class World {
   /// Superblocks as well.
   var mayLoseEpoch = false
   var sequence: UInt64 = 0
+  /// The power was cut in the middle of a call: the model does not know what the ring had decided.
+  var wasCutShort = false
   /// How often each recovery case was met.
   package var caseCounts: [RecoveryCase: Int] = [:]
   package var stepCount = 0
@@ -81,6 +83,7 @@ package final class World {
     self.ring = ring
     for (found, count) in ring.recovery.counts { caseCounts[found, default: 0] += count }
     say("opened, epoch \(ring.epoch): \(ring.recovery.findings)")
+    say(ring.segmentList)
     try checkEpoch(ring)
     for stream in 0..<shape.streamCount { ids.append(try ring.register(World.description(stream))) }
     cursorWrites = ring.cursorWriteCount
@@ -153,6 +156,7 @@ package final class World {
       var record = record
       (record.ticket, record.isDurable) = (ticket, false)
       models[stream].records.append(record)
+      if !storage.hasCrashed { for index in models.indices { models[index].void = [] } }
       memory.append((stream, record))
     }
     say("append \(stream) \(record.key) \(record.isKeyframe ? "keyframe " : "")\(record.byteCount): \(result.summary)")
@@ -267,6 +271,7 @@ package final class World {
     pendingSync = nil
     pendingFinished = nil
     say(losingPower ? "power is cut" : "the process ends")
+    wasCutShort = storage.hasCrashed
     if losingPower { storage.crash() } else { storage.endProcess() }
   }
 }

@@ -23,7 +23,7 @@ extension World {
       case .damaged(let stream, let key): mark(stream) { $0.key == key }
       case .rewrite(let ticket):
         rewrites = true
-        for index in models.indices { models[index].records.removeAll { $0.ticket > ticket && !$0.isDurable } }
+        for index in models.indices { models[index].makeVoid(after: ticket) }
       case .retired, .degraded, .cursorFailed: break
       }
     }
@@ -52,31 +52,35 @@ extension World {
         throw Violation("stream \(stream): the watermark is \(cursor.finished.key), only \(models[stream].finished) is finished")
       }
       let walk = try self.walk(ring, stream, from: cursor.finished)
+      let present = Set(ring.records(of: ids[stream], after: cursor.finished.key).map(\.key))
+      // Power was cut while it was read: nothing is learned.
+      if storage.hasCrashed { return }
       if !walk.records.isEmpty, cursor.position == nil, models[stream].hasPosition, !isExcused {
         throw Violation("stream \(stream) has records, and nobody knows where in Kafka to look for them")
       }
       models[stream].finished = cursor.finished.key
       models[stream].durableFinished = cursor.finished.key
-      try settle(stream, walk)
+      models[stream].reinstate(present)
+      if wasCutShort { models[stream].noteEvicted(walk.gaps.first ?? walk.endGap) }
+      try settle(stream, present, counted: walk.endGap?.count ?? 0)
     }
     mayLoseCursor = false
   }
 
-  private func settle(_ stream: Int, _ walk: Walk) throws {
+  private func settle(_ stream: Int, _ present: Set<RecordKey>, counted: UInt64) throws {
     // What is there is durable now. Behind it, only durable records count.
-    let there = ring?.records(of: ids[stream], after: models[stream].finished) ?? []
-    let present = Set(there.map(\.key))
     for index in models[stream].records.indices where present.contains(models[stream].records[index].key) {
       models[stream].records[index].isDurable = true
     }
+    // Tickets are of one life: no sync of this one can void what was before.
+    for index in models[stream].records.indices { models[stream].records[index].ticket = 0 }
     let end = models[stream].records.lastIndex { $0.isDurable || present.contains($0.key) }
     models[stream].records.removeLast(models[stream].records.count - (end.map { $0 + 1 } ?? 0))
     guard isRotten else { return }
     // Lost at the end with nothing behind to count it by: told by the report, which is checked by the caller.
-    let counted = walk.endGap?.count ?? 0
+    let lastPresent = present.max() ?? models[stream].finished
     while let last = models[stream].records.last, !present.contains(last.key), last.key > models[stream].finished,
-      models[stream].count(between: there.last?.key ?? models[stream].finished, and: .init(epoch: .max, sequence: 0))
-        > counted
+      models[stream].count(between: lastPresent, and: .init(epoch: .max, sequence: 0)) > counted
     {
       if ring?.recovery.findings.isEmpty != false { throw Violation("stream \(stream): \(last.key) is gone without a word") }
       models[stream].records.removeLast()
