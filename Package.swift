@@ -21,7 +21,7 @@ let package = Package(
     .target(name: "Capture", dependencies: ["CFFmpeg", "Frames", "Posix"]),
     .target(name: "Imaging", dependencies: ["CFFmpeg", "Frames", "Posix"]),
     .target(name: "DiskRing", dependencies: ["CXXHash", "Posix"]),
-    .target(name: "Backlog", dependencies: ["Frames", "Posix"]),
+    .target(name: "Backlog", dependencies: ["DiskRing", "Frames", "Posix"]),
     .target(name: "Broker", dependencies: ["CRdKafka", "Posix"]),
     .target(name: "Delivery", dependencies: ["Backlog", "Broker", "Frames", "Posix"]),
     .target(name: "Settings", dependencies: ["CYAML", "Frames", "Posix"]),

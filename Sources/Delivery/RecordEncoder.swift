@@ -60,15 +60,16 @@ package struct RecordEncoder: Sendable {
   package func record(for entry: Entry) -> OutgoingRecord {
     let lane = lanes[entry.lane.index]
     let frame = entry.frame
+    let epoch = entry.epoch ?? identity.epoch
     let source = "\(identity.gateway)/\(lane.camera)"
     var headers: [(name: String, value: String)] = [
       ("ce_specversion", "1.0"),
       ("ce_type", "camgate.frame.v1"),
       ("ce_source", "/" + source),
-      ("ce_id", "\(identity.ringIDText)-\(identity.epoch)-\(entry.sequence)"),
+      ("ce_id", "\(identity.ringIDText)-\(epoch)-\(entry.sequence)"),
       ("ce_time", DateTime(nanosecondsSince1970: frame.captureTime).text()),
       ("content-type", frame.codec.contentType),
-      ("ce_sequence", padded(identity.epoch, 10) + padded(entry.sequence, 20)),
+      ("ce_sequence", padded(epoch, 10) + padded(entry.sequence, 20)),
       ("ce_clock", frame.clock.rawValue),
       ("ce_ptsns", String(frame.pts)),
     ]

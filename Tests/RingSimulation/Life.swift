@@ -49,7 +49,10 @@ package struct Life {
         try world.checkStep()
       }
       try end()
-    } catch { result.violation = "\(error) (operation \(result.operationCount)\(isRough ? ", rough" : "")\(isFaulty ? ", faulty" : ""))" }
+    } catch {
+      result.violation =
+        "\(error) (operation \(result.operationCount)\(isRough ? ", rough" : "")\(isFaulty ? ", faulty" : ""))"
+    }
     result.crashCount = crashCount
     result.caseCounts = world.caseCounts
     return result

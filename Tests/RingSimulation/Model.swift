@@ -75,7 +75,9 @@ struct StreamModel {
       var index = 0
       while index < byteCount {
         let word = random.next()
-        for shift in 0..<min(8, byteCount - index) { buffer[index + shift] = UInt8(truncatingIfNeeded: word >> (8 * shift)) }
+        for shift in 0..<min(8, byteCount - index) {
+          buffer[index + shift] = UInt8(truncatingIfNeeded: word >> (8 * shift))
+        }
         index += 8
       }
       count = byteCount

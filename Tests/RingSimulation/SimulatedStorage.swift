@@ -173,7 +173,9 @@ package final class SimulatedStorage: Storage {
     _ pieces: [UnsafeRawBufferPointer], to number: FileNumber, at offset: Int
   ) throws(SystemError) -> Int {
     do throws(SystemError) { try call("pwritev") } catch {
-      if callCount == crashCall { add(Write(offset: offset, kind: .bytes(pieces.flatMap { Array($0) })), to: file(number)) }
+      if callCount == crashCall {
+        add(Write(offset: offset, kind: .bytes(pieces.flatMap { Array($0) })), to: file(number))
+      }
       throw error
     }
     if random.below(1_000) < faults.writeFails { throw SystemError(code: faults.code, operation: "pwritev") }
@@ -298,7 +300,9 @@ package final class SimulatedStorage: Storage {
       }
     }
     (names, nameChanges) = (durableNames, [])
-    for (_, file) in names.sorted(by: { $0.key < $1.key }) where files.insert(ObjectIdentifier(file)).inserted { settle(file) }
+    for (_, file) in names.sorted(by: { $0.key < $1.key }) where files.insert(ObjectIdentifier(file)).inserted {
+      settle(file)
+    }
   }
 
   /// Decides what became of every write that was not durable.

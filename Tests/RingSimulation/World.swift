@@ -199,7 +199,9 @@ package final class World {
     ring.syncFinished(request, fails ? SystemError(code: EIO, operation: "fdatasync") : nil)
     if storage.hasCrashed { return }
     if let finished = pendingFinished, !fails {
-      for stream in models.indices { models[stream].durableFinished = max(models[stream].durableFinished, finished[stream]) }
+      for stream in models.indices {
+        models[stream].durableFinished = max(models[stream].durableFinished, finished[stream])
+      }
     }
     pendingFinished = nil
     noteDurable(ring)
@@ -259,7 +261,8 @@ package final class World {
     guard let ring, memory.isEmpty, queue.isEmpty, ring.isEmpty else { return }
     sequence += 1
     let key = RecordKey(epoch: ring.epoch, sequence: sequence)
-    ring.finish(ids[stream], throughUnstored: key, position: LogPosition(partition: Int32(stream), offset: Int64(sequence)))
+    ring.finish(
+      ids[stream], throughUnstored: key, position: LogPosition(partition: Int32(stream), offset: Int64(sequence)))
     models[stream].finish(key)
   }
 

@@ -46,10 +46,12 @@ extension World {
       let isExcused = mayLoseCursor
       if cursor.finished.key < models[stream].durableFinished, !isExcused {
         throw Violation(
-          "stream \(stream): the watermark went back to \(cursor.finished.key), \(models[stream].durableFinished) was durable")
+          "stream \(stream): the watermark went back to \(cursor.finished.key), \(models[stream].durableFinished) was durable"
+        )
       }
       if cursor.finished.key > models[stream].finished {
-        throw Violation("stream \(stream): the watermark is \(cursor.finished.key), only \(models[stream].finished) is finished")
+        throw Violation(
+          "stream \(stream): the watermark is \(cursor.finished.key), only \(models[stream].finished) is finished")
       }
       let walk = try self.walk(ring, stream, from: cursor.finished)
       let present = Set(ring.records(of: ids[stream], after: cursor.finished.key).map(\.key))
@@ -82,7 +84,9 @@ extension World {
     while let last = models[stream].records.last, !present.contains(last.key), last.key > models[stream].finished,
       models[stream].count(between: lastPresent, and: .init(epoch: .max, sequence: 0)) > counted
     {
-      if ring?.recovery.findings.isEmpty != false { throw Violation("stream \(stream): \(last.key) is gone without a word") }
+      if ring?.recovery.findings.isEmpty != false {
+        throw Violation("stream \(stream): \(last.key) is gone without a word")
+      }
       models[stream].records.removeLast()
     }
     for index in models[stream].records.indices where !present.contains(models[stream].records[index].key) {
@@ -158,7 +162,8 @@ extension World {
     let rest = pending[index...]
     for record in rest { try checkMissing(record, stream: stream, gap: walk.endGap) }
     if UInt64(rest.count) != walk.endGap?.count ?? 0 {
-      throw Violation("stream \(stream): \(rest.count) missing at the end, told \(walk.endGap.map { "\($0)" } ?? "none")")
+      throw Violation(
+        "stream \(stream): \(rest.count) missing at the end, told \(walk.endGap.map { "\($0)" } ?? "none")")
     }
   }
 
@@ -167,7 +172,8 @@ extension World {
   ) throws {
     if gap?.count ?? 0 != missing {
       throw Violation(
-        "stream \(stream): \(missing) are missing between \(before) and \(record.key), told \(gap.map { "\($0)" } ?? "none")")
+        "stream \(stream): \(missing) are missing between \(before) and \(record.key), told \(gap.map { "\($0)" } ?? "none")"
+      )
     }
     if missing > 0, !record.isKeyframe { throw Violation("stream \(stream): \(record.key) cannot be decoded") }
   }

@@ -1,0 +1,101 @@
+import Frames
+
+// What the disk keeps of a frame besides its bytes: the ring stores it with the payload and does not look into it.
+// Little-endian. Number, capture time and keyframe bit are the ring's own.
+//
+//   version 1 · codec 1 · clock 1 · flags 1 · width 4 · height 4 · pts 8
+//   · dts 8 when flag 1 · gap reason 1 when flag 2 · gap count 8 when flag 4
+
+/// The coding of a frame's metadata.
+enum FrameMetadata {
+  static let version: UInt8 = 1
+
+  private enum Flag {
+    static let hasDTS: UInt8 = 1
+    static let hasGap: UInt8 = 2
+    static let hasGapCount: UInt8 = 4
+    static let known: UInt8 = 7
+  }
+
+  // The numbers on disk. Never change one; new ones go to the end.
+  private static let codecs: [Codec] = [.h264, .h265, .mjpeg]
+  private static let clocks: [ClockQuality] = [.camera, .gateway, .corrected, .unsynced]
+  private static let reasons: [Gap.Reason] = [
+    .network, .camera, .damaged, .overload, .evicted, .thinned, .oversize, .quarantined, .restart,
+  ]
+
+  static func encode(_ frame: Frame) -> [UInt8] {
+    var bytes = [version, number(of: frame.codec, in: codecs), number(of: frame.clock, in: clocks), 0]
+    bytes.reserveCapacity(37)
+    put(UInt32(clamping: frame.width), into: &bytes)
+    put(UInt32(clamping: frame.height), into: &bytes)
+    put(frame.pts, into: &bytes)
+    if let dts = frame.dts {
+      bytes[3] |= Flag.hasDTS
+      put(dts, into: &bytes)
+    }
+    if let gap = frame.gap {
+      bytes[3] |= Flag.hasGap
+      bytes.append(number(of: gap.reason, in: reasons))
+      if let count = gap.frameCount {
+        bytes[3] |= Flag.hasGapCount
+        put(count, into: &bytes)
+      }
+    }
+    return bytes
+  }
+
+  /// The frame; nil when the bytes are not those of this version.
+  static func decode(_ bytes: UnsafeRawBufferPointer, payload: Payload, isKeyframe: Bool, captureTime: Int64) -> Frame?
+  {
+    var reader = Reader(bytes: bytes)
+    guard reader.take() == version, let codec = value(reader.take(), in: codecs),
+      let clock = value(reader.take(), in: clocks), let flags: UInt8 = reader.take(), flags & ~Flag.known == 0,
+      let width: UInt32 = reader.take(), let height: UInt32 = reader.take(), let pts: Int64 = reader.take()
+    else { return nil }
+    var frame = Frame(
+      codec: codec, payload: payload, isKeyframe: isKeyframe, captureTime: captureTime, clock: clock, pts: pts,
+      width: Int(width), height: Int(height))
+    if flags & Flag.hasDTS != 0 {
+      guard let dts: Int64 = reader.take() else { return nil }
+      frame.dts = dts
+    }
+    if flags & Flag.hasGap != 0 {
+      guard let reason = value(reader.take(), in: reasons) else { return nil }
+      frame.gap = Gap(frameCount: nil, reason: reason)
+    }
+    if flags & Flag.hasGapCount != 0 {
+      guard let count: UInt64 = reader.take(), frame.gap != nil else { return nil }
+      frame.gap?.frameCount = count
+    }
+    return reader.isAtEnd ? frame : nil
+  }
+
+  private static func number<Value: Equatable>(of value: Value, in table: [Value]) -> UInt8 {
+    guard let index = table.firstIndex(of: value) else { preconditionFailure("\(value) has no number on disk") }
+    return UInt8(index)
+  }
+
+  private static func value<Value>(_ number: UInt8?, in table: [Value]) -> Value? {
+    number.flatMap { Int($0) < table.count ? table[Int($0)] : nil }
+  }
+
+  private static func put<Value: FixedWidthInteger>(_ value: Value, into bytes: inout [UInt8]) {
+    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+  }
+
+  private struct Reader {
+    let bytes: UnsafeRawBufferPointer
+    var offset = 0
+
+    init(bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    var isAtEnd: Bool { offset == bytes.count }
+
+    mutating func take<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) -> Value? {
+      guard bytes.count - offset >= MemoryLayout<Value>.size else { return nil }
+      defer { offset += MemoryLayout<Value>.size }
+      return Value(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Value.self))
+    }
+  }
+}
