@@ -6,7 +6,7 @@ import PackageDescription
 let package = Package(
   name: "camgate",
   products: [.executable(name: "camgate", targets: ["camgate"])],
-  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2")],
+  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2")],
   targets: [
     // C libraries: a module map with `link` lines and a shim.h for macros and variadics.
     .systemLibrary(name: "CFFmpeg"),
@@ -23,7 +23,7 @@ let package = Package(
     .target(name: "DiskRing", dependencies: ["CXXHash", "Posix"]),
     .target(name: "Backlog", dependencies: ["DiskRing", "Frames", "Posix"]),
     .target(name: "Broker", dependencies: ["CRdKafka", "Posix"]),
-    .target(name: "Delivery", dependencies: ["Backlog", "Broker", "Frames", "Posix"]),
+    .target(name: "Delivery", dependencies: ["Backlog", "Broker", "CXXHash", "Frames", "Posix"]),
     .target(name: "Settings", dependencies: ["CYAML", "Frames", "Posix"]),
     .target(
       name: "Gateway",
@@ -54,6 +54,8 @@ let package = Package(
     .testTarget(
       name: "ConsumingTests", dependencies: ["Broker", "CXXHash", "Consuming", "Frames", "Imaging", "Posix"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
-    .testTarget(name: "IntegrationTests", dependencies: ["Broker"]),
+    .testTarget(
+      name: "IntegrationTests",
+      dependencies: ["Backlog", "Broker", "Capture", "Consuming", "Delivery", "Frames", "Posix"]),
   ]
 )

@@ -3,15 +3,29 @@ import Posix
 
 // librdkafka's consumer in a group. Offsets are committed only for what the caller has stored: at-least-once.
 
-/// A record as it was read; its bytes live as long as it does.
+/// A client of librdkafka, destroyed with the last reference: rd_kafka_destroy waits until every message it has handed out
+/// is given back, so each record holds a reference.
+// Unchecked because of the C handle, which is thread-safe (rdkafka.h).
+private final class ConsumerHandle: @unchecked Sendable {
+  let pointer: OpaquePointer
+  /// What the client's callbacks reach.
+  private let callbacks: ClientCallbacks
+
+  init(_ pointer: OpaquePointer, _ callbacks: ClientCallbacks) { (self.pointer, self.callbacks) = (pointer, callbacks) }
+
+  deinit { rd_kafka_destroy(pointer) }
+}
+
+/// A record as it was read; its bytes live as long as it does, also beyond its consumer.
 // Unchecked because of the raw pointer: librdkafka never changes a message it has handed out.
 package final class IncomingRecord: @unchecked Sendable {
   private let message: UnsafeMutablePointer<rd_kafka_message_t>
+  private let owner: ConsumerHandle
   /// All headers in their order.
   package let headers: [(name: String, value: String)]
 
-  fileprivate init(_ message: UnsafeMutablePointer<rd_kafka_message_t>) {
-    self.message = message
+  fileprivate init(_ message: UnsafeMutablePointer<rd_kafka_message_t>, of owner: ConsumerHandle) {
+    (self.message, self.owner) = (message, owner)
     var headers: [(name: String, value: String)] = []
     var list: OpaquePointer?
     if rd_kafka_message_headers(message, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list {
@@ -24,6 +38,7 @@ package final class IncomingRecord: @unchecked Sendable {
     self.headers = headers
   }
 
+  // The message first; its client goes after it, with the reference.
   deinit { rd_kafka_message_destroy(message) }
 
   package var partition: Int32 { message.pointee.partition }
@@ -50,11 +65,13 @@ package enum ConsumerEvent: Sendable {
 
 /// A member of a consumer group, reading one topic. Used by one thread.
 package final class Consumer {
-  private let handle: OpaquePointer
+  private let client: ConsumerHandle
+  private var handle: OpaquePointer { client.pointer }
   private let callbacks: Callbacks
   private let topic: String
   /// Events that one poll brought and the next ones hand out.
   private var events: [ConsumerEvent] = []
+  private var isClosed = false
 
   private final class Callbacks: ClientCallbacks {
     /// Touched only inside rd_kafka_consumer_poll, that is on the thread that uses the consumer.
@@ -88,7 +105,6 @@ package final class Consumer {
         // What the group decides waits behind what is queued: a slow reader would hear of it minutes late.
         ClientProperty("queued.min.messages", "64"),
         ClientProperty("fetch.wait.max.ms", "100"),
-        ClientProperty("allow.auto.create.topics", "true"),
       ] + properties)
     callbacks.install(in: configuration.handle)
     rd_kafka_conf_set_rebalance_cb(configuration.handle) { client, code, list, opaque in
@@ -103,8 +119,9 @@ package final class Consumer {
         rd_kafka_assign(client, nil)
       }
     }
-    handle = try configuration.makeClient(RD_KAFKA_CONSUMER)
+    client = ConsumerHandle(try configuration.makeClient(RD_KAFKA_CONSUMER), callbacks)
     (self.callbacks, self.topic) = (callbacks, topic)
+    let handle = client.pointer
     rd_kafka_poll_set_consumer(handle)
     let topics = rd_kafka_topic_partition_list_new(1)
     defer { rd_kafka_topic_partition_list_destroy(topics) }
@@ -113,11 +130,32 @@ package final class Consumer {
     if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw BrokerError(code) }
   }
 
-  deinit {
-    // Commits what was stored, leaves the group.
-    rd_kafka_consumer_close(handle)
-    rd_kafka_destroy(handle)
+  /// Commits what was stored and leaves the group; nothing can be polled afterwards. False when the cluster did not
+  /// answer before `deadline`, or `isImpatient` became true: then the last offsets are not committed, and the client is
+  /// left as it is, because librdkafka would wait for the cluster without end.
+  package func close(until deadline: MonotonicTime, isImpatient: () -> Bool = { false }) -> Bool {
+    if isClosed { return true }
+    (events, isClosed) = ([], true)
+    let queue = rd_kafka_queue_new(handle)
+    defer { rd_kafka_queue_destroy(queue) }
+    if let error = rd_kafka_consumer_close_queue(handle, queue) { rd_kafka_error_destroy(error) }
+    while rd_kafka_consumer_closed(handle) == 0 {
+      if MonotonicTime.now() >= deadline || isImpatient() {
+        _ = Unmanaged.passRetained(client)
+        return false
+      }
+      if let event = rd_kafka_queue_poll(queue, 100) { serve(event) }
+    }
+    return true
   }
+
+  /// Partitions are given back; whatever else comes while closing is of no use any more.
+  private func serve(_ event: OpaquePointer) {
+    if rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE { rd_kafka_assign(handle, nil) }
+    rd_kafka_event_destroy(event)
+  }
+
+  deinit { _ = close(until: .now() + .seconds(5)) }
 
   /// The next event; nil when none came within `milliseconds`.
   package func poll(milliseconds: Int32) -> ConsumerEvent? {
@@ -132,7 +170,7 @@ package final class Consumer {
 
   private func event(of message: UnsafeMutablePointer<rd_kafka_message_t>) -> ConsumerEvent {
     let code = message.pointee.err
-    if code == RD_KAFKA_RESP_ERR_NO_ERROR { return .record(IncomingRecord(message)) }
+    if code == RD_KAFKA_RESP_ERR_NO_ERROR { return .record(IncomingRecord(message, of: client)) }
     let error = BrokerError(code, String(cString: rd_kafka_message_errstr(message)))
     rd_kafka_message_destroy(message)
     return .error(error)

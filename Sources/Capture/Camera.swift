@@ -12,28 +12,48 @@ package final class Camera: Sendable {
     case connecting
     /// Frames flow.
     case streaming(Codec, width: Int, height: Int)
-    /// Between two attempts; the next one comes in `pause`.
-    case waiting(CaptureError, pause: Duration)
+    /// The connection stands, but no frame has come since.
+    case stalled(since: MonotonicTime)
+    /// Between two attempts; the next one comes at `until`.
+    case waiting(CaptureError, until: MonotonicTime)
     /// Stopped, or the file is at its end.
     case finished(CaptureError)
+
+    /// For people: `connecting`, `streaming h264 640x480`, `stalled for 3 s`, `waiting 12 s: …`.
+    package func summary(now: MonotonicTime) -> String {
+      switch self {
+      case .connecting: "connecting"
+      case .streaming(let codec, let width, let height): "streaming \(codec) \(width)x\(height)"
+      case .stalled(let since): "stalled for \(max(0, (now - since).components.seconds)) s"
+      case .waiting(let error, let until):
+        "waiting \(max(0, (until - now + .milliseconds(999)).components.seconds)) s: \(error.message)"
+      case .finished(let error): error.message
+      }
+    }
   }
 
   private let description: CameraDescription
-  private let interrupt = Interrupt()
+  private let interrupt: Interrupt
   private let log: Log
   private let deliver: @Sendable (Frame) -> Void
-  private let current = Mutex<State>(.connecting)
+  private let current: CurrentState
+  /// The login of this camera: a server that learnt it may repeat it in what it answers.
+  private let secrets = Secrets()
   private let thread = Mutex<Thread?>(nil)
 
   /// `deliver` is called on the camera's thread with every frame, in decoding order. It should not block for long.
   package init(_ description: CameraDescription, log: Log, deliver: @escaping @Sendable (Frame) -> Void) {
     (self.description, self.log, self.deliver) = (description, log, deliver)
+    let current = CurrentState(log: log)
+    self.current = current
+    interrupt = Interrupt(onQuiet: { current.stall() })
+    if case .rtsp(_, let login?, _, _) = description.source { secrets.register(login.password) }
   }
 
   package var name: CameraName { description.name }
 
   /// What the camera is doing right now.
-  package var state: State { current.withLock { $0 } }
+  package var state: State { current.state }
 
   /// Starts capturing. Call once.
   package func start() {
@@ -54,50 +74,34 @@ package final class Camera: Sendable {
     let source = makeSource(notes: notes)
     var session = CameraSession(supervisor: Supervisor(timeouts: description.timeouts))
     while !interrupt.isStopped {
-      let error = session.capture(from: source, interrupt: interrupt, log: log, report: report, deliver: deliver)
+      var error = session.capture(from: source, interrupt: interrupt, log: log, current: current, deliver: deliver)
       source.close()
+      error.message = secrets.masked(error.message)
       let now = MonotonicTime.now()
       let isLoopless = if case .file(_, loops: false) = description.source { error.code == .ended } else { false }
       let failure = isLoopless ? CaptureError(.stopped, "the file is at its end") : error
       switch session.supervisor.step(.failed(failure), now: now, jitter: .random(in: 0...1)) {
       case .reopen(let time):
-        report(.waiting(error, pause: time - now), isRepeated: session.isRepeated(error))
+        current.become(.waiting(error, until: time), isRepeated: session.isRepeated(error))
         _ = interrupt.sleep(until: time)
         session.supervisor.beginConnecting()
       case .finish, .read:
-        return report(.finished(failure), isRepeated: interrupt.isStopped)
+        return current.become(.finished(failure), isRepeated: interrupt.isStopped)
       }
     }
-    report(.finished(CaptureError(.stopped, "stopped")), isRepeated: true)
+    current.become(.finished(CaptureError(.stopped, "stopped")), isRepeated: true)
   }
 
   private func makeSource(notes: FFmpegNotes) -> any Source {
     switch description.source {
-    case .rtsp(let url, let login, let transport):
-      RTSPSource(url: url, login: login, transport: transport, interrupt: interrupt, notes: notes)
+    case .rtsp(let url, let login, let transport, let tls):
+      RTSPSource(
+        url: url, login: login, transport: transport, tls: tls, interrupt: interrupt, notes: notes, log: log)
     case .file(let path, let loops):
       FileSource(path: path, loops: loops, interrupt: interrupt, notes: notes)
     case .test(let width, let height, let fps):
       TestSource(width: width, height: height, fps: fps, interrupt: interrupt)
     }
-  }
-
-  /// Keeps the state for whoever asks, and says changes, not repetitions.
-  private func report(_ state: State, isRepeated: Bool) {
-    current.withLock { $0 = state }
-    switch state {
-    case .connecting: log.debug("connecting")
-    case .streaming(let codec, let width, let height): log.info("streaming \(codec) \(width)x\(height)")
-    case .waiting(let error, let pause):
-      let text = "\(error.message); retry in \(rounded(pause)) s"
-      if isRepeated { log.debug(text) } else { log.warning("\(text), then at growing intervals up to 30 s") }
-    case .finished(let error): if !isRepeated { log.info(error.message) }
-    }
-  }
-
-  private func rounded(_ pause: Duration) -> String {
-    let tenths = (pause.nanoseconds + 99_999_999) / 100_000_000
-    return "\(tenths / 10).\(tenths % 10)"
   }
 }
 
@@ -121,40 +125,40 @@ private struct CameraSession {
 
   /// One connection from open to its end; the error says why it ended.
   mutating func capture(
-    from source: any Source, interrupt: Interrupt, log: Log, report: (Camera.State, Bool) -> Void,
+    from source: any Source, interrupt: Interrupt, log: Log, current: CurrentState,
     deliver: (Frame) -> Void
   ) -> CaptureError {
     do throws(CaptureError) {
       interrupt.setDeadline(supervisor.connectDeadline(now: .now()))
-      report(.connecting, false)
+      current.become(.connecting)
       let stream = try source.open()
       if !stream.ignoredTracks.isEmpty { log.info("ignored: \(stream.ignoredTracks.joined(separator: ", "))") }
       follow(supervisor.step(.opened, now: .now(), jitter: 0), interrupt)
       var normalizer = Normalizer(stream: stream, gap: gap)
       var media = MediaClock()
       lastPts = nil
-      var shown: (Int, Int)?
       while true {
         let packet = try source.read()
         guard case .frame(let payload, let isKeyframe, let width, let height, let gap) = normalizer.take(packet) else {
           follow(supervisor.step(.unusable, now: .now(), jitter: 0), interrupt)
+          if normalizer.undecodableKeyframeCount == 1, packet.isKeyframe {
+            log.warning("a keyframe that nobody can decode; frames are dropped up to one that somebody can")
+          }
           continue
         }
         media.reorderDepth = normalizer.pictures?.reorderDepth ?? 0
         let times = media.times(pts: packet.pts, dts: packet.dts)
         follow(supervisor.step(.frame(interval: interval(to: times.pts)), now: .now(), jitter: 0), interrupt)
-        if shown == nil || shown! != (width, height) {
-          shown = (width, height)
-          lastError = nil
-          report(.streaming(stream.codec, width: width, height: height), false)
-        }
-        let (time, quality) = clock.captureTime(
+        lastError = nil
+        current.become(.streaming(stream.codec, width: width, height: height))
+        let time = clock.captureTime(
           arrival: packet.arrival, cameraTime: packet.cameraTime, isSynchronized: WallClock.isSynchronized())
         (self.gap, hasDelivered) = (nil, true)
         deliver(
           Frame(
-            codec: stream.codec, payload: payload, isKeyframe: isKeyframe, captureTime: time, clock: quality,
-            pts: times.pts, dts: times.dts, width: width, height: height, gap: gap))
+            codec: stream.codec, payload: payload, isKeyframe: isKeyframe, captureTime: time.nanoseconds,
+            clock: time.quality, bootTime: packet.arrival.boot, isClockStepped: time.isStepped, pts: times.pts,
+            dts: times.dts, width: width, height: height, gap: gap))
       }
     } catch {
       if hasDelivered {
@@ -165,7 +169,10 @@ private struct CameraSession {
   }
 
   private func follow(_ action: Supervisor.Action, _ interrupt: Interrupt) {
-    if case .read(let deadline) = action { interrupt.setDeadline(deadline) }
+    guard case .read(let deadline) = action else { return }
+    interrupt.setDeadline(deadline)
+    let now = MonotonicTime.now()
+    interrupt.setQuietMark(now + (deadline - now) / 2)
   }
 
   private mutating func interval(to pts: Int64) -> Duration? {

@@ -45,8 +45,8 @@ package struct CaptureError: Error, Sendable, Equatable {
   /// How soon to try again.
   package var disposition: Disposition {
     switch code {
-    case .unreachable, .disconnected, .silent, .ended: .retry
-    case .unauthorized, .notFound, .unusable: .retrySlowly
+    case .unreachable, .disconnected, .silent, .ended, .unusable: .retry
+    case .unauthorized, .notFound: .retrySlowly
     case .stopped: .finish
     }
   }
@@ -72,6 +72,8 @@ package struct CaptureError: Error, Sendable, Equatable {
     case camgate_averror_bad_request, camgate_averror_other_4xx, camgate_averror_server_error,
       camgate_averror_protocol_not_found:
       self.init(.unusable, "the camera refuses the request\(reason)")
+    case camgate_averror(EPROTONOSUPPORT):
+      self.init(.unusable, "the camera does not offer this transport\(reason): try tcp")
     case camgate_averror_invalid_data:
       self.init(.unusable, "no usable video stream\(reason): is this the camera's RTSP port and path?")
     case camgate_averror_eof:

@@ -10,6 +10,9 @@ final class Demuxer {
   private var context: UnsafeMutablePointer<AVFormatContext>?
   private let notes: FFmpegNotes
   private let interrupt: Interrupt
+  private let guardian: ConnectionGuard
+  /// Whether packets come out of FFmpeg's parser, which is then asked whether it ended.
+  private let isLive: Bool
   /// The video stream that is read.
   let stream: UnsafeMutablePointer<AVStream>
   /// What kind of stream it is.
@@ -18,29 +21,32 @@ final class Demuxer {
   /// Opens `url` and picks its first video stream. Options that this FFmpeg leaves unconsumed are an error: that is how
   /// a protection that does not exist would go unnoticed. `probes` lets FFmpeg read ahead to learn what a file does not
   /// say in its header; a live stream says all that is needed.
-  init(url: String, options: [(String, String)], probes: Bool, interrupt: Interrupt, notes: FFmpegNotes)
+  init(url: String, options: [(String, String)], isLive: Bool, interrupt: Interrupt, notes: FFmpegNotes)
     throws(CaptureError)
   {
+    _ = Demuxer.limits
     notes.clear()
     var dictionary: OpaquePointer?
     for (key, value) in options { av_dict_set(&dictionary, key, value, 0) }
     defer { av_dict_free(&dictionary) }
     guard let allocated = avformat_alloc_context() else { throw CaptureError(.unusable, "out of memory") }
-    allocated.pointee.interrupt_callback = interrupt.callback
+    let guardian = ConnectionGuard(url: url, interrupt: interrupt)
+    guardian.watch(allocated)
     var context: UnsafeMutablePointer<AVFormatContext>? = allocated
     // Frees the context itself when it fails.
     let code = avformat_open_input(&context, url, nil, &dictionary)
     guard code >= 0, let context else {
-      throw Demuxer.failure(code, while: "connecting", interrupt, notes)
+      guardian.watch(nil)
+      throw guardian.refusal ?? Demuxer.failure(code, while: "connecting", interrupt, notes)
     }
     self.context = context
-    (self.interrupt, self.notes) = (interrupt, notes)
+    (self.interrupt, self.notes, self.guardian, self.isLive) = (interrupt, notes, guardian, isLive)
     do throws(CaptureError) {
       if let unknown = av_dict_get(dictionary, "", nil, AV_DICT_IGNORE_SUFFIX) {
         let key = String(cString: unknown.pointee.key)
         throw CaptureError(.unusable, "this build's FFmpeg does not understand the option '\(key)'")
       }
-      if probes {
+      if !isLive {
         let code = avformat_find_stream_info(context, nil)
         if code < 0 { throw Demuxer.failure(code, while: "probing", interrupt, notes) }
       }
@@ -62,18 +68,58 @@ final class Demuxer {
   }
 
   /// The next packet of the video stream, as an owned AVPacket. Other streams' packets are passed over.
+  ///
+  /// When a live stream ends, FFmpeg hands out what its parser still has: the beginning of an access unit of which nobody
+  /// knows whether it is whole. It can be told by the parser, which is gone by then (libavformat/demux.c, parse_packet),
+  /// and is not passed on.
   func read(into packet: UnsafeMutablePointer<AVPacket>) throws(CaptureError) {
     notes.clear()
+    var isFlushed = false
     while true {
       av_packet_unref(packet)
       let code = av_read_frame(context, packet)
+      if let refusal = guardian.refusal { throw refusal }
       if code < 0 { throw Demuxer.failure(code, while: "reading", interrupt, notes) }
       // What FFmpeg hands out when a call is interrupted is the beginning of an access unit that its parser still had
       // (libavformat/demux.c, read_frame_internal). And a lively audio track must not keep a stalled picture alive.
       if interrupt.isDue { throw Demuxer.failure(camgate_averror_exit, while: "reading", interrupt, notes) }
-      if packet.pointee.stream_index == stream.pointee.index { return }
+      if packet.pointee.stream_index != stream.pointee.index { continue }
+      if !isParsed { return }
+      if isFlushed { throw CaptureError(.disconnected, "the stream broke off") }
+      if av_stream_get_parser(stream) != nil { return }
+      isFlushed = true
     }
   }
+
+  /// H.264 and H.265 come in pieces that FFmpeg's parser makes access units of; a JPEG comes whole.
+  private var isParsed: Bool { isLive && description.codec != .mjpeg }
+
+  /// The presentation times, nanoseconds, of the first access unit of a connection, just read, and of the one behind it.
+  /// FFmpeg's parser gives the first one no time (a packet from the network has no position, libavcodec/parser.c,
+  /// ff_fetch_timestamp), but still has the times of the last pieces it was given, of which the newest belongs to the
+  /// access unit behind.
+  var firstTimes: (own: Int64?, next: Int64?) {
+    guard isParsed, let parser = av_stream_get_parser(stream) else { return (nil, nil) }
+    let newest = Int(parser.pointee.cur_frame_start_index)
+    return withUnsafeBytes(of: parser.pointee.cur_frame_pts) { times in
+      func time(_ index: Int) -> Int64? {
+        nanoseconds(times.loadUnaligned(fromByteOffset: index % 4 * MemoryLayout<Int64>.size, as: Int64.self))
+      }
+      return (time(newest + 3), time(newest))
+    }
+  }
+
+  /// Whether this FFmpeg's RTSP demuxer hands verification on to TLS (Toolchain/cross/patches/ffmpeg-rtsps-verify.patch).
+  static var canVerifyRTSPS: Bool {
+    guard var options = av_find_input_format("rtsp")?.pointee.priv_class else { return false }
+    return withUnsafeMutablePointer(to: &options) {
+      av_opt_find($0, "tls_verify", nil, 0, AV_OPT_SEARCH_FAKE_OBJ) != nil
+    }
+  }
+
+  /// The largest piece of memory FFmpeg may ask for at once, in the whole process: a picture of 8K fits, a description
+  /// of two gigabytes does not (libavformat allocates what Content-Length says).
+  private static let limits: Void = av_max_alloc(64 << 20)
 
   /// Why a call failed. Orders and deadlines go first: FFmpeg makes something else of an interrupted call here and
   /// there, as "invalid data" of an answer that never came.
@@ -88,7 +134,7 @@ final class Demuxer {
   /// Makes a source's packet of a reference-counted AVPacket, whose bytes are taken, not copied; `packet` is empty
   /// afterwards.
   func sourcePacket(
-    taking packet: UnsafeMutablePointer<AVPacket>, arrival: Int64, cameraTime: Int64?, isSuspect: Bool
+    taking packet: UnsafeMutablePointer<AVPacket>, arrival: ClockReading, cameraTime: Int64?, isSuspect: Bool
   ) -> SourcePacket {
     let (flags, pts, dts) = (packet.pointee.flags, packet.pointee.pts, packet.pointee.dts)
     return SourcePacket(

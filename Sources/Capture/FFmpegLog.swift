@@ -36,10 +36,16 @@ final class FFmpegNotes {
     log.debug("ffmpeg: \(line)")
   }
 
-  /// The count in "RTP: missed 3 packets", which is one of 16-bit sequence numbers; nil for any other line. Servers
-  /// choose the words of some lines, so the number may be any.
+  /// The count in "RTP: missed 3 packets", which is one of 16-bit sequence numbers; 1 for "RTP: PT=60: bad cseq 0bb9
+  /// expected=0001", a packet dropped behind a large jump; nil for any other line. Servers choose the words of some
+  /// lines, so the number may be any.
   static func missedPackets(in line: String) -> Int? {
     let words = line.split(separator: " ")
+    if let index = words.firstIndex(of: "bad"), index > 1, words[index - 2] == "RTP:",
+      words.dropFirst(index + 1).first == "cseq"
+    {
+      return 1
+    }
     guard let index = words.firstIndex(of: "missed"), index > 0, words[index - 1] == "RTP:", index + 1 < words.count
     else { return nil }
     return UInt16(words[index + 1]).map { Int($0) }

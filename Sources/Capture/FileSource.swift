@@ -41,7 +41,7 @@ final class FileSource: Source {
     let demuxer: Demuxer
     do throws(CaptureError) {
       demuxer = try Demuxer(
-        url: "file:" + path, options: [("protocol_whitelist", "file")], probes: true, interrupt: interrupt,
+        url: "file:" + path, options: [("protocol_whitelist", "file")], isLive: false, interrupt: interrupt,
         notes: notes)
     } catch {
       throw CaptureError(error.code, "\(path): \(error.message)")
@@ -66,7 +66,7 @@ final class FileSource: Source {
       try readPacket(packet)
     }
     guard let demuxer else { throw CaptureError(.disconnected, "not open") }
-    var result = demuxer.sourcePacket(taking: packet, arrival: 0, cameraTime: nil, isSuspect: false)
+    var result = demuxer.sourcePacket(taking: packet, arrival: .now(), cameraTime: nil, isSuspect: false)
     // Streams without times of their own (raw H.264) are played at their nominal rate.
     let time = result.dts ?? result.pts ?? ((firstTime ?? 0) &+ nextTime)
     var first = firstTime ?? time
@@ -79,7 +79,7 @@ final class FileSource: Source {
     if !interrupt.sleep(until: runStart + .nanoseconds(runTime)) { throw CaptureError(.stopped, "stopped") }
     result.pts = elapsed &+ (result.pts ?? time) &- first
     result.dts = result.dts.map { elapsed &+ $0 &- first }
-    result.arrival = WallClock.nanosecondsSince1970()
+    result.arrival = .now()
     return result
   }
 

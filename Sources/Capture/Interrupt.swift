@@ -11,9 +11,17 @@ final class Interrupt: Sendable {
   private let stopping = Monitor(false)
   private let stopped = Atomic<Bool>(false)
   private let isSayingGoodbye = Atomic<Bool>(false)
+  private let quietMark = Atomic<Int64>(.max)
+  private let onQuiet: @Sendable () -> Void
+
+  /// `onQuiet` is called once, on the blocked thread, when a quiet mark has passed.
+  init(onQuiet: @escaping @Sendable () -> Void = {}) { self.onQuiet = onQuiet }
 
   /// From now on a blocking call returns with AVERROR_EXIT when `time` has passed.
   func setDeadline(_ time: MonotonicTime) { deadline.store(time.nanoseconds, ordering: .relaxed) }
+
+  /// A blocking call that lasts until `time` is worth a word, and goes on.
+  func setQuietMark(_ time: MonotonicTime) { quietMark.store(time.nanoseconds, ordering: .relaxed) }
 
   /// Makes all calls return, now and later, and ends every `sleep`.
   func stop() {
@@ -26,8 +34,12 @@ final class Interrupt: Sendable {
 
   /// Whether a blocking call should return now.
   var isDue: Bool {
-    (isStopped && !isSayingGoodbye.load(ordering: .relaxed))
-      || MonotonicTime.now().nanoseconds >= deadline.load(ordering: .relaxed)
+    let now = MonotonicTime.now().nanoseconds
+    if now >= quietMark.load(ordering: .relaxed) {
+      quietMark.store(.max, ordering: .relaxed)
+      onQuiet()
+    }
+    return (isStopped && !isSayingGoodbye.load(ordering: .relaxed)) || now >= deadline.load(ordering: .relaxed)
   }
 
   /// Waits until `time`; false when stopped meanwhile.

@@ -12,17 +12,25 @@ struct Normalizer {
   }
 
   private let codec: Codec
+  private let look: (UnsafeRawBufferPointer, Codec) -> PictureInformation?
   private var parameterSets: ParameterSets
   /// What the parameter sets in force say.
   private(set) var pictures: PictureInformation?
   /// nil until frames flow: why the next keyframe is waited for.
   private var isWaitingForKeyframe = true
   private var gap: Gap?
+  /// Keyframes that were dropped because nobody could decode them.
   private(set) var undecodableKeyframeCount = 0
 
   /// `gap` is what was lost before this connection; nil at a camera's first.
-  init(stream: SourceStream, gap: Gap?) {
-    (codec, self.gap) = (stream.codec, gap)
+  /// `look` says what a keyframe with its parameter sets is, or nil when it cannot be decoded.
+  init(
+    stream: SourceStream, gap: Gap?,
+    look: @escaping (UnsafeRawBufferPointer, Codec) -> PictureInformation? = {
+      PictureInformation(keyframe: $0, codec: $1)
+    }
+  ) {
+    (codec, self.gap, self.look) = (stream.codec, gap, look)
     parameterSets = stream.parameterSets.withUnsafeBytes { ParameterSets(codec: stream.codec, outOfBand: $0) }
   }
 
@@ -47,7 +55,14 @@ struct Normalizer {
       return drop()
     }
     if changed || pictures == nil {
-      pictures = PictureInformation(keyframe: payload.bytes, codec: codec)
+      pictures = look(payload.bytes, codec)
+      if pictures == nil {
+        // Parameter sets or a slice that no decoder takes: nobody could begin here, so nobody is given it.
+        undecodableKeyframeCount += 1
+        if !isWaitingForKeyframe && gap == nil { gap = Gap(frameCount: 0, reason: .damaged) }
+        isWaitingForKeyframe = true
+        return drop()
+      }
     }
     return pass(payload, isKeyframe: true)
   }

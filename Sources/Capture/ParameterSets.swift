@@ -3,16 +3,28 @@ import Frames
 // Any consumer may start at any keyframe, so every keyframe carries its parameter sets, also when the camera sends them
 // only in the SDP or not with every IDR. A change is taken at keyframes only.
 
-/// The parameter sets that are in force, by kind, as Annex B bytes.
+/// The parameter sets that are in force, by kind and number.
 struct ParameterSets {
+  /// More than any camera has; what a hostile one sends beyond it is not remembered.
+  static let byteLimit = 64 << 10
+
+  private struct Key: Hashable, Comparable {
+    var kind: NALUnit.Kind
+    var number: Int
+
+    static func < (left: Key, right: Key) -> Bool {
+      (left.kind.rawValue, left.number) < (right.kind.rawValue, right.number)
+    }
+  }
+
   private let codec: Codec
-  private var sets: [NALUnit.Kind: [UInt8]] = [:]
+  private var sets: [Key: [UInt8]] = [:]
 
   /// Starts with what came outside the stream (the SDP's sprop-parameter-sets, as Annex B); may be empty.
   init(codec: Codec, outOfBand: UnsafeRawBufferPointer) {
     self.codec = codec
     for unit in NALUnitSequence(outOfBand, codec: codec) where kinds.contains(unit.kind) {
-      sets[unit.kind, default: []] += unit.bytes
+      remember(Array(unit.bytes), as: key(of: unit))
     }
   }
 
@@ -28,23 +40,29 @@ struct ParameterSets {
 
   /// Makes a keyframe complete and remembers the sets it brings. `changed` says whether they differ from before.
   mutating func complete(_ keyframe: UnsafeRawBufferPointer) -> (result: Completed, changed: Bool) {
-    var found: [NALUnit.Kind: [UInt8]] = [:]
+    var found: [Key: [UInt8]] = [:]
     var delimiterEnd = 0
     for unit in NALUnitSequence(keyframe, codec: codec) {
       if unit.kind == .slice { break }
       if unit.kind == .delimiter { delimiterEnd = unit.offset + unit.bytes.count }
-      if kinds.contains(unit.kind) { found[unit.kind, default: []] += unit.bytes }
+      if kinds.contains(unit.kind) { found[key(of: unit)] = Array(unit.bytes) }
     }
-    var changed = false
-    for (kind, bytes) in found where sets[kind] != bytes {
-      sets[kind] = bytes
-      changed = true
+    let changed = found.contains { sets[$0] != $1 }
+    // What refers to a set that is another one now is out of date, when the keyframe brings its like.
+    for kind in kinds where found.contains(where: { $0.kind == kind && sets[$0] != nil && sets[$0] != $1 }) {
+      sets = sets.filter { old in
+        old.key.kind.rawValue <= kind.rawValue || !found.keys.contains { $0.kind == old.key.kind }
+      }
     }
-    if kinds.allSatisfy({ found[$0] != nil }) { return (.asItIs, changed) }
-    guard kinds.allSatisfy({ sets[$0] != nil }) else { return (.undecodable, changed) }
-    // All of them, in the order VPS, SPS, PPS, behind an access unit delimiter, which must come first. That one of them
+    for (key, bytes) in found { remember(bytes, as: key) }
+    guard
+      kinds.allSatisfy({ kind in sets.keys.contains { $0.kind == kind } || found.keys.contains { $0.kind == kind } })
+    else { return (.undecodable, changed) }
+    let missing = sets.filter { found[$0.key] == nil }.sorted { $0.key < $1.key }
+    if missing.isEmpty { return (.asItIs, changed) }
+    // In the order VPS, SPS, PPS, all of them, behind an access unit delimiter, which must come first. That one of them
     // may stand there twice does no harm.
-    let prefix = kinds.flatMap { sets[$0] ?? [] }
+    let prefix = sets.merging(found) { $1 }.sorted { $0.key < $1.key }.flatMap(\.value)
     let payload = prefix.withUnsafeBytes { prefix in
       Payload(joining: [
         UnsafeRawBufferPointer(rebasing: keyframe[..<delimiterEnd]), prefix,
@@ -52,6 +70,15 @@ struct ParameterSets {
       ])
     }
     return (.with(payload), changed)
+  }
+
+  private mutating func remember(_ bytes: [UInt8], as key: Key) {
+    let others = sets.reduce(0) { $0 + ($1.key == key ? 0 : $1.value.count) }
+    if others + bytes.count <= ParameterSets.byteLimit { sets[key] = bytes }
+  }
+
+  private func key(of unit: NALUnit) -> Key {
+    Key(kind: unit.kind, number: ParameterSetNumber.number(of: unit, codec: codec))
   }
 
   private var kinds: [NALUnit.Kind] {

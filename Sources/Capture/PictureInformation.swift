@@ -27,6 +27,8 @@ struct PictureInformation: Equatable {
       avcodec_free_context(&context)
     }
     context?.pointee.thread_count = 1
+    // A header may claim any size, and memory is taken for it.
+    context?.pointee.max_pixels = 8_192 * 8_192
     // A packet of its own memory: decoders read up to AV_INPUT_BUFFER_PADDING_SIZE bytes beyond the end.
     guard avcodec_open2(context, decoder, nil) >= 0, av_new_packet(packet, Int32(keyframe.count)) >= 0 else {
       return nil

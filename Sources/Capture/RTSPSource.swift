@@ -8,13 +8,19 @@ import Posix
 // packet. So what is known when n is handed out, the time of arrival and the camera's own time (RTCP sender reports,
 // AV_PKT_DATA_PRFT), belongs to n+1 and is kept until then. The delay is one frame. Motion JPEG is not parsed: there it
 // is the packet's own.
+//
+// Lost RTP packets: FFmpeg says nothing of them over TCP unless it has a queue for reordering, so it is given a short one
+// there; what is still not seen is a loss right behind the last packet of a connection.
 
 /// One RTSP camera.
 final class RTSPSource: Source {
   private let url: String
-  private let transport: CameraDescription.RTSPTransport
+  private let tls: CameraDescription.TLS
+  private var transport: TransportChoice
+  private let resolver = Resolver()
   private let interrupt: Interrupt
   private let notes: FFmpegNotes
+  private let log: Log
   private var demuxer: Demuxer?
   private var packet = av_packet_alloc()
   private var ahead: Moment?
@@ -23,50 +29,102 @@ final class RTSPSource: Source {
 
   /// When something happened: on our clock and, where known, on the camera's.
   private struct Moment {
-    var arrival: Int64
+    var arrival: ClockReading
     var cameraTime: Int64?
+
+    /// The moment of the access unit in front of the one this belongs to, by their presentation times.
+    func earlier(_ times: (own: Int64?, next: Int64?)) -> Moment {
+      guard let own = times.own, let next = times.next, (0...10_000_000_000).contains(next.subtractingSaturated(own))
+      else {
+        return Moment(arrival: arrival)
+      }
+      let step = next - own
+      return Moment(
+        arrival: ClockReading(wall: arrival.wall - step, boot: arrival.boot - step),
+        cameraTime: cameraTime.map { $0.subtractingSaturated(step) })
+    }
   }
 
   /// `url` without a login; it is put in here, percent-encoded, and goes nowhere but to FFmpeg.
   init(
-    url: String, login: CameraDescription.Login?, transport: CameraDescription.RTSPTransport, interrupt: Interrupt,
-    notes: FFmpegNotes
+    url: String, login: CameraDescription.Login?, transport: CameraDescription.RTSPTransport,
+    tls: CameraDescription.TLS = .init(), interrupt: Interrupt, notes: FFmpegNotes, log: Log
   ) {
     self.url = RTSPSource.url(url, with: login)
-    (self.transport, self.interrupt, self.notes) = (transport, interrupt, notes)
+    self.transport = TransportChoice(transport)
+    (self.tls, self.interrupt, self.notes, self.log) = (tls, interrupt, notes, log)
   }
 
   deinit { av_packet_free(&packet) }
 
   func open() throws(CaptureError) -> SourceStream {
     (ahead, suspectCount) = (nil, 0)
-    let demuxer = try Demuxer(
-      url: url,
-      options: [
-        ("rtsp_transport", transport.rawValue),
-        ("user_agent", "camgate"),
-        ("protocol_whitelist", "rtsp,rtp,tcp,udp"),
-        // Only pictures are asked for. It also keeps FFmpeg from moving the media clock when sender reports of several
-        // tracks come in (libavformat/rtpdec.c, finalize_packet).
-        ("allowed_media_types", "video"),
-      ], probes: false, interrupt: interrupt, notes: notes)
-    self.demuxer = demuxer
-    return demuxer.description
+    if let host = Origin(url)?.host { try resolver.resolve(host, interrupt: interrupt) }
+    let (isEncrypted, kind) = (url.hasPrefix("rtsps:"), transport.next(now: .now()))
+    var options = [
+      ("rtsp_transport", isEncrypted ? "tcp" : kind.rawValue),
+      ("user_agent", "camgate"),
+      ("protocol_whitelist", isEncrypted ? "rtsp,rtp,tcp,tls" : "rtsp,rtp,tcp,udp"),
+      // Only pictures are asked for. It also keeps FFmpeg from moving the media clock when sender reports of several
+      // tracks come in (libavformat/rtpdec.c, finalize_packet).
+      ("allowed_media_types", "video"),
+      // FFmpeg unwraps RTP times by itself (rtpdec.c); what it does here on top takes a step back for a wrap.
+      ("correct_ts_overflow", "0"),
+    ]
+    // Two is the shortest queue there is. It delays nothing while nothing is missing.
+    if kind == .tcp || isEncrypted { options.append(("reorder_queue_size", "2")) }
+    if isEncrypted { options += try tlsOptions() }
+    do throws(CaptureError) {
+      let demuxer = try Demuxer(url: url, options: options, isLive: true, interrupt: interrupt, notes: notes)
+      self.demuxer = demuxer
+      return demuxer.description
+    } catch {
+      note(transport.failed(error, now: .now()))
+      throw error
+    }
+  }
+
+  /// What protects an rtsps connection. An FFmpeg that cannot verify is not even connected: the login would be gone.
+  private func tlsOptions() throws(CaptureError) -> [(String, String)] {
+    guard tls.verifies else { return [] }
+    guard Demuxer.canVerifyRTSPS else {
+      throw CaptureError(
+        .unusable,
+        "the FFmpeg this camgate is linked with (\(ffmpegVersion)) cannot verify the certificate of an rtsps camera; "
+          + "use the static build, or write tls: {verify: false} to go without")
+    }
+    return [("tls_verify", "1")] + (tls.authorityFile.map { [("ca_file", $0)] } ?? [])
   }
 
   func read() throws(CaptureError) -> SourcePacket {
     guard let demuxer, let packet else { throw CaptureError(.disconnected, "not connected") }
-    try demuxer.read(into: packet)
-    let now = Moment(
-      arrival: WallClock.nanosecondsSince1970(), cameraTime: packet.pointee.producerReferenceTime)
+    do throws(CaptureError) {
+      try demuxer.read(into: packet)
+    } catch {
+      note(transport.failed(error, now: .now()))
+      throw error
+    }
+    let now = Moment(arrival: .now(), cameraTime: packet.pointee.producerReferenceTime)
     let isParsed = demuxer.description.codec != .mjpeg
-    let own = isParsed ? ahead ?? Moment(arrival: now.arrival) : now
+    let firstTimes = packet.pointee.pts == camgate_nopts ? demuxer.firstTimes : (nil, nil)
+    let own = isParsed ? ahead ?? now.earlier(firstTimes) : now
     ahead = now
     // The packets after a loss belong to this access unit or to the next one; neither can be trusted.
-    if notes.missedPacketCount > 0 { suspectCount = 2 }
+    if notes.missedPacketCount > 0 {
+      suspectCount = 2
+      if let change = transport.lost(now: .now()) { throw CaptureError(.disconnected, change) }
+    } else {
+      transport.received()
+    }
     defer { suspectCount = max(0, suspectCount - 1) }
-    return demuxer.sourcePacket(
+    var result = demuxer.sourcePacket(
       taking: packet, arrival: own.arrival, cameraTime: own.cameraTime, isSuspect: suspectCount > 0)
+    result.pts = result.pts ?? firstTimes.0
+    return result
+  }
+
+  private func note(_ change: String?) {
+    if let change { log.info(change) }
   }
 
   func close() {

@@ -1,4 +1,5 @@
 import Frames
+import Posix
 
 // What a source hands out: one access unit or one JPEG, before Camgate has judged it.
 
@@ -11,8 +12,8 @@ struct SourcePacket {
   /// Media times in nanoseconds; nil where the source does not say.
   var pts: Int64?
   var dts: Int64?
-  /// When it arrived: nanoseconds since 1970 on our wall clock.
-  var arrival: Int64
+  /// When it arrived.
+  var arrival: ClockReading
   /// When the camera says it was captured (RTCP sender reports): nanoseconds since 1970 on the camera's clock.
   var cameraTime: Int64?
   /// Whether it, or what is right in front of it, may be incomplete.

@@ -67,7 +67,7 @@ final class TestSource: Source {
     defer { frameNumber += 1 }
     return SourcePacket(
       payload: Payload(taking: packet), isKeyframe: true, pts: Int64(frameNumber) * interval, dts: nil,
-      arrival: WallClock.nanosecondsSince1970(), cameraTime: nil)
+      arrival: .now(), cameraTime: nil)
   }
 
   func close() {

@@ -1,16 +1,23 @@
 import Frames
 import Imaging
 
-// One camera on the reading side: waits for a keyframe, decodes from there, and begins anew after trouble.
+// One camera on the reading side: waits for a keyframe, decodes from there, and begins anew after trouble. Invariant: what
+// is decoded is an unbroken row of frames from a keyframe on, whether the hole was announced or not (records may have
+// been deleted by retention before they were read).
 
 /// Decodes the frames of one source. Used by one thread.
 final class CameraDecoder {
+  /// A decoder holds back at most 16 pictures for reordering (H.264, A.3.1: MaxDpbFrames);
+  /// a frame that is further behind yields no picture: half of an interlaced picture, say.
+  static let pendingLimit = 32
+
   private var decoder: SoftwareDecoder?
   private var codec: Codec?
   /// Frames inside the decoder by tag, with the offset of the keyframe their group begins with.
   private var pending: [Int64: (frame: ReceivedFrame, groupStart: Int64)] = [:]
   private var nextTag: Int64 = 0
   private var groupStart: Int64?
+  private var lastID: FrameID?
   /// Frames that could not be decoded: none of their group's beginning was there, or they are broken.
   private(set) var skippedCount = 0
   /// Frames whose pictures the decoder still holds, because pictures of later frames come before them.
@@ -19,14 +26,11 @@ final class CameraDecoder {
   /// Decodes a frame and calls `body` for every picture that comes out. Returns the offset from which another reader
   /// would have to start to miss nothing; nil when nothing is under way.
   func take(_ frame: ReceivedFrame, _ body: (borrowing Picture, ReceivedFrame) -> Void) -> Int64? {
+    let follows = lastID.map { frame.id.follows($0) } ?? true
+    lastID = frame.id
     if frame.isKeyframe {
-      if codec != frame.codec {
-        drain(body)
-        decoder = try? SoftwareDecoder(codec: frame.codec)
-        codec = frame.codec
-      }
-      groupStart = frame.offset
-    } else if frame.gap != nil {
+      begin(frame, body)
+    } else if frame.gap != nil || !follows {
       groupStart = nil
     }
     guard let groupStart, let decoder else {
@@ -40,6 +44,7 @@ final class CameraDecoder {
       try decoder.decode(frame.payload.bytes, tag: nextTag - 1) { picture, tag in
         guard let (frame, start) = pending.removeValue(forKey: tag) else { return }
         needed = start
+        giveUp { $0.groupStart < start }
         body(picture, frame)
       }
     } catch {
@@ -47,8 +52,29 @@ final class CameraDecoder {
       skippedCount += 1
       self.groupStart = nil
     }
+    if pending.count > CameraDecoder.pendingLimit, let oldest = pending.keys.min() {
+      pending[oldest] = nil
+      skippedCount += 1
+    }
     // Every JPEG stands for itself.
-    return frame.codec == .mjpeg ? nil : needed ?? groupStart
+    return frame.codec == .mjpeg ? nil : needed ?? self.groupStart
+  }
+
+  private func begin(_ keyframe: ReceivedFrame, _ body: (borrowing Picture, ReceivedFrame) -> Void) {
+    if codec != keyframe.codec {
+      drain(body)
+      decoder = try? SoftwareDecoder(codec: keyframe.codec)
+      codec = keyframe.codec
+    }
+    groupStart = keyframe.offset
+  }
+
+  /// Frames whose pictures will never come: those of a later group are out already, and they are shown behind all of an
+  /// earlier one (H.265, 8.3.1; H.264's recovery points alike).
+  private func giveUp(where isHopeless: ((frame: ReceivedFrame, groupStart: Int64)) -> Bool) {
+    let hopeless = pending.filter { isHopeless($0.value) }.keys
+    for tag in hopeless { pending[tag] = nil }
+    skippedCount += hopeless.count
   }
 
   /// Hands out the pictures that the decoder still holds.

@@ -17,7 +17,15 @@ package struct Deduplicator {
 
   package init() {}
 
+  /// Whether a frame was seen before.
+  package func contains(_ id: FrameID, source: String) -> Bool {
+    let epoch = Epoch(ringID: id.ringID, epoch: id.epoch)
+    let ranges = seen[source]?.first { $0.epoch == epoch }?.ranges ?? []
+    return ranges.last { $0.lowerBound <= id.sequence }?.contains(id.sequence) ?? false
+  }
+
   /// True the first time, false for a frame that was seen before.
+  @discardableResult
   package mutating func insert(_ id: FrameID, source: String) -> Bool {
     let epoch = Epoch(ringID: id.ringID, epoch: id.epoch)
     var epochs = seen[source] ?? []

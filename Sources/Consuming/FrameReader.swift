@@ -82,15 +82,22 @@ package final class FrameReader {
       counts.foreignCount += 1
       return log.debug("offset \(record.offset) of partition \(record.partition) is no frame: \(error.message)")
     }
-    guard wantsCamera(part), let frame = reassembler.take(part) else { return }
-    guard deduplicator.insert(frame.id, source: frame.source) else {
+    guard wantsCamera(part) else { return }
+    // A part of a frame that was complete before would begin the same frame again.
+    if deduplicator.contains(part.id, source: part.source) {
       counts.repeatedCount += 1
       return
     }
+    let joined = reassembler.take(part)
+    offsets.pin(
+      .parts(of: part.source), partition: part.partition,
+      offset: reassembler.unfinishedOffset(source: part.source), now: .now())
+    guard let frame = joined else { return }
+    deduplicator.insert(frame.id, source: frame.source)
     let decoder = cameras[frame.source]?.decoder ?? CameraDecoder()
     cameras[frame.source] = (decoder, frame.partition)
     let needed = decoder.take(frame) { process($0, $1, source: frame.source) }
-    offsets.pin(source: frame.source, partition: frame.partition, offset: needed, now: .now())
+    offsets.pin(.group(of: frame.source), partition: frame.partition, offset: needed, now: .now())
   }
 
   private func process(_ picture: borrowing Picture, _ frame: ReceivedFrame, source: String) {

@@ -1,11 +1,19 @@
 import Posix
 
 // Which offset may be committed. Whoever takes over must be able to decode from there, so an offset never passes the
-// keyframe of a picture group that is still being read: after a takeover the beginning of that group is processed again,
-// and nothing is left out (at-least-once).
+// keyframe of a picture group that is still being read, nor the first part of a frame that is not complete: after a
+// takeover the beginning of that group is processed again, and nothing is left out (at-least-once).
 
 /// The committable offsets of the partitions one reader has.
 package struct OffsetTracker {
+  /// What a source is in the middle of.
+  package enum Holder: Sendable, Hashable {
+    /// A picture group that is being decoded.
+    case group(of: String)
+    /// A frame of which parts are still to come.
+    case parts(of: String)
+  }
+
   private struct Pin {
     var partition: Int32
     var offset: Int64
@@ -15,7 +23,7 @@ package struct OffsetTracker {
   /// A camera that is silent for longer holds nothing back any more.
   static let patience = Duration.seconds(30)
 
-  private var pins: [String: Pin] = [:]
+  private var pins: [Holder: Pin] = [:]
   private var positions: [Int32: Int64] = [:]
 
   package init() {}
@@ -23,9 +31,9 @@ package struct OffsetTracker {
   /// Everything before `position` was read.
   package mutating func advance(partition: Int32, to position: Int64) { positions[partition] = position }
 
-  /// The reader of `source` needs `offset` and what follows; nil: it needs nothing it has read so far.
-  package mutating func pin(source: String, partition: Int32, offset: Int64?, now: MonotonicTime) {
-    pins[source] = offset.map { Pin(partition: partition, offset: $0, time: now) }
+  /// `holder` needs `offset` and what follows; nil: it needs nothing it has read so far.
+  package mutating func pin(_ holder: Holder, partition: Int32, offset: Int64?, now: MonotonicTime) {
+    pins[holder] = offset.map { Pin(partition: partition, offset: $0, time: now) }
   }
 
   /// The partition went to another reader.

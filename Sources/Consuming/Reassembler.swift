@@ -54,6 +54,9 @@ package struct Reassembler {
     return whole
   }
 
+  /// Offset of the first part that was read of the frame a source is in the middle of; nil when it is in none.
+  package func unfinishedOffset(source: String) -> Int64? { unfinished[source]?.first.offset }
+
   /// Forgets what a source had begun.
   package mutating func forget(source: String) { unfinished[source] = nil }
 }

@@ -58,6 +58,11 @@ package struct FrameID: Sendable, Hashable {
   }
 
   package var text: String { "\(ringID)-\(epoch)-\(sequence)" }
+
+  /// Whether nothing is missing between `other` and this.
+  func follows(_ other: FrameID) -> Bool {
+    ringID == other.ringID && epoch == other.epoch && other.sequence < .max && sequence == other.sequence + 1
+  }
 }
 
 /// Why a record is no frame.

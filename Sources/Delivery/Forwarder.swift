@@ -4,7 +4,7 @@ import Frames
 import Posix
 
 // From the backlog to Kafka and, by delivery reports, back. Two threads: `forward` waits for a frame that may leave and
-// room in the window, `kafka-events` serves reports. A record is finished when the broker has acknowledged it, and by
+// room in the window, `kafka-events` serves reports (ForwarderReports.swift). A record is finished when the broker has acknowledged it, and by
 // nothing else but a counted drop. Locks are taken in one order: the backlog's, then `state`.
 
 /// Sends what the backlog holds.
@@ -27,68 +27,20 @@ package final class Forwarder: Sendable {
       (self.brokers, self.clientID, self.messageMaxBytes) = (brokers, clientID, messageMaxBytes)
       (self.windowBytes, self.properties) = (windowBytes, properties)
     }
-  }
 
-  /// How the delivery stands.
-  package struct Status: Sendable {
-    /// Frames the broker has acknowledged.
-    package var acknowledgedCount: UInt64 = 0
-    package var acknowledgedBytes: UInt64 = 0
-    /// Frames that were sent and are not acknowledged.
-    package var inFlightCount = 0
-    /// Since when and why nothing gets through; nil while all is well.
-    package var trouble: (since: MonotonicTime, reason: String)?
-  }
-
-  private struct State {
-    var lanes: [LaneFlow]
-    var inFlight: [UInt: Entry] = [:]
-    var inFlightBytes = 0
-    var nextID: UInt = 1
-    var status = Status()
-    var lastError: BrokerError?
-    /// The fatal error after which a new producer is needed.
-    var fatal: BrokerError?
-    /// Producers made so far; events of an earlier one say nothing about the present one.
-    var producerCount = 0
-    /// Producers that failed since the last acknowledgement.
-    var failedProducerCount = 0
-    var isStopping = false
-
-    /// The report on an entry in flight; nil for one that is not.
-    mutating func take(_ report: DeliveryReport, now: MonotonicTime) -> Outcome? {
-      guard let entry = inFlight.removeValue(forKey: report.id) else { return nil }
-      inFlightBytes -= entry.byteCount
-      status.inFlightCount -= 1
-      if let error = report.error {
-        if error.disposition == .recreate { fatal = fatal ?? error }
-      } else {
-        status.acknowledgedCount += 1
-        status.acknowledgedBytes += UInt64(entry.frame.payload.byteCount)
-        failedProducerCount = 0
-      }
-      let lane = entry.lane.index
-      let before = lanes[lane].trouble
-      let actions = lanes[lane].reported(entry, report.error, now: now)
-      let isNewTrouble = lanes[lane].trouble != nil && lanes[lane].trouble != before
-      return Outcome(lane: lane, actions: actions, isNewTrouble: isNewTrouble)
+    /// When librdkafka gives a request up: `socket.timeout.ms`, a minute unless the properties say otherwise.
+    var requestTimeout: Duration {
+      .milliseconds(properties.last { $0.name == "socket.timeout.ms" }.flatMap { Int($0.value) } ?? 60_000)
     }
   }
 
-  /// What a report means for its lane.
-  private struct Outcome {
-    var lane: Int
-    var actions: [LaneFlow.Action]
-    var isNewTrouble: Bool
-  }
-
-  private let configuration: Configuration
-  private let lanes: [LaneDescription]
+  let configuration: Configuration
+  let lanes: [LaneDescription]
   private let encoder: RecordEncoder
-  private let backlog: Backlog
-  private let log: Log
-  private let state: Monitor<State>
-  private let producer = Monitor<Producer?>(nil)
+  let backlog: Backlog
+  let log: Log
+  let state: Monitor<State>
+  let producer = Monitor<Producer?>(nil)
   private let threads = Monitor<[Thread]>([])
 
   /// `lanes` in the order of the backlog's lane numbers.
@@ -97,10 +49,26 @@ package final class Forwarder: Sendable {
   ) {
     (self.configuration, self.lanes, self.backlog, self.log) = (configuration, lanes, backlog, log)
     encoder = RecordEncoder(identity: identity, lanes: lanes)
-    state = Monitor(State(lanes: lanes.map { _ in LaneFlow() }))
+    state = Monitor(
+      State(
+        lanes: lanes.map { _ in LaneFlow() },
+        window: SendWindow(largest: configuration.windowBytes, timeout: configuration.requestTimeout)))
   }
 
-  package var status: Status { state.read { $0.status } }
+  package var status: Status {
+    state.read { state in
+      var status = state.status
+      status.inFlightCount = state.inFlight.frameCount
+      status.inFlightBytes = state.window.byteCount
+      status.windowBytes = state.window.limit
+      status.held = lanes.indices.compactMap { index in
+        let flow = state.lanes[index]
+        guard let trouble = flow.trouble, let since = flow.troubleSince else { return nil }
+        return HeldLane(lane: lanes[index], since: since, reason: trouble.message)
+      }
+      return status
+    }
+  }
 
   /// Starts the threads. Throws when librdkafka does not accept the configuration; that Kafka is away is no error.
   package func start() throws(BrokerError) {
@@ -152,32 +120,64 @@ package final class Forwarder: Sendable {
   private func mayLeave(_ entry: Entry) -> Bool {
     state.read { state in
       state.fatal == nil && state.lanes[entry.lane.index].isOpen(for: entry, now: .now())
-        && (state.inFlight.isEmpty || state.inFlightBytes + entry.byteCount <= configuration.windowBytes)
+        && state.window.hasRoom(for: min(entry.byteCount, partBytes(of: entry, state) + RecordEncoder.overhead))
     }
   }
+
+  /// What one record of the entry may carry of its frame, bytes.
+  private func partBytes(of entry: Entry, _ state: borrowing State) -> Int {
+    let topicLimit = state.topicLimits[lanes[entry.lane.index].topic] ?? .max
+    let largest = max(min(configuration.messageMaxBytes, topicLimit), Forwarder.smallestRecord) - RecordEncoder.overhead
+    let smallest = Forwarder.smallestRecord - RecordEncoder.overhead
+    return min(largest, state.window.recordBytes(forFrameOf: entry.frame.payload.byteCount, least: smallest))
+  }
+
+  /// No record is made smaller than this, bytes.
+  private static let smallestRecord = 16 << 10
 
   /// `take` is woken by new frames and by reports, not by a held lane that opens.
   private func nextLook() -> MonotonicTime {
     let now = MonotonicTime.now()
+    state.withLock(wakingIf: { _ in false }) { $0.window.tick(now: now) }
     let opening = state.read { $0.lanes.compactMap(\.opensAt).filter { $0 > now }.min() }
     return min(opening ?? .init(nanoseconds: .max), now + .seconds(1))
   }
 
   private func send(_ entry: Entry, by producer: Producer) {
-    let id = state.withLock { state -> UInt in
-      let id = state.nextID
-      state.nextID += 1
-      state.inFlight[id] = entry
-      state.inFlightBytes += entry.byteCount
-      state.status.inFlightCount += 1
+    let parts = encoder.parts(of: entry, partBytes: state.read { partBytes(of: entry, $0) })
+    let frame = state.withLock { state -> UInt in
       state.lanes[entry.lane.index].sent(entry)
-      return id
+      return state.inFlight.begin(entry, recordCount: parts.count)
     }
-    do throws(BrokerError) {
-      try producer.send(encoder.record(for: entry), payload: entry.frame.payload.bytes, id: id)
-    } catch {
-      // A full queue cannot be (the window is smaller); whatever it is, the entry is still ours.
-      handle(DeliveryReport(id: id, error: error))
+    for (index, part) in parts.enumerated() {
+      let byteCount = part.range.count + RecordEncoder.overhead
+      if index > 0, let obstacle = waitForRoom(byteCount) {
+        return settle(now: .now()) { $0.inFlight.abandon(parts.count - index, of: frame, obstacle) }
+      }
+      let id = state.withLock { state -> UInt in
+        state.window.sent(byteCount, now: .now())
+        return state.inFlight.send(byteCount, of: frame)
+      }
+      do throws(BrokerError) {
+        let value = UnsafeRawBufferPointer(rebasing: entry.frame.payload.bytes[part.range])
+        try producer.send(part.record, payload: value, id: id)
+      } catch {
+        // A full queue cannot be (the window is smaller); whatever it is, the entry is still ours.
+        handle(DeliveryReport(id: id, error: error))
+      }
+    }
+  }
+
+  /// Waits until so many bytes more may be under way; returns why that will not be.
+  private func waitForRoom(_ byteCount: Int) -> BrokerError? {
+    while true {
+      let outcome: BrokerError?? = state.wait(until: .now() + .seconds(1)) { state in
+        if state.isStopping { return .some(BrokerError(name: "_PURGE", message: "stopping", disposition: .recreate)) }
+        if let fatal = state.fatal { return .some(fatal) }
+        return state.window.hasRoom(for: byteCount) ? .some(nil) : nil
+      }
+      if let outcome { return outcome }
+      state.withLock { $0.window.tick(now: .now()) }
     }
   }
 
@@ -221,87 +221,7 @@ package final class Forwarder: Sendable {
   /// Waits unless stopping.
   private func wait(_ pause: Duration) { _ = state.wait(until: .now() + pause) { $0.isStopping ? true : nil } }
 
-  // MARK: Reports and events
-
-  private func handle(_ report: DeliveryReport) {
-    var outcome: Outcome?
-    backlog.settle {
-      outcome = state.withLock { $0.take(report, now: .now()) }
-      return outcome?.actions.map(settlement(of:)) ?? []
-    }
-    guard let outcome else { return }
-    if report.error?.disposition == .recreate { backlog.wake() }
-    explain(report, lane: lanes[outcome.lane], isNewTrouble: outcome.isNewTrouble)
-    for case .drop(let entry, let error) in outcome.actions {
-      log.error(
-        "\(lanes[entry.lane.index].camera): Kafka will never accept frame \(entry.sequence) (\(error.name): "
-          + "\(error.message)); it is dropped and counted")
-    }
-  }
-
-  private func settlement(of action: LaneFlow.Action) -> Settlement {
-    switch action {
-    case .finish(let entry): .finished(entry)
-    case .drop(let entry, _): .dropped(entry, .quarantined)
-    case .putBack(let entries): .putBack(entries)
-    }
-  }
-
-  private func explain(_ report: DeliveryReport, lane: LaneDescription, isNewTrouble: Bool) {
-    guard let error = report.error else { return reached() }
-    guard isNewTrouble else { return }
-    let remedy: String
-    switch error.disposition {
-    case .hold: remedy = "are held, create the topic or mend the rights"
-    case .resend: remedy = "are sent again"
-    case .poison, .recreate: return
-    }
-    log.warning(
-      "topic '\(lane.topic)': \(error.message) (\(error.name)); frames of \(lane.camera) \(remedy); retry in 1 s, "
-        + "then at growing intervals up to 30 s")
-  }
-
-  /// The broker has acknowledged something.
-  private func reached() {
-    let trouble = state.withLock { state -> (since: MonotonicTime, reason: String)? in
-      defer { state.status.trouble = nil }
-      return state.status.trouble
-    }
-    if let trouble {
-      let seconds = Int((MonotonicTime.now() - trouble.since).inSeconds.rounded())
-      log.info("Kafka takes records again after \(seconds) s; \(backlog.waitingCount) frames wait")
-    }
-  }
-
-  private func handle(_ event: ClientEvent, fromProducer number: Int) {
-    switch event {
-    case .log(let line): log.debug(line)
-    case .error(let error) where error.disposition == .recreate:
-      state.withLock { if $0.producerCount == number { $0.fatal = $0.fatal ?? error } }
-      backlog.wake()
-    case .error(let error): noteTrouble(error)
-    }
-  }
-
-  /// Says once that Kafka cannot be used, with the most telling of librdkafka's reasons.
-  private func noteTrouble(_ error: BrokerError) {
-    log.debug("\(error.name): \(error.message)")
-    let isAllDown = error.name == "_ALL_BROKERS_DOWN"
-    let reason = state.withLock { state -> String? in
-      // One broker of several may be away; only when all are is there trouble, and then the last error says which.
-      if !isAllDown {
-        state.lastError = error
-        if error.isUnreachable { return nil }
-      }
-      guard state.status.trouble == nil else { return nil }
-      let reason = isAllDown ? state.lastError?.message ?? error.message : error.message
-      state.status.trouble = (.now(), reason)
-      return reason
-    }
-    if let reason { log.warning("no connection to Kafka (\(reason)); frames are kept, retrying all the time") }
-  }
-
-  private func makeProducer() throws(BrokerError) -> Producer {
+  func makeProducer() throws(BrokerError) -> Producer {
     let number = state.withLock { state -> Int in
       state.producerCount += 1
       return state.producerCount

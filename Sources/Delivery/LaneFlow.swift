@@ -33,6 +33,8 @@ struct LaneFlow {
   private var isIsolating = false
   /// Why the lane is held; nil while it flows.
   private(set) var trouble: BrokerError?
+  /// Since when.
+  private(set) var troubleSince: MonotonicTime?
 
   /// Whether `entry` may be sent now.
   func isOpen(for entry: Entry, now: MonotonicTime) -> Bool {
@@ -63,10 +65,11 @@ struct LaneFlow {
         if error.disposition == .poison { isolatedUpTo = max(isolatedUpTo ?? entry.number, entry.number) }
         failed.append(entry)
         if error.needsTime { (trouble, needsHold) = (error, true) } else { trouble = trouble ?? error }
+        troubleSince = troubleSince ?? now
       }
     } else {
       actions.append(.finish(entry))
-      if failed.isEmpty { (trouble, heldUntil, hold) = (nil, nil, LaneFlow.shortestHold) }
+      if failed.isEmpty { (trouble, troubleSince, heldUntil, hold) = (nil, nil, nil, LaneFlow.shortestHold) }
     }
     if inFlightCount == 0 { isIsolating = false }
     // Only when nothing of the lane is under way any more can the failed ones go back without being overtaken further.

@@ -8,6 +8,8 @@ package enum ProducerProperties {
   static func all(for configuration: Forwarder.Configuration) -> [ClientProperty] {
     let defaults = [
       ClientProperty("linger.ms", "5"),
+      // On a slow link a request must be through before it is given up.
+      ClientProperty("batch.size", "262144"),
       // Video does not compress.
       ClientProperty("compression.codec", "none"),
       ClientProperty("socket.keepalive.enable", "true"),

@@ -89,7 +89,7 @@ enum CursorFile {
   static let fileName = "cursor"
   static let magic: UInt64 = 0x3152_5543_474d_4143
   /// So many entries fit into a slot with room to spare.
-  static let largestEntryCount = 1_000
+  static let largestEntryCount = 800
 
   static func encode(_ entries: [UInt64: CursorEntry]) -> [UInt8] {
     var writer = ByteWriter()

@@ -144,8 +144,8 @@ package struct CursorEntry: Sendable, Hashable {
   /// Where in Kafka the newest record at or below `finished` lies; before a lane's first record, the partition's high
   /// watermark at that time. nil while unknown.
   package var position: LogPosition?
-  /// Everything up to this ordinal that the ring no longer has was evicted, not damaged.
-  var evictedThrough: UInt64 = 0
+  /// Everything up to here that the ring no longer has was evicted, not damaged.
+  var evictedThrough: Mark = .start
 
   package init() {}
 }

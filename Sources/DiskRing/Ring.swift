@@ -3,7 +3,8 @@ import Posix
 // The ring: a directory of preallocated segments that survives power cuts. Fault model: a crash keeps, drops, tears (at
 // 512-byte sectors), zeroes or garbles every write since the last sync of its file, independently of all others, and
 // forgets names since the last sync of the directory; a sync may fail and then says nothing about what it was for; bits
-// may rot anywhere. Invariants: a record reported durable is read back byte for byte or reported as damaged; a stream is
+// may rot anywhere. (Not survived: a failed sync whose data the system still shows to the next process, and loses with
+// the power after that.) Invariants: a record reported durable is read back byte for byte or reported as damaged; a stream is
 // read in order, and what is missing is counted; (epoch, sequence) is never used twice; disk use never exceeds the size.
 //
 // It starts no thread and reads no clock. Not Sendable, so that the compiler keeps it with the one thread that owns it.
@@ -63,6 +64,8 @@ package final class Ring {
   var spare: Segment?
   var nextGeneration: UInt64 = 1
   var cuts: [Cut] = []
+  /// The caller may have marks of records that are void.
+  var hasVoidMarks = false
   var streams: [UInt16: Stream] = [:]
   /// Cursor entries of streams that nobody has named yet, by hash.
   var unclaimedCursors: [UInt64: CursorEntry] = [:]
@@ -139,7 +142,7 @@ package final class Ring {
     var stream = Stream(number: number, description: description, isRegistered: true)
     if let entry = unclaimedCursors.removeValue(forKey: description.hash) {
       (stream.cursor, stream.durableCursor) = (entry, entry)
-      stream.last = Mark(key: entry.finished.key, ordinal: max(entry.finished.ordinal, entry.evictedThrough))
+      stream.last = Mark.start.merged(with: entry.finished).merged(with: entry.evictedThrough)
       stream.floor = stream.last
     }
     streams[number] = stream

@@ -47,7 +47,7 @@ extension Ring {
   }
 
   private func nextOrdinal(of stream: Stream) -> UInt64 {
-    max(stream.last.ordinal, stream.cursor.finished.ordinal, stream.cursor.evictedThrough) + 1
+    max(stream.last.ordinal, stream.cursor.evictedThrough.ordinal) + 1
   }
 
   /// The segment that takes the next record; nil while there is none.
@@ -122,14 +122,15 @@ extension Ring {
     guard storage.isPresent else { return degrade(SystemError(code: ENOENT, operation: "the ring's directory")) }
     for _ in 0..<Ring.prepareAttempts {
       guard let (name, evicted) = reclaimableFile else { break }
+      // Also a header that could not be written may be there after a crash: its generation is used up.
       let segment = newSegment(name)
+      nextGeneration += 1
       do throws(SystemError) {
         let copy = SegmentHeader(
           identity: segment.identity, cuts: cuts, streams: tableEntries.map { $0.losing(evicted) }
         ).encoded()
         try storage.writeAll(bytes: copy + copy, to: openFile(of: segment), at: 0)
         if let evicted { evict(evicted) } else { freeFiles.removeAll { $0 == name } }
-        nextGeneration += 1
         spare = segment
         return
       } catch {
@@ -173,8 +174,8 @@ extension Ring {
     for (stream, summary) in segment.summaries.sorted(by: { $0.key < $1.key }) {
       let finished = finishedKey(stream)
       if var state = streams[stream] {
-        state.cursor.evictedThrough = max(state.cursor.evictedThrough, summary.last.ordinal)
-        if summary.last.key > state.floor.key { state.floor = summary.last }
+        state.cursor.evictedThrough = state.cursor.evictedThrough.merged(with: summary.last)
+        state.floor = state.floor.merged(with: summary.last)
         streams[stream] = state
       }
       guard summary.last.key > finished else { continue }
@@ -227,9 +228,9 @@ extension SystemError {
 extension StreamTableEntry {
   /// What it says once a segment is evicted.
   func losing(_ segment: Segment?) -> StreamTableEntry {
-    guard let last = segment?.summaries[number]?.last.ordinal else { return self }
+    guard let last = segment?.summaries[number]?.last else { return self }
     var entry = self
-    entry.cursor.evictedThrough = max(entry.cursor.evictedThrough, last)
+    entry.cursor.evictedThrough = entry.cursor.evictedThrough.merged(with: last)
     return entry
   }
 }

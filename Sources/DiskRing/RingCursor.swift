@@ -24,7 +24,11 @@ extension Ring {
   /// Everything of the stream up to `mark` is finished: acknowledged, evicted or dropped, and counted. `position` is
   /// where in Kafka the newest of it lies; nil leaves the position as it is. Never moves backwards.
   package func finish(_ stream: StreamID, through mark: Mark, position: LogPosition? = nil) {
-    guard var cursor = streams[stream.number]?.cursor else { return }
+    guard let state = streams[stream.number] else { return }
+    var (cursor, mark) = (state.cursor, mark)
+    if hasVoidMarks {
+      mark.ordinal = max(ordinal(of: mark.key, state), min(mark.ordinal, cursor.evictedThrough.ordinal))
+    }
     if mark.key > cursor.finished.key {
       cursor.finished = Mark(key: mark.key, ordinal: max(mark.ordinal, cursor.finished.ordinal))
     } else if mark.key == cursor.finished.key {
@@ -38,7 +42,8 @@ extension Ring {
   /// how a lane says where it begins: `key` zero, with the partition's high watermark.
   package func finish(_ stream: StreamID, throughUnstored key: RecordKey, position: LogPosition? = nil) {
     guard let state = streams[stream.number] else { return }
-    let ordinal = key >= state.last.key ? max(state.last.ordinal, state.cursor.evictedThrough) : ordinal(of: key, state)
+    let ordinal =
+      key >= state.last.key ? max(state.last.ordinal, state.cursor.evictedThrough.ordinal) : ordinal(of: key, state)
     finish(stream, through: Mark(key: key, ordinal: ordinal), position: position)
   }
 
@@ -55,6 +60,13 @@ extension Ring {
       }
     }
     return ordinal
+  }
+
+  /// A cursor may be older or newer than a cut, and so count from another record: the records know better.
+  func alignCursors() {
+    for (number, stream) in streams where stream.cursor.finished.key > .zero {
+      streams[number]?.cursor.finished.ordinal = ordinal(of: stream.cursor.finished.key, stream)
+    }
   }
 
   /// How often the cursor was written since the ring was opened.

@@ -20,7 +20,7 @@ extension Ring {
       }
     }
     guard let state = streams[stream.number] else { return .end(gap: nil, mark: mark) }
-    let end = max(state.last.ordinal, state.cursor.evictedThrough)
+    let end = max(state.last.ordinal, state.cursor.evictedThrough.ordinal)
     if end > ordinal { add(missing: ordinal, end + 1, in: stream, to: &gap) }
     if gap.count == 0 { return .end(gap: nil, mark: last) }
     return .end(gap: gap, mark: Mark(key: max(last.key, state.last.key), ordinal: max(ordinal, end)))
@@ -37,7 +37,7 @@ extension Ring {
   /// Adds the records between two ordinals, both there, to what is missing.
   private func add(missing before: UInt64, _ after: UInt64, in stream: StreamID, to gap: inout ReadGap) {
     guard after > before + 1 else { return }
-    let evictedThrough = streams[stream.number]?.cursor.evictedThrough ?? 0
+    let evictedThrough = streams[stream.number]?.cursor.evictedThrough.ordinal ?? 0
     let evicted = min(after - 1, max(evictedThrough, before)) - before
     gap.evicted += evicted
     gap.damaged += after - before - 1 - evicted

@@ -27,6 +27,7 @@ extension RingOpening {
       ring.current = last.segment
     }
     for segment in segments where segment.state == .sealed && segment.index != nil { ring.touch(segment) }
+    ring.alignCursors()
     if !storage.isReadOnly { try ring.shrink(to: block) }
     return ring
   }
@@ -51,9 +52,7 @@ extension RingOpening {
         stream.durableCursor = entry
         stream.cursor = stream.cursor.merged(with: entry)
       }
-      let finished = stream.cursor.finished
-      let ordinal = max(stream.last.ordinal, finished.ordinal, stream.cursor.evictedThrough)
-      stream.last = Mark(key: max(stream.last.key, finished.key), ordinal: ordinal)
+      stream.last = stream.last.merged(with: stream.cursor.finished).merged(with: stream.cursor.evictedThrough)
       stream.floor = stream.last
       streams[number] = stream
     }

@@ -123,7 +123,7 @@ extension Ring {
   }
 
   /// Records whose sync failed, and all behind them, are void: they are cut off here and, by a note in the next header,
-  /// on disk. Their ordinals are given out again.
+  /// on disk. The ordinals of those that are not finished are given out again.
   private func voidUndurable(from failed: Segment) {
     for segment in segments where segment.generation >= failed.generation && segment.state != .sealed {
       guard segment.durableEnd < segment.end || segment === failed else { continue }
@@ -133,6 +133,7 @@ extension Ring {
       seal(segment)
     }
     current = nil
+    hasVoidMarks = true
     if let spare {
       // Its header does not know of the cuts.
       closeFile(of: spare)
@@ -147,7 +148,8 @@ extension Ring {
     guard var stream = streams[number] else { return }
     let kept = segments.compactMap { $0.summaries[number]?.last } + [stream.floor]
     stream.last = kept.max { $0.key < $1.key } ?? .start
-    stream.cursor.finished.ordinal = min(stream.cursor.finished.ordinal, stream.last.ordinal)
+    // Void records that are finished keep their ordinals: the cursor may be durable already.
+    stream.last.ordinal = max(stream.last.ordinal, stream.cursor.finished.ordinal)
     streams[number] = stream
   }
 

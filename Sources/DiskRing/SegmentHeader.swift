@@ -11,7 +11,7 @@ import Glibc
 //
 //   header     magic 8 · version 4 · byteCount 4 · ring id 8 · generation 8 · slot 4 · segment bytes 4 · epoch 8
 //              · cuts 4 · streams 4 · (generation 8 · offset 8)… · stream… · checksum 8
-//   stream     number 2 · name bytes 2 · topic bytes 2 · flags 2 · cursor entry 48 · name · topic
+//   stream     number 2 · name bytes 2 · topic bytes 2 · flags 2 · cursor entry 64 · name · topic
 
 /// The format this program writes, and the newest it reads.
 let formatVersion: UInt32 = 1
@@ -83,26 +83,33 @@ struct StreamTableEntry: Equatable {
 }
 
 extension CursorEntry {
-  static let byteCount = 48
+  static let byteCount = 64
 
   func encode(into writer: inout ByteWriter) {
-    writer.put(finished.key.epoch)
-    writer.put(finished.key.sequence)
-    writer.put(finished.ordinal)
-    writer.put(evictedThrough)
+    for mark in [finished, evictedThrough] {
+      writer.put(mark.key.epoch)
+      writer.put(mark.key.sequence)
+      writer.put(mark.ordinal)
+    }
     writer.put(position?.offset ?? 0)
     writer.put(position?.partition ?? -1)
     writer.put(UInt32(position == nil ? 0 : 1))
   }
 
   init?(from reader: inout ByteReader) {
-    guard let epoch: UInt64 = reader.take(), let sequence: UInt64 = reader.take(), let ordinal: UInt64 = reader.take(),
-      let evictedThrough: UInt64 = reader.take(), let offset: Int64 = reader.take(),
-      let partition: Int32 = reader.take(), let flags: UInt32 = reader.take()
+    guard let finished = Mark(from: &reader), let evictedThrough = Mark(from: &reader),
+      let offset: Int64 = reader.take(), let partition: Int32 = reader.take(), let flags: UInt32 = reader.take()
     else { return nil }
-    finished = Mark(key: RecordKey(epoch: epoch, sequence: sequence), ordinal: ordinal)
-    self.evictedThrough = evictedThrough
+    (self.finished, self.evictedThrough) = (finished, evictedThrough)
     position = flags & 1 == 0 ? nil : LogPosition(partition: partition, offset: offset)
+  }
+}
+
+extension Mark {
+  init?(from reader: inout ByteReader) {
+    guard let epoch: UInt64 = reader.take(), let sequence: UInt64 = reader.take(), let ordinal: UInt64 = reader.take()
+    else { return nil }
+    self.init(key: RecordKey(epoch: epoch, sequence: sequence), ordinal: ordinal)
   }
 }
 

@@ -29,14 +29,25 @@ struct SegmentProbe {
 
   private mutating func readHeaders(_ storage: any Storage, _ file: FileNumber) throws(SystemError) {
     let first = try storage.bytes(of: file, at: 0, byteCount: min(2 * SegmentHeader.alignment, fileByteCount))
-    isBlank = first.allSatisfy { $0 == 0 }
-    if isBlank { return }
+    if first.allSatisfy({ $0 == 0 }) {
+      isBlank = try isZero(storage, file)
+      return
+    }
     let small = first.withUnsafeBytes { SegmentProbe.copies(in: $0) }
     if small.count == 2 { return adopt(small) }
     // Longer than usual, or damaged: the second copy is at any multiple of the alignment.
     let limit = SegmentHeader.largestByteCount(segmentByteCount: fileByteCount).roundedUp(to: SegmentHeader.alignment)
     let all = try storage.bytes(of: file, at: 0, byteCount: min(2 * max(limit, SegmentHeader.alignment), fileByteCount))
     adopt(all.withUnsafeBytes { SegmentProbe.copies(in: $0) })
+  }
+
+  /// Whether the file looks as if it had never been written: zero wherever one looks.
+  private func isZero(_ storage: any Storage, _ file: FileNumber) throws(SystemError) -> Bool {
+    for sample in 1..<32 {
+      let bytes = try storage.bytes(of: file, at: fileByteCount / 32 * sample, byteCount: 64)
+      if bytes.contains(where: { $0 != 0 }) { return false }
+    }
+    return true
   }
 
   private static func copies(in bytes: UnsafeRawBufferPointer) -> [(header: SegmentHeader, byteCount: Int, at: Int)] {

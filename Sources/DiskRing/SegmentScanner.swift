@@ -87,12 +87,12 @@ struct SegmentScanner {
         offset += header.recordByteCount
         scan.end = offset
       case .record(let header, isBodySound: false):
-        let next = offset + header.recordByteCount
-        let isFollowed = nextHeader(from: next) != nil
-        var found = finding(recoveryCase(place, followed: isFollowed), offset, header)
-        found.byteCount = header.recordByteCount
+        // How long it is counts for nothing: it may be what an older write left of itself, with new records inside.
+        let next = nextHeader(from: offset + RecordHeader.byteCount)
+        var found = finding(recoveryCase(place, followed: next != nil), offset, header)
+        found.byteCount = min(header.recordByteCount, (next ?? .max) - offset)
         scan.findings.append(found)
-        if !isFollowed { return scan }
+        guard let next else { return scan }
         offset = next
       case .other:
         let next = nextHeader(from: offset + 8)

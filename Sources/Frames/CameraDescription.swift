@@ -4,8 +4,8 @@
 package struct CameraDescription: Sendable, Equatable {
   /// Where the pictures come from.
   package enum Source: Sendable, Equatable {
-    /// An RTSP camera (RFC 2326).
-    case rtsp(url: String, login: Login?, transport: RTSPTransport)
+    /// An RTSP camera (RFC 2326); `tls` counts for `rtsps:`.
+    case rtsp(url: String, login: Login?, transport: RTSPTransport, tls: TLS = TLS())
     /// Any container FFmpeg reads, paced by its timestamps; begins anew at its end when `loops`.
     case file(path: String, loops: Bool)
     /// A generated picture with a frame counter burnt in.
@@ -31,6 +31,20 @@ package struct CameraDescription: Sendable, Equatable {
     case tcp
     /// Datagrams; lost ones are lost.
     case udp
+    /// Datagrams, then `tcp` when they are lost.
+    case auto
+  }
+
+  /// How the certificate of an `rtsps:` camera is checked.
+  package struct TLS: Sendable, Equatable {
+    /// Whether it is checked at all, with the host's name.
+    package var verifies = true
+    /// PEM file of the authorities that may have signed it; nil: those of the system.
+    package var authorityFile: String?
+
+    package init(verifies: Bool = true, authorityFile: String? = nil) {
+      (self.verifies, self.authorityFile) = (verifies, authorityFile)
+    }
   }
 
   /// How long to wait before a connection counts as broken.

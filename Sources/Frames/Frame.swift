@@ -14,6 +14,11 @@ package struct Frame: Sendable {
   package var captureTime: Int64
   /// What `captureTime` is worth.
   package var clock: ClockQuality
+  /// When it arrived, nanoseconds since the machine was started (CLOCK_BOOTTIME): what dates an `unsynced` frame once the
+  /// time is known; nil where that is not known.
+  package var bootTime: Int64?
+  /// Whether the wall clock was stepped between the frame before and this one.
+  package var isClockStepped: Bool
   /// Presentation time on the camera's media clock, unwrapped, nanoseconds.
   package var pts: Int64
   /// Decoding time on the same clock, nanoseconds; nil where the source does not say.
@@ -26,11 +31,13 @@ package struct Frame: Sendable {
   package var gap: Gap?
 
   package init(
-    codec: Codec, payload: Payload, isKeyframe: Bool, captureTime: Int64, clock: ClockQuality, pts: Int64,
-    dts: Int64? = nil, width: Int, height: Int, gap: Gap? = nil
+    codec: Codec, payload: Payload, isKeyframe: Bool, captureTime: Int64, clock: ClockQuality,
+    bootTime: Int64? = nil, isClockStepped: Bool = false, pts: Int64, dts: Int64? = nil, width: Int, height: Int,
+    gap: Gap? = nil
   ) {
     (self.codec, self.payload, self.isKeyframe) = (codec, payload, isKeyframe)
     (self.captureTime, self.clock, self.pts, self.dts) = (captureTime, clock, pts, dts)
+    (self.bootTime, self.isClockStepped) = (bootTime, isClockStepped)
     (self.width, self.height, self.gap) = (width, height, gap)
   }
 }

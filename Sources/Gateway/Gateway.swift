@@ -26,7 +26,7 @@ package final class Gateway: Sendable {
     self.log = log
     let backlog = Backlog(
       laneCount: plan.cameras.count, memoryBudget: plan.memoryBudget,
-      largestFrame: plan.messageMaxBytes - RecordEncoder.overhead)
+      largestFrame: RecordEncoder.largestFrame(messageMaxBytes: plan.messageMaxBytes))
     self.backlog = backlog
     forwarder = Forwarder(
       configuration: Forwarder.Configuration(

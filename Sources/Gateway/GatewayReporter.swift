@@ -27,17 +27,7 @@ package struct GatewayReporter {
 
   /// What is to be said of `snapshot`; call about once a second.
   package mutating func lines(for snapshot: GatewaySnapshot, now: MonotonicTime) -> [Line] {
-    var lines: [Line] = []
-    for camera in snapshot.cameras {
-      let reported = reportedDrops[camera.name]
-      guard camera.drops != reported?.counts ?? [:] else { continue }
-      if let reported, now - reported.time < GatewayReporter.dropInterval { continue }
-      let new = camera.drops.filter { $0.value > reported?.counts[$0.key] ?? 0 }
-      let text = new.sorted { $0.key.rawValue < $1.key.rawValue }
-        .map { "\($0.value - (reported?.counts[$0.key] ?? 0)) frames (\($0.key.rawValue): \(remedy(for: $0.key)))" }
-      lines.append(.warning("camera \(camera.name): dropped \(text.joined(separator: ", "))"))
-      reportedDrops[camera.name] = (camera.drops, now)
-    }
+    var lines = drops(in: snapshot, now: now, interval: GatewayReporter.dropInterval)
     if now - lastSummary >= GatewayReporter.summaryInterval {
       let acknowledged = snapshot.delivery.acknowledgedCount
       let rate = Double(acknowledged - lastAcknowledged) / (now - lastSummary).inSeconds
@@ -52,10 +42,31 @@ package struct GatewayReporter {
     return lines
   }
 
+  /// The drops that were not mentioned yet, for the end.
+  package mutating func remainingDrops(in snapshot: GatewaySnapshot, now: MonotonicTime) -> [Line] {
+    drops(in: snapshot, now: now, interval: .zero)
+  }
+
+  /// What was dropped since it was last mentioned, of cameras that were not mentioned for `interval`.
+  private mutating func drops(in snapshot: GatewaySnapshot, now: MonotonicTime, interval: Duration) -> [Line] {
+    var lines: [Line] = []
+    for camera in snapshot.cameras {
+      let reported = reportedDrops[camera.name]
+      guard camera.drops != reported?.counts ?? [:] else { continue }
+      if let reported, now - reported.time < interval { continue }
+      let new = camera.drops.filter { $0.value > reported?.counts[$0.key] ?? 0 }
+      let text = new.sorted { $0.key.rawValue < $1.key.rawValue }
+        .map { "\($0.value - (reported?.counts[$0.key] ?? 0)) frames (\($0.key.rawValue): \(remedy(for: $0.key)))" }
+      lines.append(.warning("camera \(camera.name): dropped \(text.joined(separator: ", "))"))
+      reportedDrops[camera.name] = (camera.drops, now)
+    }
+    return lines
+  }
+
   private func remedy(for reason: Gap.Reason) -> String {
     switch reason {
     case .overload: "buffer.memory is full because Kafka takes less than the cameras give"
-    case .oversize: "larger than kafka.message_max_bytes"
+    case .oversize: "larger than buffer.memory or 4096 records"
     case .quarantined: "refused by Kafka for good"
     default: "see the log"
     }

@@ -42,6 +42,7 @@ package final class SoftwareDecoder {
     guard let decoder = avcodec_find_decoder(id) else { throw ImagingError("no decoder", camgate_averror_eof) }
     context = avcodec_alloc_context3(decoder)
     context?.pointee.thread_count = 1
+    context?.pointee.max_pixels = largestPicture
     let code = avcodec_open2(context, decoder, nil)
     if code < 0 { throw ImagingError("opening the \(codec) decoder", code) }
   }
@@ -89,6 +90,9 @@ package final class SoftwareDecoder {
     }
   }
 }
+
+/// Pixels of the largest picture that is decoded: a header may claim any size, and memory is taken for it.
+let largestPicture: Int64 = 8_192 * 8_192
 
 /// Keeps FFmpeg from writing to standard error, for programs that only decode: a broken picture is reported as an error.
 package func silenceFFmpeg() { av_log_set_level(AV_LOG_QUIET) }

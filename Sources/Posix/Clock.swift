@@ -28,8 +28,36 @@ package struct MonotonicTime: Sendable, Hashable, Comparable {
   }
 }
 
+/// The wall clock and, read with it, a clock that never steps.
+package struct ClockReading: Sendable, Equatable {
+  /// Nanoseconds since 1970-01-01 UTC, as far as the wall clock knows.
+  package var wall: Int64
+  /// Nanoseconds since the machine was started, asleep or not (CLOCK_BOOTTIME).
+  package var boot: Int64
+
+  package init(wall: Int64, boot: Int64) { (self.wall, self.boot) = (wall, boot) }
+
+  /// The present.
+  package static func now() -> ClockReading {
+    ClockReading(wall: readClock(CLOCK_REALTIME), boot: readClock(CLOCK_BOOTTIME))
+  }
+
+  /// What the wall clock would have said at another time of this boot, had it been as right as it is at this reading.
+  package func wall(atBoot boot: Int64) -> Int64 { wall.addingSaturated(boot.subtractingSaturated(self.boot)) }
+}
+
 /// The wall clock (CLOCK_REALTIME).
 package enum WallClock {
+  /// 2026-11-24: no gateway ran before. Boards without a battery start with a clock that is wrong, often by decades.
+  package static let earliest: Int64 = 1_795_478_400_000_000_000
+
+  /// The present when the wall clock can be trusted, else nil.
+  @Sendable package static func synchronizedReading() -> ClockReading? {
+    guard isSynchronized() else { return nil }
+    let now = ClockReading.now()
+    return now.wall >= earliest ? now : nil
+  }
+
   /// Nanoseconds since 1970-01-01 UTC.
   package static func nanosecondsSince1970() -> Int64 { readClock(CLOCK_REALTIME) }
 

@@ -45,30 +45,49 @@ package enum PercentEncoding {
     return String(decoding: result, as: UTF8.self)
   }
 
-  /// `text` in which the login of every `scheme://login@host` is replaced by `***`. What may be a
-  /// login reaches to the last `@` in front of the next space or double quote, so that a password with an `@`, a `/` or
-  /// an apostrophe in it is hidden whole; a path with an `@` in it hides the host too, which does less harm.
+  /// `text` in which what may be a login is replaced by `***`: that of `scheme://login@host`, `name:password@host`
+  /// without a scheme, and the value of a URL's `password=…`. What may be a login reaches to the last `@` in front of the
+  /// next space or double quote, so that a password with an `@`, a `/` or an apostrophe in it is hidden whole; a path
+  /// with an `@` in it hides the host too, which does less harm.
   package static func maskingLogins(in text: String) -> String {
-    let bytes = Array(text.utf8)
-    let mark = Array("://".utf8)
+    var result: [UInt8] = []
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let word = rest.prefix { !" \t\r\n\"<>".utf8.contains($0) }
+      result += maskingPasswordParameters(in: maskingLogin(in: word))
+      rest = rest[word.endIndex...]
+      if let separator = rest.popFirst() { result.append(separator) }
+    }
+    return String(decoding: result, as: UTF8.self)
+  }
+
+  /// One word, up to its last `@`: from behind `://`, or from its beginning when it has a colon as `name:password` has.
+  private static func maskingLogin(in word: ArraySlice<UInt8>) -> [UInt8] {
+    let slashes = Array("://".utf8)
+    guard let at = word.lastIndex(of: UInt8(ascii: "@")), !word.starts(with: "test:".utf8) else { return Array(word) }
+    let scheme = word.indices.first { $0 < at && word[$0...].starts(with: slashes) }
+    let begin = word.firstIndex { !"'[{(".utf8.contains($0) } ?? at
+    let name = begin < at && word[begin..<at].contains(UInt8(ascii: ":")) ? begin : nil
+    guard let start = scheme.map({ $0 + slashes.count }) ?? name else { return Array(word) }
+    return Array(word[..<start]) + Array("***".utf8) + Array(word[at...])
+  }
+
+  /// One word, with the values of parameters that are called like a password, up to the next `&`: some cameras want
+  /// their login in the path.
+  private static func maskingPasswordParameters(in word: [UInt8]) -> [UInt8] {
+    let names = ["password=", "passwd=", "pass=", "pwd=", "token="].map { Array($0.utf8) }
+    let lowercased = word.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
     var result: [UInt8] = []
     var index = 0
-    while index < bytes.count {
-      guard bytes[index...].starts(with: mark) else {
-        result.append(bytes[index])
+    while index < word.count {
+      guard let name = names.first(where: { lowercased[index...].starts(with: $0) }) else {
+        result.append(word[index])
         index += 1
         continue
       }
-      let start = index + mark.count
-      let end = bytes[start...].firstIndex { " \t\r\n\"<>".utf8.contains($0) } ?? bytes.count
-      result += mark
-      if let at = bytes[start..<end].lastIndex(of: UInt8(ascii: "@")) {
-        result += "***".utf8
-        index = at
-      } else {
-        index = start
-      }
+      result += word[index..<index + name.count] + "***".utf8
+      index = word[index...].firstIndex(of: UInt8(ascii: "&")) ?? word.count
     }
-    return String(decoding: result, as: UTF8.self)
+    return result
   }
 }

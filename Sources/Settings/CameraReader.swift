@@ -4,7 +4,7 @@ import Posix
 // One camera of the settings file.
 
 enum CameraReader {
-  static let schemes = ["rtsp", "file", "test"]
+  static let schemes = ["rtsp", "rtsps", "file", "test"]
 
   /// Reads one item of `cameras`; `lines` remembers where each name was first given.
   static func read(
@@ -55,12 +55,9 @@ enum CameraReader {
     let scheme = String(url[..<colon])
     refuseForeignKeys(section, scheme: scheme, &context)
     switch scheme {
-    case "rtsp": return readRTSP(url, section, at: node, &context)
+    case "rtsp", "rtsps": return RTSPReader.read(url, section, at: node, &context)
     case "file": return readFile(url[url.index(after: colon)...], section, at: node, &context)
     case "test": return readTest(url[url.index(after: colon)...], path: path, at: node, &context)
-    case "rtsps":
-      context.report(path, "encrypted RTSP (rtsps) is not supported yet; use rtsp", at: node)
-      return nil
     default:
       let suggestion = Suggestion.text(for: scheme, among: schemes)
       let help = suggestion.isEmpty ? " (known: \(schemes.joined(separator: ", ")))" : suggestion
@@ -74,80 +71,15 @@ enum CameraReader {
   /// Keys that mean nothing for this kind of camera are mistakes.
   private static func refuseForeignKeys(_ section: Section, scheme: String, _ context: inout ReadingContext) {
     let kinds = [
-      "username": "rtsp", "password": "rtsp", "password_file": "rtsp", "transport": "rtsp", "loop": "file",
+      "username": ["rtsp", "rtsps"], "password": ["rtsp", "rtsps"], "password_file": ["rtsp", "rtsps"],
+      "transport": ["rtsp"], "tls": ["rtsps"], "loop": ["file"],
     ]
-    for (name, kind) in kinds.sorted(by: { $0.key < $1.key }) where kind != scheme && schemes.contains(scheme) {
+    for (name, kinds) in kinds.sorted(by: { $0.key < $1.key })
+    where !kinds.contains(scheme) && schemes.contains(scheme) {
       if let key = section.key(name) {
-        context.report(section.path(of: name), "is for \(kind): cameras only, this one is \(scheme):", at: key)
+        context.report(section.path(of: name), "is for \(kinds[0]): cameras only, this one is \(scheme):", at: key)
       }
     }
-  }
-
-  private static func readRTSP(
-    _ url: String, _ section: Section, at node: YAMLNode, _ context: inout ReadingContext
-  ) -> CameraDescription.Source? {
-    let path = section.path(of: "url")
-    guard url.hasPrefix("rtsp://") else {
-      context.report(path, "expected rtsp://HOST/PATH", at: node)
-      return nil
-    }
-    let rest = url.dropFirst("rtsp://".count)
-    let authority = rest.prefix { $0 != "/" && $0 != "?" }
-    let at = authority.lastIndex(of: "@")
-    let hostAndPath = at.map { rest[rest.index(after: $0)...] } ?? rest
-    guard isHost(hostAndPath.prefix { $0 != "/" && $0 != "?" }), !hostAndPath.contains(where: \.isWhitespace) else {
-      context.report(
-        path, "expected rtsp://HOST[:PORT]/PATH; a login belongs in username and password_file", at: node)
-      return nil
-    }
-    var login = readLogin(section, &context)
-    if let at {
-      if login != nil || section.value("username") != nil {
-        context.report(path, "the login is given twice, in the url and in username", at: node)
-      }
-      context.report(
-        path, "a login in the url is better in username and password_file", at: node, severity: .warning)
-      let parts = rest[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-      login = CameraDescription.Login(
-        username: PercentEncoding.decode(parts[0]),
-        password: parts.count > 1 ? PercentEncoding.decode(parts[1]) : "")
-    }
-    return .rtsp(
-      url: "rtsp://" + hostAndPath, login: login, transport: section.word("transport", &context) ?? .tcp)
-  }
-
-  /// `host` or `host:port`; IPv6 addresses stand in brackets.
-  private static func isHost(_ text: Substring) -> Bool {
-    let hostEnd = text.first == "[" ? text.firstIndex(of: "]").map { text.index(after: $0) } : text.firstIndex(of: ":")
-    let (host, rest) = (text[..<(hostEnd ?? text.endIndex)], text[(hostEnd ?? text.endIndex)...])
-    if host.isEmpty || (text.first == "[" && hostEnd == nil) { return false }
-    return rest.isEmpty || (rest.first == ":" && (UInt16(rest.dropFirst()) ?? 0) > 0)
-  }
-
-  private static func readLogin(
-    _ section: Section, _ context: inout ReadingContext
-  ) -> CameraDescription.Login? {
-    let username = section.text("username", &context)
-    var password = section.text("password", &context)
-    if let node = section.value("password_file"), let file = section.text("password_file", &context) {
-      let path = section.path(of: "password_file")
-      if section.value("password") != nil { context.report(path, "password is given too; leave one out", at: node) }
-      let location = file.hasPrefix("/") ? file : context.directory + file
-      do throws(SystemError) {
-        let bytes = try Files.read(location, limit: 4_096)
-        password = String(decoding: bytes, as: UTF8.self)
-        while password?.last?.isNewline == true { password?.removeLast() }
-        if password?.isEmpty == true { context.report(path, "the file '\(location)' is empty", at: node) }
-      } catch {
-        context.report(path, "the file '\(location)' cannot be read: \(describe(errno: error.code))", at: node)
-      }
-    }
-    if username == nil, section.value("username") == nil,
-      let key = section.key("password") ?? section.key("password_file")
-    {
-      context.report(section.path, "a password without a username", at: key)
-    }
-    return username.map { CameraDescription.Login(username: $0, password: password ?? "") }
   }
 
   private static func readFile(

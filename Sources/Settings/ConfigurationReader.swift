@@ -30,8 +30,14 @@ struct ConfigurationReader {
     if top.value("gateway") != nil {
       configuration.gateway = top.read("gateway", expected, &context) { isWord($0, limit: 128) ? $0 : nil } ?? ""
     } else {
-      let name = context.environment["HOSTNAME"] ?? hostName()
-      configuration.gateway = isWord(name, limit: 128) ? name : "gateway"
+      let variable = context.environment["HOSTNAME"] ?? ""
+      configuration.gateway = variable.isEmpty ? hostName() : variable
+      if !isWord(configuration.gateway, limit: 128) {
+        context.report(
+          "gateway",
+          "the host name '\(configuration.gateway)' cannot be the gateway's name; set gateway to \(expected)",
+          at: top.node.firstKey)
+      }
     }
   }
 
@@ -140,7 +146,7 @@ private func isWord(_ text: String, limit: Int) -> Bool {
 }
 
 /// `host:port` with 9092 where the port is missing; IPv6 addresses stand in brackets. nil when it is neither.
-private func brokerAddress(_ text: String) -> String? {
+package func brokerAddress(_ text: String) -> String? {
   let trimmed = text.drop { $0 == " " }
   let isBracketed = trimmed.first == "["
   let hostEnd =

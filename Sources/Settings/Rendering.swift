@@ -1,13 +1,14 @@
 import Frames
+import Posix
 
 // The effective settings as `camgate check` prints them: YAML that could be read again, secrets masked.
 
 extension Configuration {
   /// All settings with their values, defaults included; secrets and logins as `***`.
   package var rendered: String {
-    var lines = ["gateway: \(gateway)", "", "kafka:"]
+    var lines = ["gateway: \(quoted(gateway))", "", "kafka:"]
     lines.append("  brokers: [\(kafka.brokers.map(quoted).joined(separator: ", "))]")
-    lines.append("  topic: \(kafka.topic)")
+    lines.append("  topic: \(quoted(kafka.topic))")
     lines.append("  message_max_bytes: \(Units.text(size: kafka.messageMaxBytes))")
     lines.append("  properties:\(kafka.properties.isEmpty ? " {}" : "")")
     for property in kafka.properties {
@@ -24,13 +25,18 @@ extension Configuration {
   private func rendered(_ camera: Camera) -> [String] {
     var lines = ["  - name: \(camera.description.name)"]
     switch camera.description.source {
-    case .rtsp(let url, let login, let transport):
-      lines.append("    url: \(quoted(url))")
+    case .rtsp(let url, let login, let transport, let tls):
+      lines.append("    url: \(quoted(PercentEncoding.maskingLogins(in: url)))")
       if let login {
         lines.append("    username: \(quoted(login.username))")
         lines.append("    password: \"***\"")
       }
       lines.append("    transport: \(transport.rawValue)")
+      if url.hasPrefix("rtsps:") {
+        lines.append("    tls:")
+        if let file = tls.authorityFile { lines.append("      ca: \(quoted(file))") }
+        lines.append("      verify: \(tls.verifies)")
+      }
     case .file(let path, let loops):
       lines.append("    url: \(quoted("file:" + path))")
       lines.append("    loop: \(loops)")
@@ -42,7 +48,7 @@ extension Configuration {
     lines.append("      connect: \(Units.text(duration: timeouts.connect))")
     lines.append("      first_frame: \(Units.text(duration: timeouts.firstFrame))")
     lines.append("      next_frame: \(Units.text(duration: timeouts.nextFrame))")
-    lines.append("    topic: \(camera.topic ?? kafka.topic)")
+    lines.append("    topic: \(quoted(camera.topic ?? kafka.topic))")
     return lines
   }
 
@@ -57,7 +63,8 @@ extension Configuration {
       default: false
       }
     }
-    if isPlain && !text.isEmpty && text.utf8.last != UInt8(ascii: ":") && text.utf8.first != UInt8(ascii: "-") {
+    let isNull = ["null", "~", ""].contains(text.lowercased())
+    if isPlain && !isNull && text.utf8.last != UInt8(ascii: ":") && text.utf8.first != UInt8(ascii: "-") {
       return text
     }
     var result = "\""

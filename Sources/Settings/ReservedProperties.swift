@@ -21,6 +21,7 @@ package enum ReservedProperties {
     "message.max.bytes": "use kafka.message_max_bytes",
     "queue.buffering.max.kbytes": "use buffer.memory",
     "queue.buffering.max.messages": "use buffer.memory",
+    "topic.blacklist": "frames of such a topic would wait for ever",
     "plugin.library.paths": "code is not loaded from the settings",
   ]
 }

@@ -78,7 +78,10 @@ package struct SettingsFile: Sendable {
       reader.read(root, &context)
       return reader.configuration
     } catch {
-      let remedy = source.isIndentedWithTab(error.mark.line) ? "; indent with spaces, not with tabs" : ""
+      let remedy =
+        source.isIndentedWithTab(error.mark.line)
+        ? "; indent with spaces, not with tabs"
+        : source.endsWithColon(error.mark.line) ? "; put a value that ends with a colon into quotes" : ""
       context.diagnostics.append(
         Diagnostic(
           severity: .error, path: "", message: "not YAML: \(error.message)\(remedy)", mark: error.mark, length: 1))

@@ -22,12 +22,29 @@ package struct SourceText: Sendable {
   func shownLine(_ number: Int, prefix: Int = .max) -> String? {
     guard lines.indices.contains(number) else { return nil }
     let line = String(String.UnicodeScalarView(lines[number].unicodeScalars.prefix(prefix)))
+    if isInSecretBlock(number) { return line.prefix { $0 == " " } + (line.allSatisfy { $0 == " " } ? "" : "***") }
     return PercentEncoding.maskingLogins(in: SourceText.maskingSecretValue(in: line))
+  }
+
+  /// Whether the line belongs to the value of a key above it that names a secret: a block scalar, or a mistake.
+  private func isInSecretBlock(_ number: Int) -> Bool {
+    let indent = { (line: String) in line.prefix { $0 == " " }.count }
+    let own = indent(lines[number])
+    guard let parent = lines[..<number].last(where: { !$0.allSatisfy { $0 == " " } && indent($0) < own }) else {
+      return false
+    }
+    let key = parent.drop { " -".contains($0) }.prefix { $0 != ":" }
+    return SourceText.isSecret(key: key)
   }
 
   /// Whether the line is indented with a tab, which YAML forbids.
   func isIndentedWithTab(_ number: Int) -> Bool {
     lines.indices.contains(number) && lines[number].prefix { $0 == " " || $0 == "\t" }.contains("\t")
+  }
+
+  /// Whether the line is `key: value:`, whose value YAML takes for a key.
+  func endsWithColon(_ number: Int) -> Bool {
+    lines.indices.contains(number) && lines[number].hasSuffix(":") && lines[number].dropLast().contains(": ")
   }
 
   /// The first byte that is not UTF-8, as a place; nil when all are.
@@ -45,12 +62,13 @@ package struct SourceText: Sendable {
     }
   }
 
-  /// Whether a key's value is a secret: `password`, `sasl.password`, `client.secret` and the like, but not the name of a
-  /// file with one.
+  /// Whether a key's value is a secret: `password`, `sasl.password`, `client.secret` and the like, also misspelt, but not
+  /// the name of a file with one.
   static func isSecret(key: some StringProtocol) -> Bool {
     let key = key.lowercased()
     if key.hasSuffix("_file") || key.hasSuffix(".location") { return false }
-    return ["password", "secret", "token", "passphrase", "jaas", "ssl.key.pem"].contains { key.contains($0) }
+    return ["pass", "pwd", "kennwort", "secret", "token", "jaas", "ssl.key.pem"].contains { key.contains($0) }
+      || Suggestion.distance(key, "password") <= 3
   }
 
   /// `key: value` with the value masked where the key names a secret; also inside `{…}`.

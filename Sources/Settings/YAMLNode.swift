@@ -44,15 +44,15 @@ struct YAMLError: Error, Equatable {
 }
 
 extension YAMLNode {
-  /// Aliases may repeat nodes; a document beyond this is an attack, not a settings file.
-  static let nodeLimit = 20_000
+  /// Aliases may repeat nodes: so many more than the text has bytes are an attack, not a settings file.
+  static let aliasLimit = 1_000
   static let depthLimit = 32
 
   /// The root of the only document in `text`; nil when the text is empty.
   static func parse(_ text: [UInt8]) throws(YAMLError) -> YAMLNode? {
     let parser = try YAMLParser(text)
     guard let document = try parser.load() else { return nil }
-    var budget = nodeLimit
+    var budget = text.count + aliasLimit
     guard let root = try document.root(budget: &budget) else { return nil }
     if let second = try parser.load(), let mark = second.startMark {
       throw YAMLError(message: "a second document begins here; settings are one document", mark: mark)
@@ -90,7 +90,10 @@ private struct YAMLParser: ~Copyable {
     guard yaml_parser_load(parser, document.pointer) == 1 else {
       let problem = parser.pointee.problem.map { String(cString: $0) } ?? "not YAML"
       let context = parser.pointee.context.map { " (\(String(cString: $0)))" } ?? ""
-      throw YAMLError(message: problem + context, mark: Mark(parser.pointee.problem_mark))
+      // Of bytes that may not be in YAML at all libyaml gives the offset only.
+      let isUnreadable = parser.pointee.error == YAML_READER_ERROR
+      let mark = isUnreadable ? Mark(of: parser.pointee.problem_offset, in: text) : Mark(parser.pointee.problem_mark)
+      throw YAMLError(message: problem + context, mark: mark)
     }
     return yaml_document_get_root_node(document.pointer) == nil ? nil : document
   }
@@ -116,8 +119,10 @@ private final class YAMLDocument {
 
   private func node(_ raw: yaml_node_t, depth: Int, budget: inout Int) throws(YAMLError) -> YAMLNode {
     budget -= 1
-    guard budget > 0, depth < YAMLNode.depthLimit else {
-      throw YAMLError(message: "too deeply nested, or an alias that contains itself", mark: Mark(raw.start_mark))
+    let place = Mark(raw.start_mark)
+    if budget <= 0 { throw YAMLError(message: "aliases repeat too much", mark: place) }
+    if depth >= YAMLNode.depthLimit {
+      throw YAMLError(message: "too deeply nested, or an alias that contains itself", mark: place)
     }
     let content: YAMLNode.Content
     switch raw.type {
@@ -156,5 +161,14 @@ private final class YAMLDocument {
 }
 
 extension Mark {
+  /// The place of a byte in UTF-8 text.
+  fileprivate init(of offset: Int, in text: UnsafeMutableBufferPointer<UInt8>) {
+    let before = text.prefix(offset)
+    let lineStart = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+    self.init(
+      line: before.count { $0 == UInt8(ascii: "\n") },
+      column: String(decoding: before[lineStart...], as: UTF8.self).unicodeScalars.count)
+  }
+
   fileprivate init(_ mark: yaml_mark_t) { self.init(line: mark.line, column: mark.column) }
 }

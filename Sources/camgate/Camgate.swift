@@ -14,6 +14,7 @@ struct Camgate: ParsableCommand {
       middle. Then write a settings file (image/config/camgate.yaml is the commented sample), look at it with \
       `camgate check FILE`, and run it with `camgate run FILE`.
       """,
+    version: "camgate \(Version.number)",
     subcommands: [Run.self, Check.self, Consume.self, Demo.self, Version.self])
 
   static func main() {

@@ -12,5 +12,5 @@ struct Check: ParsableCommand {
   @Argument(help: "The settings file (YAML).")
   var file: String
 
-  func run() throws { print(try loadSettings(file).rendered) }
+  func run() throws { try Terminal.writeResult(try loadSettings(file).rendered) }
 }

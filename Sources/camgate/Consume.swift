@@ -3,6 +3,7 @@ import Broker
 import Consuming
 import Imaging
 import Posix
+import Settings
 
 /// `camgate consume`
 struct Consume: ParsableCommand {
@@ -47,6 +48,11 @@ struct Consume: ParsableCommand {
 
   func validate() throws {
     if let count, count < 1 { throw ValidationError("--count must be at least 1") }
+    if group.isEmpty { throw ValidationError("--group must not be empty") }
+    for broker in brokers.split(separator: ",", omittingEmptySubsequences: false)
+    where brokerAddress(String(broker)) == nil {
+      throw ValidationError("--brokers: '\(broker)' is not a broker's address (host:port)")
+    }
   }
 
   func run() throws {
@@ -72,6 +78,9 @@ struct Consume: ParsableCommand {
       reader.step(milliseconds: 200)
     }
     reader.finish()
+    if !consumer.close(until: .now() + .seconds(5), isImpatient: { signals.next(until: .now()) == .stop }) {
+      log.warning("Kafka does not answer: the last offsets are not committed, the last frames will be read again")
+    }
     let statistics = reader.statistics
     log.info(
       "\(statistics.processedCount) frames processed, \(statistics.repeatedCount) repeated records dropped, "

@@ -60,7 +60,7 @@ struct Demo: ParsableCommand {
     let summary = DemoSummary(gateway.snapshot, readers: readers, deadline: .now() + .seconds(15))
     for reader in readers { reader.stop() }
     progress.end()
-    print(json ? summary.json : summary.table)
+    try Terminal.writeResult(json ? summary.json : summary.table)
     if !summary.isGood { throw ExitCode.failure }
   }
 

@@ -29,24 +29,29 @@ struct Run: ParsableCommand {
       log.error("the Kafka client does not start: \(error.message)")
       throw ExitCode.failure
     }
-    watch(gateway, signals, log)
+    var reporter = GatewayReporter(now: .now())
+    watch(gateway, &reporter, signals, log)
     stop(gateway, after: settings.stopTimeout, signals, log)
+    say(reporter.remainingDrops(in: gateway.snapshot, now: .now()), log)
   }
 
   /// Reports until a signal asks to stop.
-  private func watch(_ gateway: Gateway, _ signals: Signals, _ log: Log) {
-    var reporter = GatewayReporter(now: .now())
+  private func watch(_ gateway: Gateway, _ reporter: inout GatewayReporter, _ signals: Signals, _ log: Log) {
     while true {
       switch signals.next(until: .now() + .seconds(1)) {
       case .stop: return
       case .reload: log.warning("settings are read at the start only: restart to apply changes")
       case nil: break
       }
-      for line in reporter.lines(for: gateway.snapshot, now: .now()) {
-        switch line {
-        case .info(let text): log.info(text)
-        case .warning(let text): log.warning(text)
-        }
+      say(reporter.lines(for: gateway.snapshot, now: .now()), log)
+    }
+  }
+
+  private func say(_ lines: [GatewayReporter.Line], _ log: Log) {
+    for line in lines {
+      switch line {
+      case .info(let text): log.info(text)
+      case .warning(let text): log.warning(text)
       }
     }
   }

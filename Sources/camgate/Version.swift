@@ -11,13 +11,8 @@ struct Version: ParsableCommand {
   @Flag(help: "Print what is inside the static binary, and under which licences.")
   var licenses = false
 
-  func run() {
-    if licenses {
-      for line in Licenses.lines { print(line) }
-      return
-    }
-    print("camgate \(Version.number)")
-    print("FFmpeg \(ffmpegVersion)")
-    print("librdkafka \(librdkafkaVersion)")
+  func run() throws {
+    let versions = ["camgate \(Version.number)", "FFmpeg \(ffmpegVersion)", "librdkafka \(librdkafkaVersion)"]
+    try Terminal.writeResult((licenses ? Licenses.lines : versions).joined(separator: "\n"))
   }
 }

@@ -1,4 +1,5 @@
 import Frames
+import Posix
 import Testing
 
 @testable import Capture
@@ -6,60 +7,96 @@ import Testing
 private let second: Int64 = 1_000_000_000
 
 @Suite struct CaptureClockTests {
-  /// (arrival, camera's time, our clock is set) → (capture time, quality), one after another.
-  private func expectTimes(_ steps: [(Int64, Int64?, Bool, Int64, ClockQuality)], _ comment: Comment) {
+  /// A frame that arrives `boot` nanoseconds after the start of the machine, whose wall clock said `base` then.
+  private struct Step {
+    var boot: Int64
+    var base = WallClock.earliest
+    var cameraTime: Int64?
+    var isSynchronized = true
+  }
+
+  /// What the clock says, times relative to the first good one.
+  private func times(_ steps: [Step]) -> [CaptureClock.Time] {
     var clock = CaptureClock()
-    for (arrival, cameraTime, isSynchronized, time, quality) in steps {
-      let result = clock.captureTime(arrival: arrival, cameraTime: cameraTime, isSynchronized: isSynchronized)
-      #expect(result == (time, quality), comment)
+    return steps.map { step in
+      let arrival = ClockReading(wall: step.base &+ step.boot, boot: step.boot)
+      var time = clock.captureTime(
+        arrival: arrival, cameraTime: step.cameraTime.map { WallClock.earliest + $0 },
+        isSynchronized: step.isSynchronized)
+      time.nanoseconds -= WallClock.earliest
+      return time
     }
   }
 
   @Test func qualities() {
-    expectTimes(
-      [
-        (100 * second, nil, true, 100 * second, .gateway),
-        (101 * second, nil, false, 101 * second, .unsynced),
-        (102 * second, 101 * second + 5, true, 101 * second + 5, .camera),
-        (103 * second, 108 * second, true, 108 * second, .camera),
-        (110 * second, 115 * second + 1, true, 110 * second, .gateway),
-        (120 * second, 114 * second, false, 120 * second, .unsynced),
-      ], "the camera's clock counts within 5 s of ours")
+    let found = times([
+      Step(boot: 100 * second), Step(boot: 101 * second, isSynchronized: false),
+      Step(boot: 102 * second, cameraTime: 101 * second + 5), Step(boot: 103 * second, cameraTime: 108 * second),
+      Step(boot: 110 * second, cameraTime: 115 * second + 1),
+      Step(boot: 120 * second, cameraTime: 114 * second, isSynchronized: false),
+    ])
+    let expected: [CaptureClock.Time] = [
+      .init(nanoseconds: 100 * second, quality: .gateway), .init(nanoseconds: 101 * second, quality: .unsynced),
+      .init(nanoseconds: 101 * second + 5, quality: .camera), .init(nanoseconds: 108 * second, quality: .camera),
+      .init(nanoseconds: 110 * second, quality: .gateway), .init(nanoseconds: 120 * second, quality: .unsynced),
+    ]
+    #expect(found == expected, "the camera's clock counts within 5 s of ours")
   }
 
   @Test func neverBackwards() {
-    expectTimes(
-      [
-        (100, nil, true, 100, .gateway), (100, nil, true, 101, .gateway), (99, nil, true, 102, .gateway),
-        (101, nil, true, 103, .gateway), (500, nil, true, 500, .gateway),
-        (501, 400, true, 501, .camera),  // the camera's clock is behind: its quality stays true, the order too
-      ], "equal and smaller times are moved")
+    let found = times([
+      Step(boot: 100), Step(boot: 100), Step(boot: 99), Step(boot: 101), Step(boot: 500),
+      Step(boot: 501, cameraTime: 400),
+    ])
+    #expect(found.map(\.nanoseconds) == [100, 101, 102, 103, 500, 501])
+    #expect(found.last?.quality == .camera, "behind, but true")
+    #expect(found.allSatisfy { !$0.isStepped })
   }
 
-  @Test func aStepOfTheClockIsTaken() {
-    expectTimes(
-      [
-        (100 * second, nil, true, 100 * second, .gateway),
-        (95 * second + 1, nil, true, 100 * second + 1, .gateway),
-        (95 * second, nil, true, 95 * second, .gateway),
-        (96 * second, nil, true, 96 * second, .gateway),
-        (1_000_000 * second, nil, true, 1_000_000 * second, .gateway),
-      ], "5 s back is a step, less is not")
+  /// The wall clock against the boot clock tells a step, in whichever direction and however long ago the last frame was.
+  @Test func aStepOfTheClockIsTakenAndMarked() {
+    let day = 86_400 * second
+    for step in [-day, day, -second, second, 400_000_000] {
+      let base = WallClock.earliest + 10 * day
+      let found = times([
+        Step(boot: day, base: base), Step(boot: day + second, base: base + step),
+        Step(boot: day + 2 * second, base: base + step),
+      ])
+      #expect(found.map(\.isStepped) == [false, true, false], "\(step)")
+      #expect(found.map(\.nanoseconds) == [11 * day, 11 * day + second + step, 11 * day + 2 * second + step])
+    }
+    let slewed = times([Step(boot: 0), Step(boot: 10 * second, base: WallClock.earliest - 900_000_000)])
+    #expect(slewed.map(\.isStepped) == [false, false], "a daemon slews it by a twelfth at most")
+  }
+
+  /// A board without a battery starts in 1970, or whenever its image was built.
+  @Test func never1970() {
+    let found = times([
+      Step(boot: 5 * second, base: 0), Step(boot: 6 * second, base: 0),
+      Step(boot: 7 * second, base: 0, cameraTime: nil),
+      Step(boot: 8 * second),
+    ])
+    #expect(found.map(\.nanoseconds) == [5 * second, 6 * second, 7 * second, 8 * second])
+    #expect(found.map(\.quality) == [.unsynced, .unsynced, .unsynced, .gateway])
+    var clock = CaptureClock()
+    let time = clock.captureTime(
+      arrival: ClockReading(wall: 1_000, boot: 1_000), cameraTime: 2_000, isSynchronized: true)
+    #expect(time.quality == .unsynced && time.nanoseconds >= WallClock.earliest, "a camera of 1970 is no help")
   }
 
   @Test func extremesDoNotTrap() {
-    let extremes: [Int64?] = [nil, .min, .min + 1, -1, 0, 1, .max - 1, .max]
-    for first in extremes {
-      for second in extremes {
-        for arrival in [Int64.min, -1, 0, .max] {
+    let extremes: [Int64] = [.min, .min + 1, -1, 0, 1, WallClock.earliest, .max - 1, .max]
+    for wall in extremes {
+      for boot in extremes {
+        for cameraTime in extremes {
           var clock = CaptureClock()
-          _ = clock.captureTime(arrival: arrival, cameraTime: first, isSynchronized: true)
-          let (time, quality) = clock.captureTime(arrival: 0, cameraTime: second, isSynchronized: true)
-          if quality == .gateway, arrival != .max { #expect((0...2).contains(time)) }
+          for arrival in [ClockReading(wall: wall, boot: boot), ClockReading(wall: boot, boot: wall)] {
+            let time = clock.captureTime(arrival: arrival, cameraTime: cameraTime, isSynchronized: true)
+            #expect(time.nanoseconds >= WallClock.earliest)
+          }
         }
       }
     }
-    expectTimes([(.max, nil, true, .max, .gateway), (.max, nil, true, .max, .gateway)], "nothing is later than that")
   }
 }
 

@@ -11,7 +11,9 @@ import Testing
   @Test(arguments: [
     ("RTP: missed 3 packets", 3), ("[rtsp @ 0x55] RTP: missed 65535 packets", 65_535), ("RTP: missed 0 packets", 0),
     ("RTP: missed -3 packets", nil), ("RTP: missed 9223372036854775807 packets", nil), ("RTP: missed packets", nil),
-    ("RTP: missed", nil), ("missed 3 packets", nil), ("max delay reached. need to consume packet", nil), ("", nil),
+    ("RTP: missed", nil), ("missed 3 packets", nil), ("[rtsp @ 0x5] RTP: PT=60: bad cseq 0bb9 expected=0001", 1),
+    ("bad cseq", nil),
+    ("RTP: PT=60: bad", nil), ("max delay reached. need to consume packet", nil), ("", nil),
   ])
   func countsMissedPackets(_ line: String, _ count: Int?) {
     #expect(FFmpegNotes.missedPackets(in: line) == count)

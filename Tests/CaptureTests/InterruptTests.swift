@@ -43,6 +43,19 @@ import Testing
     #expect(during == 1, "a goodbye ends too")
   }
 
+  @Test func quietIsSaidOnceAMark() {
+    let count = Monitor(0)
+    let interrupt = Interrupt(onQuiet: { count.withLock { $0 += 1 } })
+    #expect(answer(interrupt) == 0 && count.read { $0 } == 0)
+    interrupt.setQuietMark(past)
+    for _ in 0..<3 { #expect(answer(interrupt) == 0, "it is no reason to give up") }
+    #expect(count.read { $0 } == 1)
+    interrupt.setQuietMark(past)
+    #expect(answer(interrupt) == 0 && count.read { $0 } == 2)
+    interrupt.setQuietMark(MonotonicTime(nanoseconds: .max))
+    #expect(answer(interrupt) == 0 && count.read { $0 } == 2)
+  }
+
   @Test func sleeping() {
     let interrupt = Interrupt()
     #expect(interrupt.sleep(until: past))

@@ -18,8 +18,11 @@ import Testing
     return Passed(bytes: payload.array, isKeyframe: isKeyframe, gap: gap)
   }
 
-  private func normalizer(_ codec: Codec = .h264, gap: Gap? = nil) -> Normalizer {
-    Normalizer(stream: SourceStream(codec: codec, parameterSets: codec == .h264 ? Self.sets : []), gap: gap)
+  /// One to whom every keyframe looks good.
+  private func normalizer(_ codec: Codec = .h264, _ sets: [UInt8] = sets, gap: Gap? = nil) -> Normalizer {
+    Normalizer(stream: SourceStream(codec: codec, parameterSets: codec == .h264 ? sets : []), gap: gap) { _, _ in
+      PictureInformation(width: 64, height: 48)
+    }
   }
 
   @Test func nothingBeforeTheFirstKeyframe() {
@@ -32,7 +35,7 @@ import Testing
   }
 
   @Test func aKeyframeThatCannotBeDecodedIsNone() {
-    var normalizer = Normalizer(stream: SourceStream(codec: .h264), gap: nil)
+    var normalizer = normalizer(.h264, [])
     #expect(take(&normalizer, packet(NAL.idr(1), key: true)) == nil)
     #expect(take(&normalizer, packet(NAL.slice(2))) == nil)
     #expect(normalizer.undecodableKeyframeCount == 1)
@@ -59,6 +62,27 @@ import Testing
     #expect(take(&normalizer, packet(NAL.slice(1))) == nil)
     #expect(take(&normalizer, packet(NAL.slice(2), suspect: true)) == nil)
     #expect(take(&normalizer, packet(NAL.idr(3), key: true))?.gap == lost)
+  }
+
+  /// Frames that nobody can begin with have no size either; they are dropped and counted, and a keyframe that is as it
+  /// was is not looked at again.
+  @Test func aKeyframeThatNoDecoderTakes() {
+    var lookCount = 0
+    var normalizer = Normalizer(stream: SourceStream(codec: .h264, parameterSets: Self.sets), gap: nil) { bytes, _ in
+      lookCount += 1
+      return bytes.contains(66) && bytes.contains(13) ? nil : PictureInformation(width: 64, height: 48)
+    }
+    #expect(take(&normalizer, packet(NAL.sps(13) + NAL.pps(2) + NAL.idr(1), key: true)) == nil)
+    #expect(take(&normalizer, packet(NAL.slice(2))) == nil)
+    let whole = NAL.sps(1) + NAL.pps(2) + NAL.idr(3)
+    #expect(take(&normalizer, packet(whole, key: true)) == Passed(bytes: whole, isKeyframe: true, gap: nil))
+    #expect(lookCount == 2)
+    #expect(take(&normalizer, packet(whole, key: true)) != nil)
+    #expect(lookCount == 2, "nothing has changed")
+    #expect(take(&normalizer, packet(NAL.sps(13) + NAL.pps(2) + NAL.idr(4), key: true)) == nil)
+    #expect(take(&normalizer, packet(NAL.slice(5))) == nil)
+    #expect(take(&normalizer, packet(whole, key: true))?.gap == Gap(frameCount: 2, reason: .damaged))
+    #expect(normalizer.undecodableKeyframeCount == 2)
   }
 
   @Test func sizesAndParametersOfRealStreams() throws {

@@ -55,8 +55,48 @@ import Testing
   }
 
   @Test func severalSetsOfAKindAreKept() {
-    var sets = sets(.h264, NAL.sps(1) + NAL.pps(2) + NAL.pps(3))
-    #expect(complete(&sets, NAL.idr(4)).bytes == NAL.sps(1) + NAL.pps(2) + NAL.pps(3) + NAL.idr(4))
+    let three = NAL.sps(1) + NAL.pps(2) + NAL.pps(3, 1)
+    var sets = sets(.h264, three)
+    #expect(complete(&sets, NAL.idr(4)).bytes == three + NAL.idr(4))
+    // One of them in the stream replaces that one, and the other may still be needed.
+    let (bytes, changed) = complete(&sets, NAL.sps(1) + NAL.pps(5) + NAL.idr(6))
+    let all = NAL.sps(1) + NAL.pps(5) + NAL.pps(3, 1)
+    #expect(bytes == all + NAL.sps(1) + NAL.pps(5) + NAL.idr(6))
+    #expect(changed)
+    #expect(complete(&sets, all + NAL.idr(7)) == (all + NAL.idr(7), false))
+  }
+
+  /// A stale picture parameter set would make a decoder refuse what it could decode.
+  @Test func whatBelongsToAnotherSequenceIsForgotten() {
+    var sets = sets(.h264, NAL.sps(1) + NAL.pps(2) + NAL.pps(3, 1))
+    let whole = NAL.sps(7) + NAL.pps(8) + NAL.idr(9)
+    #expect(complete(&sets, whole) == (whole, true))
+    #expect(complete(&sets, NAL.idr(4)).bytes == NAL.sps(7) + NAL.pps(8) + NAL.idr(4))
+    // Without picture parameter sets of its own the old ones are all there is.
+    var kept = self.sets(.h264, NAL.sps(1) + NAL.pps(2))
+    #expect(complete(&kept, NAL.sps(7) + NAL.idr(9)).bytes == NAL.sps(7) + NAL.pps(2) + NAL.sps(7) + NAL.idr(9))
+  }
+
+  @Test func numbers() {
+    for number in 0...2 {
+      for (bytes, codec) in [
+        (NAL.sps(9, number), Codec.h264), (NAL.pps(9, number), .h264), (NAL.vps5(9, number), .h265),
+        (NAL.sps5(9, number), .h265), (NAL.sps5(9, number, layers: 3), .h265), (NAL.pps5(9, number), .h265),
+      ] {
+        bytes.withUnsafeBytes { buffer in
+          for unit in NALUnitSequence(buffer, codec: codec) {
+            #expect(ParameterSetNumber.number(of: unit, codec: codec) == number, "\(bytes)")
+          }
+        }
+      }
+    }
+  }
+
+  @Test func memoryIsBounded() {
+    var sets = sets(.h264)
+    let large = NAL.sps(1) + [UInt8](repeating: 0xff, count: 70_000)
+    _ = complete(&sets, large + NAL.pps(2) + NAL.idr(3))
+    #expect(complete(&sets, NAL.idr(4)).bytes == nil, "a parameter set of 70 kB is none")
   }
 
   @Test func whatStandsBehindTheFirstSliceIsNotTaken() {

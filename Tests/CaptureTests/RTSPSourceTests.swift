@@ -21,6 +21,44 @@ import Testing
     #expect(RTSPSource.url(url, with: nil) == url)
   }
 
+  @Test(arguments: [
+    ("rtsp://camera/1", "rtsp", "camera"), ("RTSP://u:p@Camera.Example:554/1?x=@y", "rtsp", "camera.example"),
+    ("rtsp://u:p@h", "rtsp", "h"), ("rtsps://u:p@[FE80::1]:322/", "rtsps", "[fe80::1]"), ("rtsp://:554/", nil, nil),
+    ("/other", nil, nil), ("", nil, nil), ("rtsp:", nil, nil), ("rtsp://", nil, nil), ("a@b://c", "a@b", "c"),
+  ])
+  func origins(_ url: String, _ scheme: String?, _ host: String?) {
+    let origin = Origin(url)
+    #expect(origin?.scheme == scheme && origin?.host == host)
+  }
+
+  @Test func redirectsStayAtHomeAndEncrypted() {
+    let home = Origin("rtsps://u:p@camera:322/1")
+    #expect(home?.refusal(of: "rtsps://Camera:99/2", redirectCount: 1) == nil)
+    for elsewhere in ["rtsps://other/1", "rtsp://camera/1", "/2", "", "rtsps://camera.evil/1", "rtsps://camera@evil/1"]
+    {
+      #expect(home?.refusal(of: elsewhere, redirectCount: 1)?.code == .unusable, "\(elsewhere)")
+    }
+    #expect(home?.refusal(of: "rtsps://camera/1", redirectCount: ConnectionGuard.redirectLimit + 1) != nil)
+    #expect(Origin("rtsp://camera/1")?.refusal(of: "rtsps://camera/1", redirectCount: 1) == nil)
+  }
+
+  /// Nothing goes to a camera whose certificate would not be looked at.
+  @Test func anFFmpegThatCannotVerifyIsNotConnected() throws {
+    let source = RTSPSource(
+      url: "rtsps://127.0.0.1:9/1", login: nil, transport: .tcp, interrupt: Interrupt(), notes: silentNotes(),
+      log: Log { _ in })
+    let error = captureError { _ = try source.open() }
+    if Demuxer.canVerifyRTSPS {
+      #expect(error?.code == .unreachable)
+    } else {
+      #expect(error?.code == .unusable && error?.message.contains("verify") == true)
+    }
+    let careless = RTSPSource(
+      url: "rtsps://127.0.0.1:9/1", login: nil, transport: .tcp, tls: .init(verifies: false), interrupt: Interrupt(),
+      notes: silentNotes(), log: Log { _ in })
+    #expect(captureError { _ = try careless.open() }?.code == .unreachable)
+  }
+
   /// A listening socket on 127.0.0.1 that never answers.
   private final class SilentServer {
     let descriptor: Int32

@@ -137,9 +137,9 @@ import Testing
   }
 
   @Test func everyErrorHasItsDisposition() {
-    let soon: [CaptureError.Code] = [.unreachable, .disconnected, .silent, .ended]
+    let soon: [CaptureError.Code] = [.unreachable, .disconnected, .silent, .ended, .unusable]
     for code in soon { #expect(CaptureError(code, "").disposition == .retry) }
-    let slowly: [CaptureError.Code] = [.unauthorized, .notFound, .unusable]
+    let slowly: [CaptureError.Code] = [.unauthorized, .notFound]
     for code in slowly { #expect(CaptureError(code, "").disposition == .retrySlowly) }
     #expect(Self.stopped.disposition == .finish)
   }

@@ -19,22 +19,31 @@ struct SeededGenerator: RandomNumberGenerator {
   }
 }
 
-/// NAL units with a recognisable body, in Annex B.
+/// NAL units with a recognisable body, in Annex B; parameter sets of the number 0, 1 or 2.
 enum NAL {
   static func unit(_ header: [UInt8], _ body: UInt8, startCode: [UInt8] = [0, 0, 0, 1]) -> [UInt8] {
     startCode + header + [body, 0x80]
   }
 
-  static func sps(_ body: UInt8) -> [UInt8] { unit([0x67], body) }
-  static func pps(_ body: UInt8) -> [UInt8] { unit([0x68], body) }
+  /// ue(v) and what fills the byte.
+  private static func exponential(_ number: Int) -> UInt8 { [0x80, 0x40, 0x60][number] }
+
+  static func sps(_ body: UInt8, _ number: Int = 0) -> [UInt8] {
+    unit([0x67, 0x42, 0xc0, 0x1e, exponential(number)], body)
+  }
+  static func pps(_ body: UInt8, _ number: Int = 0) -> [UInt8] { unit([0x68, exponential(number)], body) }
   static func idr(_ body: UInt8) -> [UInt8] { unit([0x65], body) }
   static func slice(_ body: UInt8) -> [UInt8] { unit([0x41], body) }
   static func sei(_ body: UInt8) -> [UInt8] { unit([0x06], body) }
   static let delimiter: [UInt8] = [0, 0, 0, 1, 0x09, 0xf0]
 
-  static func vps5(_ body: UInt8) -> [UInt8] { unit([0x40, 0x01], body) }
-  static func sps5(_ body: UInt8) -> [UInt8] { unit([0x42, 0x01], body) }
-  static func pps5(_ body: UInt8) -> [UInt8] { unit([0x44, 0x01], body) }
+  static func vps5(_ body: UInt8, _ number: Int = 0) -> [UInt8] { unit([0x40, 0x01, UInt8(number << 4) | 0x0c], body) }
+  /// The general profile, tier and level are 12 bytes; those of `layers` sub-layers have neither.
+  static func sps5(_ body: UInt8, _ number: Int = 0, layers: Int = 0) -> [UInt8] {
+    let general: [UInt8] = [UInt8(layers << 1) | 1, 1, 0x60, 0, 0, 3, 0, 0x90, 0, 0, 3, 0, 0, 3, 0, 0x78]
+    return unit([0x42, 0x01] + general + (layers > 0 ? [0, 0] : []) + [exponential(number)], body)
+  }
+  static func pps5(_ body: UInt8, _ number: Int = 0) -> [UInt8] { unit([0x44, 0x01, exponential(number)], body) }
   static func idr5(_ body: UInt8) -> [UInt8] { unit([0x26, 0x01], body) }
   static let delimiter5: [UInt8] = [0, 0, 0, 1, 0x46, 0x01, 0x50]
 }
@@ -42,7 +51,9 @@ enum NAL {
 func packet(
   _ bytes: [UInt8], key: Bool = false, pts: Int64? = 0, suspect: Bool = false
 ) -> SourcePacket {
-  SourcePacket(payload: Payload(bytes), isKeyframe: key, pts: pts, dts: nil, arrival: 0, isSuspect: suspect)
+  SourcePacket(
+    payload: Payload(bytes), isKeyframe: key, pts: pts, dts: nil, arrival: ClockReading(wall: 0, boot: 0),
+    isSuspect: suspect)
 }
 
 /// The NAL units of `bytes` with their kinds.

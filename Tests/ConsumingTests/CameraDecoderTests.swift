@@ -8,6 +8,10 @@ import Testing
 @Suite struct CameraDecoderTests {
   init() { silenceFFmpeg() }
 
+  /// FFmpeg's H.264 decoder passes over packets that begin with "Q264": neither picture nor error comes of them, as with
+  /// the second field of an interlaced picture.
+  private let silence = Array("Q264".utf8) + [0, 0, 0, 1, 0x0c, 0xff, 0x80]
+
   /// The numbers of the frames whose pictures come out.
   private func decode(_ frames: [ReceivedFrame], by decoder: CameraDecoder = CameraDecoder()) -> [UInt64] {
     var numbers: [UInt64] = []
@@ -43,6 +47,45 @@ import Testing
     let decoder = CameraDecoder()
     #expect(decode(frames, by: decoder) == [1, 2, 3, 7, 8, 9, 10, 11, 12])
     #expect(decoder.skippedCount == 2)
+  }
+
+  /// Records that retention deleted before they were read are announced by nobody.
+  @Test func aHoleThatNobodyAnnouncedIsAGapToo() throws {
+    var frames = try Video.frames("plain.h264")
+    frames.remove(at: 3)
+    let decoder = CameraDecoder()
+    #expect(decode(frames, by: decoder) == [1, 2, 3, 7, 8, 9, 10, 11, 12])
+    #expect(decoder.skippedCount == 2)
+  }
+
+  @Test func anotherEpochBeginsAtAKeyframe() throws {
+    var frames = try Video.frames("plain.h264")
+    for index in 3..<6 { frames[index].id.epoch += 1 }
+    #expect(decode(frames) == [1, 2, 3, 7, 8, 9, 10, 11, 12])
+  }
+
+  @Test func aFrameWithoutAPictureIsGivenUpWithItsGroup() throws {
+    let frames = try Video.frames("plain.h264")
+    let silent = received(3, isKeyframe: false, payload: silence)
+    var numbered = frames
+    for index in 2..<12 { numbered[index].id.sequence += 1 }
+    let decoder = CameraDecoder()
+    var needed: Int64?
+    for frame in numbered[..<2] + [silent] + numbered[2...] { needed = decoder.take(frame) { _, _ in } }
+    #expect(decoder.skippedCount == 1)
+    #expect(decoder.pendingCount == 0)
+    #expect(needed == numbered[6].offset)
+  }
+
+  @Test func framesWithoutPicturesDoNotPileUp() throws {
+    let decoder = CameraDecoder()
+    _ = decoder.take(try Video.frames("plain.h264")[0]) { _, _ in }
+    let count = UInt64(CameraDecoder.pendingLimit) + 10
+    for number in 2..<(2 + count) {
+      _ = decoder.take(received(number, isKeyframe: false, payload: silence)) { _, _ in }
+    }
+    #expect(decoder.pendingCount == CameraDecoder.pendingLimit)
+    #expect(decoder.skippedCount == 10)
   }
 
   @Test func aGapBeforeAKeyframeCostsNothing() throws {

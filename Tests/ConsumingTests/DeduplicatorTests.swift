@@ -8,6 +8,7 @@ import Testing
   private final class Memory {
     private var deduplicator = Deduplicator()
 
+    func contains(_ id: FrameID, source: String) -> Bool { deduplicator.contains(id, source: source) }
     func insert(_ id: FrameID, source: String) -> Bool { deduplicator.insert(id, source: source) }
     func forget(source: String) { deduplicator.forget(source: source) }
   }
@@ -33,7 +34,11 @@ import Testing
       let deduplicator = Memory()
       for (index, number) in order.enumerated() {
         #expect(deduplicator.insert(id(number), source: "s"), "\(order)")
-        for known in order[...index] { #expect(!deduplicator.insert(id(known), source: "s"), "\(order)") }
+        for known in order[...index] {
+          #expect(deduplicator.contains(id(known), source: "s"), "\(order)")
+          #expect(!deduplicator.insert(id(known), source: "s"), "\(order)")
+        }
+        for unknown in order[(index + 1)...] { #expect(!deduplicator.contains(id(unknown), source: "s"), "\(order)") }
       }
     }
   }

@@ -12,6 +12,7 @@ import Testing
     var incompleteCount: Int { reassembler.incompleteCount }
 
     func take(_ frame: ReceivedFrame) -> ReceivedFrame? { reassembler.take(frame) }
+    func unfinishedOffset(source: String) -> Int64? { reassembler.unfinishedOffset(source: source) }
     func forget(source: String) { reassembler.forget(source: source) }
   }
 
@@ -31,6 +32,17 @@ import Testing
   }
 
   private func bytes(_ frame: ReceivedFrame?) -> [UInt8]? { frame.map { Array($0.payload.bytes) } }
+
+  /// Whoever takes over must begin at the first part.
+  @Test func anUnfinishedFrameSaysWhereItBegan() {
+    let reassembler = Joiner()
+    #expect(reassembler.unfinishedOffset(source: "/g/cam") == nil)
+    #expect(reassembler.take(part(1, of: 2)) == nil)
+    #expect(reassembler.unfinishedOffset(source: "/g/cam") == part(1, of: 2).offset)
+    #expect(reassembler.unfinishedOffset(source: "/g/other") == nil)
+    #expect(reassembler.take(part(2, of: 2)) != nil)
+    #expect(reassembler.unfinishedOffset(source: "/g/cam") == nil)
+  }
 
   @Test func aWholeFramePasses() {
     let reassembler = Joiner()

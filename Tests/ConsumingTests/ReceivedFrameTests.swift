@@ -80,7 +80,24 @@ import Testing
     #expect(rows.isEmpty)
   }
 
-  /// Records must be gone before their consumer is (rd_kafka_destroy waits for them), so they are lent.
+  /// Frames keep their record, and pictures are often kept longer than the reader: neither hangs nor loses the bytes.
+  @Test func aRecordOutlivesItsConsumer() throws {
+    let cluster = try MockCluster(brokerCount: 1)
+    try cluster.createTopic("t", partitionCount: 1)
+    let producer = try Producer(
+      properties: [ClientProperty("bootstrap.servers", cluster.bootstrapServers)], onReport: { _ in },
+      onEvent: { _ in })
+    let payload = Array(0...255) as [UInt8]
+    try payload.withUnsafeBytes { payload in
+      try producer.send(OutgoingRecord(topic: "t", key: "k", headers: [], timestamp: 0), payload: payload, id: 1)
+      while producer.pendingCount > 0 { producer.poll(milliseconds: 100) }
+    }
+    let kept = Monitor<IncomingRecord?>(nil)
+    try read(from: cluster, while: { kept.read { $0 == nil } }) { record in kept.withLock { $0 = record } }
+    let record = try #require(kept.read { $0 })
+    #expect(Array(record.value) == payload)
+  }
+
   private func read(from cluster: MockCluster, while isHungry: () -> Bool, _ body: (IncomingRecord) -> Void) throws {
     let consumer = try Consumer(
       brokers: cluster.bootstrapServers, group: "g", topic: "t", from: .beginning, onEvent: { _ in })

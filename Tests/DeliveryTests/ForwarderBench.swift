@@ -65,7 +65,8 @@ final class ForwarderBench {
     try cluster.createTopic("cameras", partitionCount: ForwarderBench.partitionCount)
     let messageMaxBytes = 64 << 10
     backlog = Backlog(
-      laneCount: laneCount, memoryBudget: 64 << 20, largestFrame: messageMaxBytes - RecordEncoder.overhead)
+      laneCount: laneCount, memoryBudget: 64 << 20,
+      largestFrame: RecordEncoder.largestFrame(messageMaxBytes: messageMaxBytes))
     let lines = Monitor<[String]>([])
     (self.lines, self.laneCount) = (lines, laneCount)
     appended = Array(repeating: 0, count: laneCount)
@@ -130,12 +131,18 @@ final class ForwarderBench {
     for lane in 0..<laneCount {
       let own = records.filter { $0.key == "g/cam-\(lane)" }
       #expect(Set(own.map(\.partition)).count == 1)
-      var seen: Set<UInt64> = []
-      let firsts = own.filter { seen.insert($0.sequence).inserted }
-      #expect(firsts.map(\.sequence) == (1...appended[lane]).filter { !dropped.contains($0) })
-      for record in own {
-        let expected = ForwarderBench.bytes(lane: lane, sequence: record.sequence, count: byteCount)
-        #expect(record.value == expected, "frame \(record.sequence) was released before it was sent")
+      var seen: Set<String?> = []
+      let firsts = own.filter { seen.insert($0.header("ce_id")).inserted }
+      var frames: [(sequence: UInt64, value: [UInt8])] = []
+      for record in firsts {
+        if record.isFirstPart { frames.append((record.sequence, [])) }
+        #expect(frames.last?.sequence == record.sequence, "a part out of place")
+        frames[frames.count - 1].value += record.value
+      }
+      #expect(frames.map(\.sequence) == (1...appended[lane]).filter { !dropped.contains($0) })
+      for frame in frames {
+        let expected = ForwarderBench.bytes(lane: lane, sequence: frame.sequence, count: byteCount)
+        #expect(frame.value == expected, "frame \(frame.sequence) was released before it was sent")
       }
     }
   }

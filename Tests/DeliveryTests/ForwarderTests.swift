@@ -32,7 +32,47 @@ import Testing
     #expect(record.header("content-type") == "image/jpeg")
   }
 
-  /// The largest frame that the backlog admits, through a window smaller than itself.
+  /// Frames larger than a record, through a window smaller than a part.
+  @Test func largeFramesPassInParts() throws {
+    let bench = try ForwarderBench(laneCount: 2, windowBytes: 1_000)
+    bench.append(3, byteCount: 200_000)
+    #expect(bench.settles())
+    #expect(bench.forwarder.status.acknowledgedCount == 6)
+    #expect(bench.forwarder.status.inFlightBytes == 0)
+    try bench.expectEverything(byteCount: 200_000)
+    #expect(try bench.stored().count == 6 * 4)
+    #expect(bench.drain(within: .seconds(1)) == 0)
+    bench.expectReleased()
+  }
+
+  /// The producer ends in the middle of frames that are sent in parts: they are sent again from their first part.
+  @Test func aFatalErrorBetweenPartsLosesNothing() throws {
+    let bench = try ForwarderBench(laneCount: 2)
+    bench.append(1)
+    #expect(bench.settles())
+    bench.cluster.fail(.produce, code: 45)
+    bench.append(5, byteCount: 300_000)
+    #expect(bench.line(with: "the producer failed (OUT_OF_ORDER_SEQUENCE_NUMBER") != nil)
+    #expect(bench.settles())
+    bench.drain(within: .seconds(1))
+    bench.expectReleased()
+    let sums = try bench.stored().filter { $0.header("ce_chunk") != nil }.map {
+      ($0.header("ce_checksum"), $0.sequence)
+    }
+    #expect(Set(sums.map(\.1)) == Set(2...6))
+  }
+
+  @Test func aStopBetweenPartsKeepsTheFrame() throws {
+    let bench = try ForwarderBench(windowBytes: 1_000)
+    bench.append(1)
+    #expect(bench.settles())
+    bench.cluster.setReachable(false)
+    bench.append(2, byteCount: 200_000)
+    #expect(bench.drain(within: .milliseconds(300)) == 2)
+    bench.expectReleased()
+  }
+
+  /// The largest frame that is one record, through a window smaller than itself.
   @Test func theLargestFramePasses() throws {
     let bench = try ForwarderBench(laneCount: 2, windowBytes: 1_000)
     let largest = (64 << 10) - RecordEncoder.overhead
@@ -147,7 +187,11 @@ import Testing
     #expect(line.contains("topic 'cameras'"))
     #expect(line.contains("frames of cam-0 are held"))
     #expect(line.contains("retry in 1 s"))
+    let held = bench.forwarder.status.held
+    #expect(held.map(\.lane.topic) == ["cameras"])
+    #expect(held.first?.reason.contains("authorization") == true, "\(held)")
     #expect(bench.settles())
+    #expect(bench.forwarder.status.held.isEmpty)
     try bench.expectEverything()
     #expect(bench.log.filter { $0.contains("are held") }.count == 1, "\(bench.log)")
   }

@@ -14,6 +14,9 @@ struct StoredRecord {
 
   func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
 
+  /// Whether a frame begins here: it is whole, or this is its first part.
+  var isFirstPart: Bool { header("ce_chunk").map { $0.hasPrefix("1/") } ?? true }
+
   /// The frame's number within its camera and epoch.
   var sequence: UInt64 { header("ce_sequence").flatMap { UInt64($0.dropFirst(10)) } ?? 0 }
 }

@@ -75,6 +75,19 @@ extension IntegrationTests {
       #expect(try Self.lines(consumer).map(\.camera) == Array(repeating: "lamp", count: 20))
     }
 
+    /// It ends when asked to, also while Kafka does not answer and when it is gone; a second signal ends the wait.
+    @Test(arguments: ["pause", "kill"], [1, 2])
+    func endsWhileKafkaIsAway(_ trouble: String, signals: Int) throws {
+      let broker = try Testbed.broker()
+      _ = try Self.fill(broker, "lamp=mjpeg", frames: 30)
+      let consumer = try Self.consume(broker, group: "stubborn")
+      _ = try consumer.waitForOutput { $0.contains("lamp") }
+      try broker.command(trouble)
+      for _ in 0..<signals { consumer.signal(SIGTERM) }
+      #expect(try consumer.waitForExit() == .code(0), "\(consumer.transcript)")
+      if trouble == "pause" { try broker.command("continue") }
+    }
+
     /// Two readers in one group share the cameras. One is killed: the other takes its cameras over and, between them,
     /// no frame is missed. The names are chosen so that of two partitions each gets some cameras (murmur2). The broker
     /// is librdkafka's, in this process, because noida never gives up a group's member that does not answer; it keeps

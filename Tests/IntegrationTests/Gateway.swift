@@ -20,9 +20,9 @@ final class Gateway {
   let child: Child
   let directory: URL
 
-  /// Starts it. `more` stands at the end of the settings file.
-  init(brokers: String, _ cameras: [Camera], more: String = "") throws {
-    directory = try Gateway.settings(brokers: brokers, cameras, more: more)
+  /// Starts it. `kafka` stands behind the brokers, `more` at the end of the settings file.
+  init(brokers: String, _ cameras: [Camera], kafka: String = "", more: String = "") throws {
+    directory = try Gateway.settings(brokers: brokers, cameras, kafka: kafka, more: more)
     child = try Child(Testbed.camgate, ["run", directory.appending(path: "camgate.yaml").path])
   }
 
@@ -32,11 +32,12 @@ final class Gateway {
   }
 
   /// A directory of its own with the settings in `camgate.yaml`.
-  static func settings(brokers: String, _ cameras: [Camera], more: String = "") throws -> URL {
+  static func settings(brokers: String, _ cameras: [Camera], kafka: String = "", more: String = "") throws -> URL {
     let entries = cameras.map { camera in
       "  - name: \(camera.name)\n" + camera.keys.sorted { $0.key < $1.key }.map { "    \($0): \($1)\n" }.joined()
     }
-    let text = "gateway: \(name)\nkafka: {brokers: ['\(brokers)']}\ncameras:\n\(entries.joined())\(more)\n"
+    let connection = "{brokers: ['\(brokers)']\(kafka.isEmpty ? "" : ", ")\(kafka)}"
+    let text = "gateway: \(name)\nkafka: \(connection)\ncameras:\n\(entries.joined())\(more)\n"
     let directory = FileManager.default.temporaryDirectory.appending(path: "camgate-test-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     try Data(text.utf8).write(to: directory.appending(path: "camgate.yaml"))

@@ -27,6 +27,13 @@ enum Testbed {
     try Server("cameras", options + shows)
   }
 
+  /// Cameras that misbehave by script: all dialogues of Tests/Fixtures/rtsp (responder.py).
+  static func responder(port: Int = 0) throws -> Server {
+    let folder = root.appending(path: "Tests/Fixtures/rtsp")
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".toml") }
+    return try Server("responder", ["--port", "\(port)"] + names.sorted().map { folder.appending(path: $0).path })
+  }
+
   /// A Kafka broker with the topic `cameras`.
   static func broker(port: Int = 0, partitions: Int = 4) throws -> Server {
     try Server("broker", ["--port", "\(port)", "--topic", "cameras:\(partitions)"])
@@ -70,17 +77,20 @@ final class Server: Bootstrap, Sendable {
   let child: Child
   let port: Int
   let urls: [String: String]
+  /// The files of the clips that the responder shows.
+  let clips: [String: String]
 
   private struct Ready: Decodable {
     let port: Int
     let urls: [String: String]?
+    let clips: [String: String]?
   }
 
   init(_ name: String, _ arguments: [String]) throws {
     child = try Testbed.program(name, arguments)
     let (line, _) = try child.waitForOutput(timeout: 120) { $0.hasPrefix("READY ") }
     let ready = try JSONDecoder().decode(Ready.self, from: Data(line.dropFirst(6).utf8))
-    (port, urls) = (ready.port, ready.urls ?? [:])
+    (port, urls, clips) = (ready.port, ready.urls ?? [:], ready.clips ?? [:])
   }
 
   var address: String { "127.0.0.1:\(port)" }
@@ -113,6 +123,7 @@ struct Findings: Decodable {
 
   let ok: Bool
   let frames: Int
+  let parts: Int
   let gaps: Int
   let lost: Int
   let repeated: Int

@@ -14,30 +14,36 @@ enum Hands {
     // The slots of small files are mostly zeros: hit what is in them.
     let place = random.below(min(limit, file.durable.count)) + (limit == 400 && random.chance(50) ? 64 << 10 : 0)
     let mask = UInt8(1 + random.below(255))
-    guard place < file.durable.count, place < file.current.count else { return }
+    guard place < file.durable.count else { return }
     world.say("byte \(place) of \(name) flips")
     file.durable[place] ^= mask
-    file.current[place] ^= mask
-    note(name, world)
+    file.current = file.durable
+    for write in file.pending { SimulatedStorage.apply(write, to: &file.current) }
+    note(name, world, harm: 1)
   }
 
-  private static func note(_ name: String, _ world: World) {
+  /// `harm`: 1 when only one slot of a small file can have suffered.
+  private static func note(_ name: String, _ world: World, harm: Int = 2) {
     world.say("\(name) suffers")
     world.isRotten = true
-    if name == "cursor" { world.mayLoseCursor = true }
-    if name == "superblock" { world.mayLoseEpoch = true }
+    // Headers keep cursors, too.
+    if name == "cursor" || harm > 1 { world.mayLoseCursor = true }
+    if name == "superblock" { world.epochHarm += harm }
   }
 
   /// Does something to a directory that nobody has open.
   static func touch(_ world: World, _ random: inout SeededRandom) {
     let storage = world.storage
-    let segments = storage.names.keys.filter { $0.hasPrefix("segment") }.sorted()
+    // Hands are slow: the system has written everything by then.
+    for file in storage.names.values { (file.durable, file.pending) = (file.current, []) }
+    let segments = storage.names.keys.filter { $0.hasPrefix("segment") && !$0.hasSuffix(".foreign") }.sorted()
     guard let one = segments.isEmpty ? nil : segments[random.below(segments.count)] else { return }
     let other = segments[random.below(segments.count)]
     switch random.below(12) {
     case 0: remove(one, world)
     case 1: cut(one, world, to: random.below(storage.names[one]?.durable.count ?? 1))
     case 2 where one != other:
+      world.say("\(one) and \(other) are swapped")
       (storage.names[one], storage.names[other]) = (storage.names[other], storage.names[one])
     case 3: storage.names["kept-by-hand-\(random.below(100))"] = storage.names.removeValue(forKey: one)
     case 4: storage.names["segment-000\(10 + random.below(80))"] = storage.names[one]?.copy()
@@ -46,7 +52,7 @@ enum Hands {
     case 7: wipe(one, world, header: random.chance(50))
     default: flip(world, &random)
     }
-    storage.durableNames = storage.names
+    (storage.durableNames, storage.nameChanges) = (storage.names, [])
   }
 
   private static func remove(_ name: String, _ world: World) {
@@ -68,6 +74,8 @@ enum Hands {
       file.durable[index] = 0
     }
     file.current = file.durable
+    // What is zero looks as if it had never been written.
+    world.mayBeUntold = true
     note(name, world)
   }
 

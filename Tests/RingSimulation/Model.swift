@@ -20,6 +20,8 @@ struct StreamModel {
   var records: [Record] = []
   /// Records that a failed sync has made void, until others are written: a crash may bring them back.
   var void: [Record] = []
+  /// Rot has eaten the end once, with nothing behind to count it by; an older cursor may count it after all.
+  var isInexact = false
   /// What the caller has finished.
   var finished: RecordKey = .zero
   /// What a durable cursor is known to say.
@@ -35,12 +37,6 @@ struct StreamModel {
   var pending: ArraySlice<Record> {
     let start = records.firstIndex { $0.key > finished } ?? records.endIndex
     return records[start...]
-  }
-
-  /// Forgets what nobody can ask for any more, not even after a crash that brings the last durable cursor back.
-  mutating func forget() {
-    let kept = records.firstIndex { $0.key > durableFinished } ?? records.endIndex
-    if kept > 64 { records.removeFirst(kept) }
   }
 
   mutating func makeVoid(after ticket: Ticket) {

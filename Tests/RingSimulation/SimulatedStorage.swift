@@ -280,8 +280,16 @@ package final class SimulatedStorage: Storage {
 
   // MARK: Ends of processes
 
-  /// The process ends, the machine does not.
+  /// The process ends, the machine does not. Pages whose sync has failed are read from the platter again.
   package func endProcess() {
+    for (_, file) in names.sorted(by: { $0.key < $1.key }) where file.pending.contains(where: \.isDoubtful) {
+      for write in file.pending where write.isDoubtful && random.chance(50) {
+        SimulatedStorage.apply(write, to: &file.durable)
+      }
+      file.pending.removeAll(where: \.isDoubtful)
+      file.current = file.durable
+      for write in file.pending { SimulatedStorage.apply(write, to: &file.current) }
+    }
     (open, covered, isLocked) = ([:], [:], false)
     (crashCall, callCount, hasCrashed) = (nil, 0, false)
     faults = Faults()

@@ -39,8 +39,11 @@ package final class World {
   var isRotten = false
   /// Finished marks may go back: both slots of the cursor may have suffered.
   var mayLoseCursor = false
-  /// Superblocks as well.
-  var mayLoseEpoch = false
+  /// How many slots of the superblock may have suffered since the last opening: the epoch survives the loss of one.
+  var epochHarm = 0
+  var openCount = 0
+  /// An opening that found damage was itself cut short: what it had to tell is lost.
+  var mayBeUntold = false
   var sequence: UInt64 = 0
   /// The power was cut in the middle of a call: the model does not know what the ring had decided.
   var wasCutShort = false
@@ -63,7 +66,7 @@ package final class World {
   var options: RingOptions {
     var options = RingOptions(
       size: .bytes(1 << 20 + segmentCount * shape.segmentByteCount), segmentByteCount: shape.segmentByteCount,
-      syncInterval: .seconds(1), syncBytes: 8 << 10, minimumEpoch: 1_000, newRingID: 0xfeed)
+      syncInterval: .seconds(1), syncBytes: 8 << 10, minimumEpoch: 1_000 + UInt64(openCount), newRingID: 0xfeed)
     options.defects = shape.defects
     return options
   }
@@ -78,6 +81,8 @@ package final class World {
   package func open() throws {
     ids = []
     pendingSync = nil
+    // The clock goes on.
+    openCount += 1
     let ring = try Ring.open(storage, options)
     if storage.hasCrashed { return }
     self.ring = ring
@@ -91,16 +96,17 @@ package final class World {
     takeEvents()
     (memory, queue) = ([], [])
     try adoptWhatIsLeft(ring)
+    if storage.hasCrashed { return }
+    mayBeUntold = false
     try checkAll()
     for stream in 0..<shape.streamCount { place(stream) }
   }
 
   private func checkEpoch(_ ring: Ring) throws {
-    let isExcused = mayLoseEpoch && ring.recovery.counts[.slotsLost] != nil
-    guard ring.epoch > usedEpoch || isExcused else {
+    guard ring.epoch > usedEpoch || epochHarm > 1 else {
       throw Violation("epoch \(ring.epoch) is used again, \(usedEpoch) was used before")
     }
-    mayLoseEpoch = false
+    epochHarm = 0
     usedEpoch = max(usedEpoch, ring.epoch)
     sequence = 0
   }
@@ -253,7 +259,6 @@ package final class World {
     say("finish \(stream) \(mark)")
     ring?.finish(ids[stream], through: mark, position: LogPosition(partition: Int32(stream), offset: Int64(sequence)))
     models[stream].finish(mark.key)
-    models[stream].forget()
   }
 
   /// The newest frames went out from memory without ever being in the ring.
@@ -275,6 +280,10 @@ package final class World {
     pendingFinished = nil
     say(losingPower ? "power is cut" : "the process ends")
     wasCutShort = storage.hasCrashed
+    if wasCutShort {
+      mayBeUntold = mayBeUntold || isRotten
+      if epochHarm > 0 { epochHarm = 2 }
+    }
     if losingPower { storage.crash() } else { storage.endProcess() }
   }
 }

@@ -24,7 +24,8 @@ extension World {
       case .rewrite(let ticket):
         rewrites = true
         for index in models.indices { models[index].makeVoid(after: ticket) }
-      case .retired, .degraded, .cursorFailed: break
+      case .cursorFailed: pendingFinished = nil
+      case .retired, .degraded: break
       }
     }
     return rewrites
@@ -44,6 +45,8 @@ extension World {
     for stream in models.indices {
       let cursor = ring.cursor(of: ids[stream])
       let isExcused = mayLoseCursor
+      // What was finished without ever being durable is counted again by an older cursor.
+      if isExcused { models[stream].isInexact = true }
       if cursor.finished.key < models[stream].durableFinished, !isExcused {
         throw Violation(
           "stream \(stream): the watermark went back to \(cursor.finished.key), \(models[stream].durableFinished) was durable"
@@ -54,7 +57,7 @@ extension World {
           "stream \(stream): the watermark is \(cursor.finished.key), only \(models[stream].finished) is finished")
       }
       let walk = try self.walk(ring, stream, from: cursor.finished)
-      let present = Set(ring.records(of: ids[stream], after: cursor.finished.key).map(\.key))
+      let present = Set(ring.records(of: ids[stream]).map(\.key))
       // Power was cut while it was read: nothing is learned.
       if storage.hasCrashed { return }
       if !walk.records.isEmpty, cursor.position == nil, models[stream].hasPosition, !isExcused {
@@ -62,32 +65,37 @@ extension World {
       }
       models[stream].finished = cursor.finished.key
       models[stream].durableFinished = cursor.finished.key
+      say(
+        "stream \(stream): finished \(cursor.finished), there \(present.sorted()), void \(models[stream].void.map(\.key))"
+      )
       models[stream].reinstate(present)
       if wasCutShort { models[stream].noteEvicted(walk.gaps.first ?? walk.endGap) }
-      try settle(stream, present, counted: walk.endGap?.count ?? 0)
+      try settle(stream, present, walk)
     }
     mayLoseCursor = false
   }
 
-  private func settle(_ stream: Int, _ present: Set<RecordKey>, counted: UInt64) throws {
+  private func settle(_ stream: Int, _ present: Set<RecordKey>, _ walk: Walk) throws {
     // What is there is durable now. Behind it, only durable records count.
     for index in models[stream].records.indices where present.contains(models[stream].records[index].key) {
       models[stream].records[index].isDurable = true
     }
     // Tickets are of one life: no sync of this one can void what was before.
     for index in models[stream].records.indices { models[stream].records[index].ticket = 0 }
-    let end = models[stream].records.lastIndex { $0.isDurable || present.contains($0.key) }
-    models[stream].records.removeLast(models[stream].records.count - (end.map { $0 + 1 } ?? 0))
+    let last = models[stream].records.lastIndex { $0.isDurable || present.contains($0.key) }
+    models[stream].records.removeLast(models[stream].records.count - (last.map { $0 + 1 } ?? 0))
     guard isRotten else { return }
     // Lost at the end with nothing behind to count it by: told by the report, which is checked by the caller.
-    let lastPresent = present.max() ?? models[stream].finished
+    let lastRead = walk.records.last?.key ?? models[stream].finished
+    let end = RecordKey(epoch: .max, sequence: 0)
     while let last = models[stream].records.last, !present.contains(last.key), last.key > models[stream].finished,
-      models[stream].count(between: lastPresent, and: .init(epoch: .max, sequence: 0)) > counted
+      models[stream].count(between: lastRead, and: end) > walk.endGap?.count ?? 0
     {
-      if ring?.recovery.findings.isEmpty != false {
+      if !mayBeUntold, ring?.recovery.findings.isEmpty != false {
         throw Violation("stream \(stream): \(last.key) is gone without a word")
       }
       models[stream].records.removeLast()
+      models[stream].isInexact = true
     }
     for index in models[stream].records.indices where !present.contains(models[stream].records[index].key) {
       if models[stream].records[index].key > models[stream].finished { models[stream].records[index].isGone = true }
@@ -161,7 +169,8 @@ extension World {
     }
     let rest = pending[index...]
     for record in rest { try checkMissing(record, stream: stream, gap: walk.endGap) }
-    if UInt64(rest.count) != walk.endGap?.count ?? 0 {
+    let told = walk.endGap?.count ?? 0
+    if models[stream].isInexact ? told < rest.count : told != rest.count {
       throw Violation(
         "stream \(stream): \(rest.count) missing at the end, told \(walk.endGap.map { "\($0)" } ?? "none")")
     }
@@ -170,7 +179,8 @@ extension World {
   private func checkGap(
     _ gap: ReadGap?, _ missing: UInt64, _ record: StoredRecord, stream: Int, before: RecordKey
   ) throws {
-    if gap?.count ?? 0 != missing {
+    let told = gap?.count ?? 0
+    if models[stream].isInexact ? told < missing : told != missing {
       throw Violation(
         "stream \(stream): \(missing) are missing between \(before) and \(record.key), told \(gap.map { "\($0)" } ?? "none")"
       )

@@ -62,7 +62,9 @@ import Testing
   /// The table's defaults are those of the code: a file that leaves everything out has them.
   @Test func tableAndCodeAgreeOnDefaults() throws {
     let least = try #require(
-      read("kafka: {brokers: [k]}\ncameras: [{name: a, url: 'rtsp://h/'}, {name: b, url: 'file:x'}]").configuration)
+      read(
+        "kafka: {brokers: [k]}\ncameras: [{name: a, url: 'rtsp://h/'}, {name: s, url: 'rtsps://h/'}, {name: b, url: 'file:x'}]"
+      ).configuration)
     let lines = least.rendered.split(separator: "\n").map { $0.drop { $0 == " " } }
     for key in SettingsKey.all {
       guard let expected = key.defaultText else { continue }

@@ -78,6 +78,43 @@ import Testing
     #expect(password.isEmpty || !file.report.contains(password))
   }
 
+  @Test func encryptedCameras() throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("settings-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try Data("a certificate".utf8).write(to: folder.appendingPathComponent("ca.pem"))
+    let text = """
+      kafka: {brokers: [k]}
+      cameras:
+        - {name: a, url: "rtsps://h/1"}
+        - {name: b, url: "rtsps://u:p@h:322/1", tls: {ca: ca.pem}}
+        - {name: c, url: "rtsps://h/1", tls: {verify: false}}
+        - {name: d, url: "rtsp://h/1", transport: auto}
+      """
+    let file = SettingsFile(
+      name: "camgate.yaml", bytes: Array(text.utf8), directory: folder.path + "/", environment: ["HOSTNAME": "host-1"])
+    let list = try #require(file.configuration, "\(file.report)").cameras.map(\.description.source)
+    let login = CameraDescription.Login(username: "u", password: "p")
+    #expect(list[0] == .rtsp(url: "rtsps://h/1", login: nil, transport: .tcp, tls: .init()))
+    let authority = folder.path + "/ca.pem"
+    #expect(
+      list[1] == .rtsp(url: "rtsps://h:322/1", login: login, transport: .tcp, tls: .init(authorityFile: authority)))
+    #expect(list[2] == .rtsp(url: "rtsps://h/1", login: nil, transport: .tcp, tls: .init(verifies: false)))
+    #expect(list[3] == .rtsp(url: "rtsp://h/1", login: nil, transport: .auto))
+    #expect(file.configuration?.rendered.contains("verify: false") == true)
+  }
+
+  /// FFmpeg would cut it off, and the camera see a wrong password.
+  @Test func aLoginOfMoreThanRTSPCarriesIsRefused() {
+    func report(_ password: String) -> String {
+      read("kafka: {brokers: [k]}\ncameras: [{name: a, url: 'rtsp://h/1', username: u, password: '\(password)'}]")
+        .report
+    }
+    #expect(report(String(repeating: "x", count: 125)).isEmpty)
+    #expect(report(String(repeating: "x", count: 126)).contains("too long for RTSP: 128 bytes"))
+    #expect(report(String(repeating: "ü", count: 21)).contains("too long for RTSP: 128 bytes"))
+  }
+
   @Test func passwordFileIsRelativeToTheSettingsFileAndLosesItsLineEnd() throws {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("settings-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

@@ -12,8 +12,10 @@ sdk=$("$CROSS/sdk.sh")
 compiler=$("$CROSS/compiler.sh")
 tool=$compiler/bin/$MULTIARCH
 
-# Places of this machine must not be in the binary: the same bytes wherever it is built.
-flags=("${SWIFT_FLAGS[@]}" -Xswiftc -gline-tables-only -Xlinker "-Map=$out/$product.map")
+# Places of this machine must not be in the binary, nor hashes of them: the same bytes wherever it is built.
+flags=("${SWIFT_FLAGS[@]}" -Xswiftc -gline-tables-only -Xlinker "-Map=$out/$product.map"
+  -Xswiftc -Xfrontend -Xswiftc -disable-incremental-llvm-codegen
+  -Xswiftc -Xfrontend -Xswiftc -no-clang-module-breadcrumbs)
 for place in "$ROOT=/camgate" "$sdk=/sdk" "$compiler=/compiler"; do
   flags+=(-Xswiftc -file-prefix-map -Xswiftc "$place")
 done

@@ -25,6 +25,7 @@ unpack_swift() {
       --exclude="$swift/swift/host" --exclude="$swift/swift/embedded" --exclude='*lldb*' --exclude='*sourcekit*' \
       --exclude='*/FrameworkABIBaseline' "$swift"
   done
+  unpack_deb "$(file_of "$contents" swiftlang)" "$PART" --wildcards --exclude='*.gz' './usr/share/doc/*'
   # swiftc looks at it to learn what it builds for, and warns without it.
   echo '{"CanonicalName":"linux13.0","Version":"13.0","VersionMap":{"macOS_iOSMac":{},"iOSMac_macOS":{}}}' \
     >"$PART/SDKSettings.json"

@@ -57,6 +57,9 @@ X265 = (
 
 CLIPS = {
     "h264": Clip("h264", "640x480", 30, X264.format(fps=30, b=0)),
+    # Another size, and a GOP of ten seconds.
+    "h264small": Clip("h264", "320x240", 30, X264.format(fps=30, b=0)),
+    "h264long": Clip("h264", "640x480", 30, X264.format(fps=300, b=0)),
     # Two B-frames in a row: decoding order is not presentation order.
     "h264b": Clip("h264", "640x480", 25, X264.format(fps=25, b=2), b_frames=2),
     "h265": Clip("h265", "640x480", 25, X265.format(fps=25)),

@@ -22,7 +22,7 @@ from topic import Topic
 
 PROBLEMS_SHOWN = 20
 # announced: frames that counted gaps say are missing. lost, repeated: by the burnt-in counter, where no gap says so.
-FIGURES = ("frames", "keyframes", "gaps", "announced", "lost", "repeated", "twice")
+FIGURES = ("frames", "parts", "keyframes", "gaps", "announced", "lost", "repeated", "twice")
 
 
 class CameraCheck:
@@ -36,9 +36,18 @@ class CameraCheck:
         self.gop = []
         self.number = self.epoch = None
         self.ids = set()
+        self.joiner = records.Joiner()
         self.figures = dict.fromkeys(FIGURES, 0)
 
     def add(self, record):
+        self.figures["parts"] += record.chunk is not None
+        frame, problems = self.joiner.add(record)
+        for text in problems:
+            self.problem(record, text)
+        if frame:
+            self.add_frame(frame)
+
+    def add_frame(self, record):
         self.figures["frames"] += 1
         self.figures["keyframes"] += record.keyframe
         self.figures["codec"] = record.codec

@@ -1,9 +1,10 @@
 """What a record must look like, written down a second time, independently of the gateway: headers, key and value.
 
-`parse` turns a Kafka message into a Record and says everything that is wrong with it on its own;
-`order_problems` says what is wrong between neighbouring records of one camera.
+`parse` turns a Kafka message into a Record and says everything that is wrong with it on its own; `Joiner` puts parts
+of large frames together; `order_problems` says what is wrong between neighbouring frames of one camera.
 """
 
+import ctypes
 import datetime
 import re
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ REQUIRED = {
     "ce_specversion": r"1\.0",
     "ce_type": r"camgate\.frame\.v1",
     "ce_source": r"/[^/]+/[a-z0-9-]+",
-    "ce_id": r"[0-9a-f]{16}-\d+-\d+",
+    "ce_id": r"[0-9a-f]{16}-\d+-\d+(\.[1-9]\d*)?",
     "ce_time": TIME,
     "content-type": "|".join(CODECS),
     "ce_sequence": r"\d{30}",
@@ -37,7 +38,12 @@ OPTIONAL = {
     "ce_gapns": NUMBER,
     "ce_gapreason": "|".join(COUNTED | UNCOUNTED),
     "ce_clockstep": "1",
+    "ce_chunk": r"[1-9]\d*/[1-9]\d*",
+    "ce_chunkid": r"[0-9a-f]{16}-\d+-\d+",
+    "ce_checksum": "[0-9a-f]{16}",
+    "ce_backfill": "1",
 }
+PART_HEADERS = {"ce_chunk", "ce_chunkid", "ce_checksum"}
 
 
 @dataclass
@@ -59,6 +65,8 @@ class Record:
     height: int
     gap: str | None
     gap_reason: str | None
+    chunk: tuple | None  # (number, count, checksum) of a part
+    backfill: bool
     value: bytes = field(repr=False)
 
     @property
@@ -97,7 +105,9 @@ def header_problems(headers):
             problems.append(f"{name} is no header of ours")
         elif not re.fullmatch(form, value):
             problems.append(f"{name} is {value!r}")
-    size = sum(2 + len(name) + len(value or b"") for name, value in headers)
+    size = sum(2 + len(name) + len(value or b"") for name, value in headers if name not in PART_HEADERS)
+    if PART_HEADERS & set(values) and PART_HEADERS - set(values):
+        problems.append("some headers of a part without the others")
     if size >= HEADER_LIMIT:
         problems.append(f"{size} bytes of headers")
     if values.get("ce_dtsns") is not None and values["ce_dtsns"] == values.get("ce_ptsns"):
@@ -126,6 +136,7 @@ def parse(message, partitions, gateway=None):
     if problems:
         return None, problems
     values = {name: value.decode() for name, value in headers}
+    number, _, count = values.get("ce_chunk", "").partition("/")
     epoch, sequence = int(values["ce_sequence"][:10]), int(values["ce_sequence"][10:])
     pts = int(values["ce_ptsns"])
     record = Record(
@@ -144,6 +155,8 @@ def parse(message, partitions, gateway=None):
         height=int(values["ce_height"]),
         gap=values.get("ce_gap"),
         gap_reason=values.get("ce_gapreason"),
+        chunk=(int(number), int(count), values["ce_checksum"]) if number else None,
+        backfill="ce_backfill" in values,
         value=message.value() or b"",
     )
     key = (message.key() or b"").decode("utf-8", "replace")
@@ -151,14 +164,53 @@ def parse(message, partitions, gateway=None):
         problems.append(f"key is {key!r}, ce_source {record.source!r}")
     if gateway and not key.startswith(gateway + "/"):
         problems.append(f"key is {key!r}, the gateway is {gateway!r}")
-    if record.id.split("-")[1:] != [str(epoch), str(sequence)]:
+    whole_id = values.get("ce_chunkid", record.id)
+    if record.id != whole_id + (f".{number}" if number else ""):
+        problems.append(f"ce_id {record.id} does not say part {number} of {whole_id}")
+    if whole_id.split("-")[1:] != [str(epoch), str(sequence)]:
         problems.append(f"ce_id {record.id} does not say epoch {epoch}, sequence {sequence}")
     expected = (murmur2(key.encode()) & 0x7FFFFFFF) % partitions
     if message.partition() != expected:
         problems.append(f"on partition {message.partition()}, murmur2 says {expected}")
     if record.clock != "unsynced" and message.timestamp()[1] != record.time_ns // 1_000_000:
         problems.append(f"timestamp {message.timestamp()[1]} is not ce_time {values['ce_time']}")
-    return record, problems + value_problems(record)
+    return record, problems + ([] if record.chunk else value_problems(record))
+
+
+def xxh3(data):
+    """XXH3 (64 bits) by the library the gateway is built with; Python has none."""
+    library = ctypes.CDLL("libxxhash.so.0")
+    library.XXH3_64bits.restype = ctypes.c_uint64
+    return f"{library.XXH3_64bits(ctypes.c_char_p(data), ctypes.c_size_t(len(data))):016x}"
+
+
+class Joiner:
+    """Puts the parts of one camera's large frames together. Parts that come again begin the frame anew."""
+
+    def __init__(self):
+        self.parts = []
+
+    def add(self, record):
+        """(frame, problems): the frame is None while parts of it are missing."""
+        begun, problems = self.parts, []
+        if record.chunk is None or record.chunk[0] == 1:
+            self.parts = []
+            if begun and begun[0].id.split(".")[0] != record.id.split(".")[0]:
+                problems.append(f"{begun[0].id} lacks parts behind {len(begun)}")
+        if record.chunk is None:
+            return record, problems
+        number, count, checksum = record.chunk
+        if number != len(self.parts) + 1 or number > count:
+            return None, problems + [f"part {number} of {count} behind {len(self.parts)}"]
+        self.parts.append(record)
+        if number < count:
+            return None, problems
+        whole, value = self.parts[0], b"".join(part.value for part in self.parts)
+        self.parts = []
+        if xxh3(value) != checksum:
+            return None, problems + [f"{whole.id}: ce_checksum {checksum}, the parts say {xxh3(value)}"]
+        whole.id, whole.chunk, whole.value = whole.id.split(".")[0], None, value
+        return whole, problems + value_problems(whole)
 
 
 def nals(data):

@@ -146,6 +146,45 @@ class Records(unittest.TestCase):
         self.refused("ce_dtsns equals", self.h264)
         self.refused("bytes of headers", good("h264", count=1, gateway="g" * 300))
 
+    def split(self, index, count):
+        """Sends a record of `self.h264` as so many parts."""
+        whole = self.h264[index]
+        size = -(-len(whole.data) // count)
+        for number in range(1, count + 1):
+            part = copy.deepcopy(whole)
+            part.data = whole.data[(number - 1) * size : number * size]
+            part.named |= {
+                "ce_id": f"{whole.named['ce_id']}.{number}",
+                "ce_chunk": f"{number}/{count}",
+                "ce_chunkid": whole.named["ce_id"],
+                "ce_checksum": records.xxh3(whole.data),
+            }
+            self.h264.insert(index + number, part)
+        del self.h264[index]
+
+    def test_parts_are_joined(self):
+        self.split(40, 2)
+        self.split(0, 3)
+        self.assertEqual(check(self.h264, "--camera", "gate", "--frames", "60"), [])
+
+    def test_parts_that_come_again_are_joined_once(self):
+        self.split(1, 3)
+        self.h264[3:3] = copy.deepcopy(self.h264[1:3])
+        self.assertEqual(check(self.h264), [])
+
+    def test_a_missing_damaged_or_misplaced_part_is_refused(self):
+        self.split(1, 3)
+        good_parts = self.h264
+        self.h264 = good_parts[:2] + good_parts[3:]
+        self.refused("part 3 of 3 behind 1", self.h264)
+        self.refused("lacks parts behind 2", good_parts[:3] + good_parts[4:])
+        good_parts[2].data = b"x" + good_parts[2].data[1:]
+        self.refused("ce_checksum", good_parts)
+        good_parts[2].named["ce_id"] += "1"
+        self.refused("does not say part 2", good_parts)
+        del good_parts[2].named["ce_chunk"]
+        self.refused("some headers of a part", good_parts)
+
     def test_key_partition_timestamp_and_id_must_agree_with_the_headers(self):
         self.h264[1].ident = b"dock-7/other"
         self.h264[2].place = 1

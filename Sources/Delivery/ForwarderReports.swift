@@ -1,0 +1,90 @@
+import Backlog
+import Broker
+import Posix
+
+// What delivery reports and librdkafka's events mean, and what is said of them.
+
+extension Forwarder {
+  func handle(_ report: DeliveryReport) {
+    settle(now: .now()) { $0.take(report, now: .now()) }
+    if report.error?.disposition == .recreate { backlog.wake() }
+  }
+
+  /// `decide` says what became of a frame, if anything; the backlog and the lane learn of it in one step.
+  func settle(now: MonotonicTime, _ decide: (inout State) -> InFlight.Report?) {
+    var outcome: Outcome?
+    backlog.settle {
+      outcome = state.withLock { state in decide(&state).map { state.finish($0, now: now) } }
+      return outcome?.actions.map(settlement(of:)) ?? []
+    }
+    guard let outcome else { return }
+    explain(outcome.error, lane: lanes[outcome.lane], isNewTrouble: outcome.isNewTrouble)
+    for case .drop(let entry, let error) in outcome.actions {
+      log.error(
+        "\(lanes[entry.lane.index].camera): Kafka will never accept frame \(entry.sequence) (\(error.name): "
+          + "\(error.message)); it is dropped and counted")
+    }
+  }
+
+  private func settlement(of action: LaneFlow.Action) -> Settlement {
+    switch action {
+    case .finish(let entry): .finished(entry)
+    case .drop(let entry, _): .dropped(entry, .quarantined)
+    case .putBack(let entries): .putBack(entries)
+    }
+  }
+
+  private func explain(_ error: BrokerError?, lane: LaneDescription, isNewTrouble: Bool) {
+    guard let error else { return reached() }
+    guard isNewTrouble else { return }
+    let remedy: String
+    switch error.disposition {
+    case .hold: remedy = "are held, create the topic or mend the rights"
+    case .resend: remedy = "are sent again"
+    case .poison, .recreate: return
+    }
+    log.warning(
+      "topic '\(lane.topic)': \(error.message) (\(error.name)); frames of \(lane.camera) \(remedy); retry in 1 s, "
+        + "then at growing intervals up to 30 s")
+  }
+
+  /// The broker has acknowledged something.
+  private func reached() {
+    let trouble = state.withLock { state -> (since: MonotonicTime, reason: String)? in
+      defer { state.status.trouble = nil }
+      return state.status.trouble
+    }
+    if let trouble {
+      let seconds = Int((MonotonicTime.now() - trouble.since).inSeconds.rounded())
+      log.info("Kafka takes records again after \(seconds) s; \(backlog.waitingCount) frames wait")
+    }
+  }
+
+  func handle(_ event: ClientEvent, fromProducer number: Int) {
+    switch event {
+    case .log(let line): log.debug(line)
+    case .error(let error) where error.disposition == .recreate:
+      state.withLock { if $0.producerCount == number { $0.fatal = $0.fatal ?? error } }
+      backlog.wake()
+    case .error(let error): noteTrouble(error)
+    }
+  }
+
+  /// Says once that Kafka cannot be used, with the most telling of librdkafka's reasons.
+  private func noteTrouble(_ error: BrokerError) {
+    log.debug("\(error.name): \(error.message)")
+    let isAllDown = error.name == "_ALL_BROKERS_DOWN"
+    let reason = state.withLock { state -> String? in
+      // One broker of several may be away; only when all are is there trouble, and then the last error says which.
+      if !isAllDown {
+        state.lastError = error
+        if error.isUnreachable { return nil }
+      }
+      guard state.status.trouble == nil else { return nil }
+      let reason = isAllDown ? state.lastError?.message ?? error.message : error.message
+      state.status.trouble = (.now(), reason)
+      return reason
+    }
+    if let reason { log.warning("no connection to Kafka (\(reason)); frames are kept, retrying all the time") }
+  }
+}

@@ -1,0 +1,146 @@
+import Capture
+import Frames
+import Posix
+
+/// One row: what a camera sends, what Camgate must make of it.
+struct Fault: Sendable {
+  /// The dialogue of Tests/Fixtures/rtsp, which says what is sent.
+  var dialogue: String
+  var transport: CameraDescription.RTSPTransport = .tcp
+  /// What Camgate must do, in words, for the table.
+  var must: String
+  /// The holes that the frames must speak of, one after another; nil: any number of holes of the network.
+  var gaps: [Gap.Reason]? = []
+  /// How many frames must come behind the last of them.
+  var frames = 45
+  /// What the log must say.
+  var says: [String] = []
+  /// How long it may take until these frames are there, seconds; most of the time the pauses between attempts.
+  var seconds = 60
+  /// Whether another clip follows at some point.
+  var switches = false
+  /// What else must be true of what came.
+  var check: @Sendable (WatchedCamera.Record) -> [String] = { _ in [] }
+}
+
+/// All faults that the scripted cameras play; the ones that need other servers have tests of their own.
+let faultTable: [Fault] = faultsOfStreams + faultsOfConnections + faultsOfDialogues + faultsOfTransports
+
+private let faultsOfStreams: [Fault] = [
+  Fault(dialogue: "steady", must: "miss nothing", frames: 90, check: clock(.camera)),
+  Fault(dialogue: "no-reports", must: "date by arrival", check: clock(.gateway)),
+  Fault(dialogue: "clock-ahead", must: "believe the camera", check: clock(.camera, ahead: 1...2.5)),
+  Fault(dialogue: "clock-an-hour-late", must: "date by arrival", check: clock(.gateway, ahead: -1...1)),
+  Fault(dialogue: "clock-of-1970", must: "date by arrival", check: clock(.gateway, ahead: -1...1)),
+  Fault(dialogue: "sets-in-sdp", must: "put them in front of every keyframe", frames: 90),
+  Fault(dialogue: "sets-in-sdp-h265", must: "put them in front of every keyframe", frames: 90),
+  Fault(dialogue: "switch", must: "take the new size at the keyframe", switches: true) { record in
+    let sizes = record.seen.map { "\($0.frame.width)x\($0.frame.height)" }
+    let changes = zip(sizes, sizes.dropFirst()).count { $0 != $1 }
+    return sizes.first == "640x480" && sizes.last == "320x240" && changes == 1 ? [] : ["sizes: \(Set(sizes))"]
+  },
+  Fault(
+    dialogue: "wrap", must: "count media time on", frames: 90, check: steps { $0 == 33_333_333 || $0 == 33_333_334 }),
+  // FFmpeg takes a first time of zero for none (rtpdec.c, finalize_packet) and begins with the second.
+  Fault(dialogue: "time-zero", must: "begin there", frames: 60, check: steps { $0 == 0 || $0 / 1_000_000 == 33 }),
+  Fault(dialogue: "jump-forward", must: "go on, media time jumps", frames: 90, check: steps(largest: 600)),
+  Fault(dialogue: "jump-back", must: "go on, media time jumps", frames: 90, check: steps(largest: -100)),
+  Fault(dialogue: "thirteen-hours", must: "count media time on beyond 32 bits", frames: 90) { record in
+    let span = (record.seen.last?.frame.pts ?? 0) - (record.seen.first?.frame.pts ?? 0)
+    // Three jumps of 2,147,000,000 ticks of 90 kHz.
+    return (71_566_666_000_000...71_576_000_000_000).contains(span) ? [] : ["media time went on by \(span) ns"]
+  },
+  Fault(dialogue: "claims-25", must: "date by arrival or the camera, never backwards", frames: 60),
+  Fault(dialogue: "two-tracks", must: "ignore the other track", frames: 90),
+  Fault(dialogue: "starts-late", must: "begin there, without a hole", check: startsAt(100.5)),
+  Fault(
+    dialogue: "long-gop", must: "drop up to the keyframe ten seconds later", gaps: [.network], frames: 20),
+]
+
+private let faultsOfConnections: [Fault] = [
+  Fault(dialogue: "teardown", must: "connect again", gaps: [.camera]),
+  Fault(dialogue: "bye", must: "connect again", gaps: [.camera]),
+  Fault(dialogue: "ends", must: "connect again", gaps: [.camera]),
+  Fault(dialogue: "breaks", must: "not pass on half a frame, connect again", gaps: [.camera]),
+  Fault(dialogue: "breaks-in-keyframe", must: "not pass on half a frame, connect again", gaps: [.camera]),
+  Fault(dialogue: "breaks-h265", must: "not pass on half a frame, connect again", gaps: [.camera]),
+  Fault(dialogue: "reset", must: "not pass on half a frame, connect again", gaps: [.camera]),
+  Fault(
+    dialogue: "stall", must: "notice and connect again", gaps: [.camera], says: ["no frame for", "no answer in time"]),
+  Fault(dialogue: "freeze", must: "notice, say goodbye, connect again", gaps: [.camera], says: ["no frame for"]),
+  Fault(dialogue: "lost-inside", must: "drop up to the next keyframe", gaps: [.network]),
+  Fault(dialogue: "lost-in-keyframe", must: "drop up to the next keyframe", gaps: [.network]),
+  Fault(dialogue: "truncated", must: "drop what it swallowed, up to a keyframe", gaps: [.network]),
+  Fault(dialogue: "garbage", must: "drop what it swallowed, up to a keyframe", gaps: [.network]),
+  Fault(dialogue: "line", must: "pass over it", frames: 90),
+  Fault(dialogue: "channel", must: "pass over it, and miss that frame", frames: 90),
+  Fault(dialogue: "report-as-video", must: "pass over it", frames: 90),
+  Fault(dialogue: "endless-line", must: "give it up, in bounded memory", gaps: [.camera]),
+  Fault(dialogue: "endless-frame", must: "give it up, in bounded memory", gaps: [.camera]),
+]
+
+private let faultsOfDialogues: [Fault] = [
+  Fault(dialogue: "silent", must: "give it up in time, try again", says: ["no answer in time"]),
+  Fault(dialogue: "half-answer", must: "give it up, try again", says: ["retry in"]),
+  Fault(dialogue: "hangs-up", must: "try again soon", says: ["retry in"]),
+  Fault(dialogue: "login", must: "log in"),
+  Fault(dialogue: "login-mended", must: "say it, try again slowly", says: ["401 Unauthorized"], seconds: 90),
+  Fault(dialogue: "not-there-yet", must: "say it, try again slowly", says: ["404 Not Found"], seconds: 90),
+  Fault(dialogue: "nonsense-sdp", must: "say it, try again", says: ["video", "retry in"]),
+  Fault(dialogue: "endless-answer", must: "give it up, in bounded memory", says: ["no answer in time"]),
+  Fault(dialogue: "endless-description", must: "give it up, in bounded memory", says: ["retry in"]),
+  Fault(dialogue: "redirect", must: "follow"),
+  Fault(
+    dialogue: "redirect-elsewhere", must: "refuse, the login stays here", frames: 0, says: ["another host (localhost)"]),
+  Fault(dialogue: "redirect-loop", must: "stop following", frames: 0, says: ["redirects in circles"]),
+]
+
+private let faultsOfTransports: [Fault] = [
+  Fault(dialogue: "loss-1", transport: .udp, must: "drop up to the next keyframe", gaps: nil, frames: 10),
+  Fault(dialogue: "loss-10", transport: .udp, must: "drop up to the next keyframe", gaps: nil, frames: 1),
+  Fault(dialogue: "reordered", transport: .udp, must: "put them in order", frames: 90),
+  Fault(dialogue: "tcp-only", transport: .auto, must: "take TCP instead", says: ["using TCP"]),
+  Fault(dialogue: "lossy", transport: .auto, must: "take TCP instead", gaps: nil, frames: 200, says: ["using TCP"]),
+]
+
+/// Every frame dated by this clock in the end, and ahead of its arrival by so many seconds.
+private func clock(
+  _ quality: ClockQuality, ahead: ClosedRange<Double>? = nil
+) -> @Sendable (WatchedCamera.Record) -> [String] {
+  { record in
+    guard let last = record.seen.last else { return ["no frame"] }
+    // A machine whose clock nobody set dates by an unsynchronised one.
+    let expected = quality == .gateway && !WallClock.isSynchronized() ? .unsynced : quality
+    var complaints = last.frame.clock == expected ? [] : ["clock: \(last.frame.clock), expected \(expected)"]
+    let offset =
+      Double(last.frame.captureTime - WallClock.nanosecondsSince1970()) / 1e9
+      + (MonotonicTime.now() - last.time).inSeconds
+    if let ahead, !ahead.contains(offset) { complaints.append("dated \(offset) s ahead") }
+    return complaints
+  }
+}
+
+/// The steps from one presentation time to the next, nanoseconds.
+private func steps(_ isGood: @escaping @Sendable (Int64) -> Bool) -> @Sendable (WatchedCamera.Record) -> [String] {
+  { record in
+    let steps = zip(record.seen, record.seen.dropFirst()).map { $1.frame.pts - $0.frame.pts }
+    return steps.filter { !isGood($0) }.map { "media time stepped by \($0) ns" }
+  }
+}
+
+/// One step is that of the jump, seconds; the others are a frame's.
+private func steps(largest seconds: Int64) -> @Sendable (WatchedCamera.Record) -> [String] {
+  { record in
+    let steps = zip(record.seen, record.seen.dropFirst()).map { $1.frame.pts - $0.frame.pts }
+    let jumps = steps.filter { !(33_000_000...34_000_000).contains($0) }
+    return jumps.count == 1 && abs(jumps[0] - seconds * 1_000_000_000) < 100_000_000 ? [] : ["jumps: \(jumps)"]
+  }
+}
+
+/// The first presentation time, seconds, and no hole behind it.
+private func startsAt(_ seconds: Double) -> @Sendable (WatchedCamera.Record) -> [String] {
+  { record in
+    let times = record.seen.prefix(10).map { Double($0.frame.pts) / 1e9 }
+    return times.allSatisfy { abs($0 - seconds) < 0.6 } && times.count == 10 ? [] : ["media time begins with \(times)"]
+  }
+}

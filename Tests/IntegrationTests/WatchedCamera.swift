@@ -1,0 +1,59 @@
+import Capture
+import Frames
+import Posix
+
+/// A camera that runs in this process, with everything it delivers and says written down.
+final class WatchedCamera: Sendable {
+  /// A frame as it was delivered.
+  struct Seen: Sendable {
+    /// nil for what is no whole frame of a clip.
+    var shown: ShownClips.Shown?
+    /// Without its bytes.
+    var frame: Frame
+    var time: MonotonicTime
+  }
+
+  struct Record: Sendable {
+    var seen: [Seen] = []
+    var lines: [String] = []
+
+    var gaps: [Gap.Reason] { seen.compactMap { $0.frame.gap?.reason } }
+    /// Frames since the last gap.
+    var countAfterGap: Int { seen.count - (seen.lastIndex { $0.frame.gap != nil } ?? 0) }
+    /// How long no frame came, at most, from one frame to the next.
+    var longestSilence: Duration {
+      zip(seen, seen.dropFirst()).map { $1.time - $0.time }.max() ?? .zero
+    }
+  }
+
+  let record = Monitor(Record())
+  private let camera: Camera
+
+  init(_ description: CameraDescription, clips: ShownClips) {
+    let secrets = Secrets()
+    if case .rtsp(_, let login?, _, _) = description.source { secrets.register(login.password) }
+    let record = record
+    let log = Log(level: .debug, secrets: secrets) { line in record.withLock { $0.lines.append(line) } }
+    camera = Camera(description, log: log.about("camera \(description.name)")) { frame in
+      var kept = frame
+      kept.payload = Payload([])
+      let seen = Seen(
+        shown: clips.find(frame.payload, frame.codec), frame: kept, time: .now())
+      record.withLock { $0.seen.append(seen) }
+    }
+    camera.start()
+  }
+
+  var state: Camera.State { camera.state }
+
+  /// Waits until `isEnough`, at most until `deadline`; whether it came to that.
+  func wait(until deadline: MonotonicTime, _ isEnough: (Record) -> Bool) -> Bool {
+    record.wait(until: deadline) { isEnough($0) ? true : nil } ?? false
+  }
+
+  /// Ends it; false when it does not within ten seconds.
+  func stop() -> Bool {
+    camera.stop()
+    return camera.join(until: .now() + .seconds(10))
+  }
+}

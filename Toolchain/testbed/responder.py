@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""Cameras that misbehave by script: an RTSP server on 127.0.0.1 for what GStreamer's cannot play.
+
+usage: responder.py [--port N] DIALOGUE.toml...      each is a camera at rtsp://127.0.0.1:PORT/NAME-OF-THE-FILE
+
+Prints `READY {"port": …, "urls": {NAME: URL}, "clips": {CLIP: FILE}}`, then a line `EVENT {…}` for what happens:
+`connect`, `request`, `play`, `refuse` (a wrong login), `lose`, `gone`. Ends when standard input ends.
+
+A dialogue (every key may be left out):
+  clip = "h264"              what is shown (media.py): H.264 or H.265
+  fps = 30.0                 how many frames a second are sent
+  claimed_fps = 30.0         how many the RTP times say
+  parameter_sets = "stream"  or "sdp", "both"
+  audio = false              a second, silent track in the description, with packets of its own
+  first_timestamp = 90000    RTP times start here
+  reports = 0.0              sender reports, with a clock that is so many seconds off; "none" for none
+  range = 0.0                what the answer to PLAY says where the stream begins, in seconds
+  login = "user:password"    asked for (basic)
+  refuse = ["udp"]           transports that are not served
+  loss = 0.0                 share of the UDP packets that are lost
+  swap = 0                   every so many UDP packets, two change places
+  seed = 1                   of the losses
+  connections = 0            how many may be open at once; 0 for any
+
+  [[reply]]                  answers one request in another way; replies are used up in their order
+  method = "DESCRIBE"
+  times = 1                  how often; 0 for ever
+  status = "404 Not Found"   instead of 200 OK
+  headers = ["Location: …"]  {port} and {name} are replaced
+  body = "…"                 instead of the description; `body_bytes = N` for so many bytes of nonsense
+  text = "…"                 these bytes and nothing else
+  silent = true              no answer at all
+  endless = true             bytes without a line end, for ever
+  close = true               and then the connection is closed
+
+  [[event]]                  happens in front of a frame
+  at = 45                    counted from PLAY
+  connection = 1             on the n-th connection that plays; 0 on each
+  do = "…"                   see `Stream.happen` (stream.py)
+"""
+
+import argparse
+import base64
+import json
+import pathlib
+import random
+import re
+import socket
+import struct
+import sys
+import threading
+import tomllib
+
+import media
+import rtp
+from stream import CRLF, Gone, Stream, say
+
+
+class Camera:
+    """One dialogue and how far it has got."""
+
+    def __init__(self, path, clips):
+        self.name = path.stem
+        self.script = tomllib.loads(path.read_text())
+        self.clips = clips
+        self.clip = clips[self.script.get("clip", "h264")]
+        self.lock = threading.Lock()
+        self.replies = [{"times": 1, **reply} for reply in self.script.get("reply", [])]
+        self.random = random.Random(self.script.get("seed", 1))
+        self.plays = 0
+        self.open = 0
+        self.number = 0
+
+    def get(self, key, default):
+        return self.script.get(key, default)
+
+    def reply_to(self, method):
+        with self.lock:
+            for reply in self.replies:
+                if reply["method"] == method and not reply.get("used"):
+                    if reply["times"] == 1:
+                        reply["used"] = True
+                    elif reply["times"] > 1:
+                        reply["times"] -= 1
+                    return reply
+        return None
+
+
+class Connection(Stream):
+    def __init__(self, responder, stream):
+        super().__init__(stream)
+        self.responder, self.file = responder, stream.makefile("rb")
+
+    # The dialogue.
+
+    def run(self):
+        say("connect")
+        counted = False
+        try:
+            while True:
+                method, headers = self.request()
+                if not counted and self.camera:
+                    counted = True
+                    with self.camera.lock:
+                        self.camera.open += 1
+                        if 0 < self.camera.get("connections", 0) < self.camera.open:
+                            self.answer(headers, "453 Not Enough Bandwidth")
+                            raise Gone
+                self.handle(method, headers)
+        except (Gone, OSError, ValueError):
+            pass
+        finally:
+            self.over.set()
+            if counted:
+                with self.camera.lock:
+                    self.camera.open -= 1
+            say("gone", camera=self.camera.name if self.camera else "")
+            for each in (*self.udp, self.file, self.socket):
+                each.close()
+
+    def request(self):
+        """The next request; reports of the client in between are passed over."""
+        while True:
+            while self.file.peek(1)[:1] == b"$":
+                self.file.read(struct.unpack(">xBH", self.file.read(4))[1])
+            line = self.file.readline(8192)
+            if not line:
+                raise Gone
+            words = line.decode("latin-1").split()
+            if not words:
+                continue
+            headers = {}
+            while text := self.file.readline(8192).decode("latin-1").strip():
+                name, _, value = text.partition(":")
+                headers[name.strip().lower()] = value.strip()
+            if words[0].startswith("RTSP/"):
+                continue  # the answer to a request of ours
+            path = re.sub(r"^rtsps?://[^/]*/?", "", words[1]).split("/")[0].split("?")[0]
+            self.camera = self.camera or self.responder.cameras.get(path)
+            say("request", camera=path, method=words[0], agent=headers.get("user-agent", ""))
+            return words[0], headers
+
+    def answer(self, headers, status="200 OK", lines=(), body=b""):
+        head = [f"RTSP/1.0 {status}", f"CSeq: {headers.get('cseq', '0')}", "Session: 4711;timeout=60", *lines]
+        if body:
+            head.append(f"Content-Length: {len(body)}")
+        self.send((CRLF.join(head) + CRLF * 2).encode() + body)
+
+    def handle(self, method, headers):
+        camera = self.camera
+        if camera is None:
+            return self.answer(headers, "404 Not Found")
+        if reply := camera.reply_to(method):
+            return self.play_reply(reply, headers)
+        if method != "OPTIONS" and not self.is_welcome(headers):
+            say("refuse", camera=camera.name)
+            return self.answer(headers, "401 Unauthorized", ['WWW-Authenticate: Basic realm="camera"'])
+        known = {"OPTIONS": self.options, "DESCRIBE": self.describe, "SETUP": self.setup, "PLAY": self.play}
+        if method in known:
+            return known[method](headers)
+        self.answer(headers, "200 OK" if method in ("GET_PARAMETER", "TEARDOWN") else "501 Not Implemented")
+        if method == "TEARDOWN":
+            raise Gone
+
+    def is_welcome(self, headers):
+        login = self.camera.get("login", "")
+        given = headers.get("authorization", "")
+        return not login or given == "Basic " + base64.b64encode(login.encode()).decode()
+
+    def fill(self, text):
+        return text.replace("{port}", str(self.responder.port)).replace("{name}", self.camera.name)
+
+    def play_reply(self, reply, headers):
+        if "text" in reply:
+            self.send(self.fill(reply["text"]).encode("latin-1"))
+        while reply.get("endless"):
+            self.send(b"x" * 65536)
+        if "text" not in reply and not reply.get("silent"):
+            body = self.fill(reply.get("body", "")).encode("latin-1")
+            body += self.camera.random.randbytes(reply.get("body_bytes", 0))
+            lines = [self.fill(line) for line in reply.get("headers", [])]
+            self.answer(headers, reply.get("status", "200 OK"), lines, body)
+        if reply.get("close"):
+            raise Gone
+
+    def options(self, headers):
+        self.answer(headers, lines=["Public: OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN"])
+
+    def describe(self, headers):
+        in_sdp = self.camera.get("parameter_sets", "stream") in ("sdp", "both")
+        lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=camera", "t=0 0", "m=video 0 RTP/AVP 96", "c=IN IP4 0.0.0.0"]
+        lines += [*self.camera.clip.attributes(in_sdp), "a=control:track0"]
+        if self.camera.get("audio", False):
+            lines += ["m=audio 0 RTP/AVP 0", "c=IN IP4 0.0.0.0", "a=rtpmap:0 PCMU/8000", "a=control:track1"]
+        base = f"Content-Base: rtsp://127.0.0.1:{self.responder.port}/{self.camera.name}/"
+        self.answer(headers, lines=["Content-Type: application/sdp", base], body=(CRLF.join(lines) + CRLF).encode())
+
+    def setup(self, headers):
+        wanted = headers.get("transport", "")
+        kind = "tcp" if "TCP" in wanted else "udp"
+        if kind in self.camera.get("refuse", []):
+            return self.answer(headers, "461 Unsupported Transport")
+        if kind == "tcp":
+            return self.answer(headers, lines=["Transport: RTP/AVP/TCP;unicast;interleaved=0-1"])
+        first = int(re.search(r"client_port=(\d+)", wanted)[1])
+        self.ports = (first, first + 1)
+        for _ in range(2):
+            each = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            each.bind(("127.0.0.1", 0))
+            self.udp.append(each)
+        ports = "-".join(str(each.getsockname()[1]) for each in self.udp)
+        transport = f"Transport: RTP/AVP;unicast;client_port={first}-{first + 1};server_port={ports}"
+        self.answer(headers, lines=[transport])
+
+    def play(self, headers):
+        camera = self.camera
+        with camera.lock:
+            camera.plays += 1
+            self.index = camera.plays
+        self.clip = camera.clip
+        self.sequence = 0 if self.index == 1 else camera.random.randrange(65536)
+        self.timestamp = camera.get("first_timestamp", 90_000)
+        where = camera.get("range", 0.0)
+        self.answer(headers, lines=[f"Range: npt={where:.3f}-"])
+        threading.Thread(target=self.feed, daemon=True).start()
+
+
+class Responder:
+    def __init__(self, paths, port):
+        files = media.ensure()
+        used = {name for name in media.CLIPS if media.CLIPS[name].codec in ("h264", "h265")}
+        clips = {name: rtp.Clip(name, files[name]) for name in sorted(used)}
+        self.cameras = {path.stem: Camera(path, clips) for path in paths}
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        urls = {name: f"rtsp://127.0.0.1:{self.port}/{name}" for name in self.cameras}
+        ready = {"port": self.port, "urls": urls, "clips": {name: str(files[name]) for name in clips}}
+        print("READY " + json.dumps(ready), flush=True)
+
+    def serve(self):
+        while True:
+            stream, _ = self.listener.accept()
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=Connection(self, stream).run, daemon=True).start()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", default=0, type=int)
+    parser.add_argument("dialogue", nargs="+", type=pathlib.Path)
+    options = parser.parse_args()
+    responder = Responder(options.dialogue, options.port)
+    threading.Thread(target=responder.serve, daemon=True).start()
+    for _ in sys.stdin:
+        pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Clips as RTP carries them: NAL units, in fragments where they are large, and what a session description says."""
+
+import base64
+import re
+
+import media
+
+PAYLOAD = 1200
+
+
+def nal_units(unit):
+    return [nal for nal in re.split(rb"\x00\x00\x00?\x01", unit) if nal]
+
+
+class Clip:
+    """The access units of a clip as NAL units, parameter sets and delimiters apart."""
+
+    def __init__(self, name, path):
+        self.name, self.recipe = name, media.CLIPS[name]
+        self.is_h265 = self.recipe.codec == "h265"
+        self.units, self.sets = [], {}
+        for unit in media.split(self.recipe.codec, path.read_bytes()):
+            slices = []
+            for nal in nal_units(unit):
+                kind = self.kind(nal)
+                if kind in ((32, 33, 34) if self.is_h265 else (7, 8)):
+                    self.sets[kind] = nal
+                elif kind != (35 if self.is_h265 else 9):
+                    slices.append(nal)
+            self.units.append(slices)
+        self.keyframes = [index for index, unit in enumerate(self.units) if self.is_keyframe(unit)]
+
+    def kind(self, nal):
+        return (nal[0] >> 1) & 0x3F if self.is_h265 else nal[0] & 0x1F
+
+    def is_keyframe(self, unit):
+        return any(16 <= self.kind(nal) <= 21 if self.is_h265 else self.kind(nal) == 5 for nal in unit)
+
+    def keyframe_at(self, number):
+        """The first keyframe at or behind a frame's number."""
+        number %= len(self.units)
+        return next((index for index in self.keyframes if index >= number), 0)
+
+    def attributes(self, with_sets):
+        sets = [base64.b64encode(self.sets[kind]).decode() for kind in sorted(self.sets)]
+        if self.is_h265:
+            named = ";".join(f"sprop-{name}={text}" for name, text in zip(("vps", "sps", "pps"), sets, strict=True))
+            return ["a=rtpmap:96 H265/90000"] + ([f"a=fmtp:96 {named}"] if with_sets else [])
+        parameters = "packetization-mode=1" + (f";sprop-parameter-sets={','.join(sets)}" if with_sets else "")
+        return ["a=rtpmap:96 H264/90000", f"a=fmtp:96 {parameters}"]
+
+    def packets(self, nal):
+        """A NAL unit as RTP payloads: whole, or in fragments (RFC 6184, 5.8; RFC 7798, 4.4.3)."""
+        if len(nal) <= PAYLOAD:
+            return [nal]
+        size = 2 if self.is_h265 else 1
+        head, body = nal[:size], nal[size:]
+        pieces = [body[at : at + PAYLOAD] for at in range(0, len(body), PAYLOAD)]
+        result = []
+        for index, piece in enumerate(pieces):
+            flags = (0x80 if index == 0 else 0) | (0x40 if index == len(pieces) - 1 else 0) | self.kind(nal)
+            if self.is_h265:
+                result.append(bytes([(head[0] & 0x81) | 49 << 1, head[1], flags]) + piece)
+            else:
+                result.append(bytes([(head[0] & 0xE0) | 28, flags]) + piece)
+        return result

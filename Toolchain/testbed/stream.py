@@ -1,0 +1,184 @@
+"""The pictures of a scripted camera: frames as RTP packets at their times, sender reports, and what goes wrong."""
+
+import contextlib
+import itertools
+import json
+import socket
+import struct
+import threading
+import time
+
+import rtp
+
+NTP_EPOCH = 2_208_988_800
+SSRC = 0x0CA3_9A7E
+CRLF = "\r\n"
+PRINTING = threading.Lock()
+
+
+def say(event, **more):
+    with PRINTING:
+        print("EVENT " + json.dumps({"event": event, **more}), flush=True)
+
+
+class Gone(Exception):
+    """This connection is over."""
+
+
+class Stream:
+    """What flows on one connection; `camera` says what, `udp` and `ports` where to."""
+
+    def __init__(self, stream):
+        self.socket = stream
+        self.camera, self.ports, self.udp = None, None, []
+        self.sending = threading.Lock()
+        self.over = threading.Event()
+        self.octets = self.count = 0
+        self.held = None
+
+    def send(self, data):
+        with self.sending:
+            self.socket.sendall(data)
+
+    def feed(self):
+        with contextlib.suppress(Gone, OSError):
+            self.show()
+        self.over.set()
+        shut(self.socket)
+
+    def show(self):
+        camera, fps = self.camera, self.camera.get("fps", self.clip.recipe.fps)
+        reports, reported = camera.get("reports", 0.0), -1.0
+        claimed = 1 / camera.get("claimed_fps", fps)
+        self.number = self.clip.keyframe_at(camera.number)
+        self.ntp = time.time_ns() + (0 if reports == "none" else int(reports * 1e9))
+        udp = bool(self.udp)
+        say("play", camera=camera.name, connection=self.index, number=self.number, ntp=self.ntp, udp=udp)
+        started = time.monotonic()
+        for count in itertools.count():
+            if self.over.wait(max(0, started + count / fps - time.monotonic())):
+                return
+            shown = count * claimed + self.clip.recipe.delay(self.number) * claimed
+            self.stamp = (self.timestamp + round(shown * 90_000)) & 0xFFFFFFFF
+            if shown - reported >= 1 and reports != "none":
+                self.report(shown)
+                reported = shown
+            pieces = self.pieces()
+            for event in camera.get("event", []):
+                if event["at"] == count and event.get("connection", 1) in (0, self.index):
+                    pieces = self.happen(event, pieces)
+            self.packets(pieces)
+            if camera.get("audio", False):
+                self.other_track(count)
+            self.number = camera.number = (self.number + 1) % len(self.clip.units)
+
+    def pieces(self):
+        """The present frame as RTP payloads, parameter sets in front of a keyframe."""
+        unit, sets = self.clip.units[self.number], []
+        if self.clip.is_keyframe(unit) and self.camera.get("parameter_sets", "stream") != "sdp":
+            sets = [self.clip.sets[kind] for kind in sorted(self.clip.sets)]
+        return [piece for nal in [*sets, *unit] for piece in self.clip.packets(nal)]
+
+    def packets(self, pieces):
+        for index, piece in enumerate(pieces):
+            marker = 0x80 if index == len(pieces) - 1 else 0
+            self.packet(struct.pack(">BBHII", 0x80, 96 | marker, self.sequence, self.stamp, SSRC) + piece)
+            self.sequence = (self.sequence + 1) & 0xFFFF
+            self.count += 1
+            self.octets += len(piece)
+
+    def packet(self, packet, channel=0):
+        if not self.udp:
+            return self.send(b"$" + struct.pack(">BH", channel, len(packet)) + packet)
+        if channel == 0 and self.camera.random.random() < self.camera.get("loss", 0.0):
+            return say("lose", camera=self.camera.name)
+        if channel == 0 and self.held is not None:
+            held, self.held = self.held, None
+            self.datagram(packet, channel)
+            packet = held
+        elif channel == 0 and self.camera.get("swap", 0) and self.count % self.camera.get("swap", 0) == 1:
+            self.held = packet
+            return None
+        return self.datagram(packet, channel)
+
+    def datagram(self, packet, channel):
+        self.udp[channel % 2].sendto(packet, ("127.0.0.1", self.ports[channel % 2]))
+        return None
+
+    def report(self, shift):
+        """A sender report (RFC 3550, 6.4.1): which wall clock time belongs to which RTP time."""
+        ntp = self.ntp + round(shift * 1e9)
+        seconds, rest = divmod(ntp, 1_000_000_000)
+        fraction = (rest << 32) // 1_000_000_000
+        numbers = (SSRC, (seconds + NTP_EPOCH) & 0xFFFFFFFF, fraction, self.stamp, self.count, self.octets)
+        self.packet(struct.pack(">BBHIIIIII", 0x80, 200, 6, *numbers), 1)
+
+    def other_track(self, count):
+        header = struct.pack(">BBHII", 0x80, 0, count & 0xFFFF, count * 266, SSRC + 1)
+        self.packet(header + b"\xff" * 266, 2)
+
+    def happen(self, event, pieces):
+        """Does what a dialogue asks for; gives what is left of the frame."""
+        what, amount = event["do"], event.get("amount", 1)
+        if what == "jump":  # RTP time, by `amount` ticks
+            self.timestamp += amount
+            self.stamp = (self.stamp + amount) & 0xFFFFFFFF
+        elif what == "lose":  # the sequence number counts packets that are not sent
+            middle = len(pieces) // 2
+            self.packets(pieces[:middle])
+            self.sequence = (self.sequence + amount) & 0xFFFF
+            return pieces[middle + amount :]
+        elif what == "skip":  # `amount` whole frames were never taken
+            self.number = (self.number + amount) % len(self.clip.units)
+            return self.pieces()
+        elif what == "truncate":  # an RTP packet without its second half, then what follows
+            self.packet(struct.pack(">BBHII", 0x80, 96, self.sequence, self.stamp, SSRC)[:7])
+        elif what == "garbage":  # bytes between interleaved packets
+            self.send(self.camera.random.randbytes(amount).replace(b"$", b"%").replace(b"\n", b"?"))
+        elif what == "line":  # a line that is neither an answer nor a request
+            self.send(b"x" * amount + b"\r\n\r\n")
+        elif what == "channel":  # the frame comes on a channel that was never set up
+            for piece in pieces:
+                self.packet(struct.pack(">BBHII", 0x80, 96, 7, self.stamp, SSRC) + piece, 6)
+        elif what == "report-as-video":  # a report on the channel of the pictures and pictures on that of the reports
+            self.packet(struct.pack(">BBHIIIIII", 0x80, 200, 6, SSRC, 0, 0, 0, 0, 0), 0)
+        elif what == "switch":  # another clip from its first keyframe on
+            self.clip = self.camera.clips[event["clip"]]
+            self.number = 0
+            return self.pieces()
+        elif what == "bye":  # RTCP BYE
+            self.packet(struct.pack(">BBHI", 0x81, 203, 1, SSRC), 1)
+        elif what == "teardown":  # the camera's own request
+            self.send(f"TEARDOWN rtsp://127.0.0.1/{self.camera.name} RTSP/1.0\r\nCSeq: 9\r\n\r\n".encode())
+            raise Gone
+        elif what == "close":
+            raise Gone
+        elif what == "break":  # closes inside a frame
+            self.packets(pieces[: max(1, len(pieces) // 2)])
+            raise Gone
+        elif what == "reset":
+            self.packets(pieces[: max(1, len(pieces) // 2)])
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            raise Gone
+        elif what == "stall":  # no more frames, reports go on
+            while not self.over.wait(0.2):
+                self.report(0)
+        elif what == "freeze":  # nothing more at all
+            self.over.wait()
+        elif what == "endless":  # bytes without a line end, for ever
+            while True:
+                self.send(b"x" * 65536)
+        elif what == "endless-frame":  # one frame that never ends
+            while not self.over.is_set():
+                head = struct.pack(">BBHII", 0x80, 96, self.sequence, self.stamp, SSRC)
+                self.packet(head + bytes([0x7C, 0x05]) + b"\xaa" * rtp.PAYLOAD)
+                self.sequence = (self.sequence + 1) & 0xFFFF
+        else:
+            raise SystemExit(f"responder: no event {what!r}")
+        return pieces
+
+
+def shut(stream):
+    with contextlib.suppress(OSError):
+        stream.shutdown(socket.SHUT_RDWR)
+    stream.close()
