@@ -27,12 +27,13 @@ let package = Package(
     .target(name: "Settings", dependencies: ["CYAML", "Frames", "Posix"]),
     .target(
       name: "Gateway",
-      dependencies: ["Backlog", "Broker", "Capture", "Delivery", "Frames", "Posix", "Settings"]),
+      dependencies: ["Backlog", "Broker", "Capture", "Delivery", "DiskRing", "Frames", "Posix", "Settings"]),
     .target(name: "Consuming", dependencies: ["Broker", "CXXHash", "Frames", "Imaging", "Posix"]),
     .executableTarget(
       name: "camgate",
       dependencies: [
-        "Broker", "Capture", "Consuming", "Frames", "Gateway", "Imaging", "Posix", "Settings",
+        "Backlog", "Broker", "Capture", "Consuming", "Delivery", "DiskRing", "Frames", "Gateway", "Imaging", "Posix",
+        "Settings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

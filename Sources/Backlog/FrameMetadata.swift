@@ -1,10 +1,14 @@
 import Frames
+import Posix
 
 // What the disk keeps of a frame besides its bytes: the ring stores it with the payload and does not look into it.
 // Little-endian. Number, capture time and keyframe bit are the ring's own.
 //
 //   version 1 · codec 1 · clock 1 · flags 1 · width 4 · height 4 · pts 8
-//   · dts 8 when flag 1 · gap reason 1 when flag 2 · gap count 8 when flag 4
+//   · dts 8 when flag 1 · gap reason 1 when flag 2 · gap count 8 when flag 4 · boot 8 · boot time 8 when flag 16
+//
+// Flag 8: the clock was stepped. A time since the machine was started means nothing after it was started again, so the
+// boot is noted with it: the first 16 digits of its id (random(4), boot_id).
 
 /// The coding of a frame's metadata.
 enum FrameMetadata {
@@ -14,7 +18,9 @@ enum FrameMetadata {
     static let hasDTS: UInt8 = 1
     static let hasGap: UInt8 = 2
     static let hasGapCount: UInt8 = 4
-    static let known: UInt8 = 7
+    static let isClockStepped: UInt8 = 8
+    static let hasBootTime: UInt8 = 16
+    static let known: UInt8 = 31
   }
 
   // The numbers on disk. Never change one; new ones go to the end.
@@ -24,9 +30,16 @@ enum FrameMetadata {
     .network, .camera, .damaged, .overload, .evicted, .thinned, .oversize, .quarantined, .restart,
   ]
 
-  static func encode(_ frame: Frame) -> [UInt8] {
+  /// Which boot of the machine this is; 0 when it does not say.
+  static let presentBoot: UInt64 = {
+    let bytes = (try? Files.read("/proc/sys/kernel/random/boot_id", limit: 64)) ?? []
+    let digits = String(decoding: bytes, as: UTF8.self).filter(\.isHexDigit).prefix(16)
+    return UInt64(digits, radix: 16) ?? 0
+  }()
+
+  static func encode(_ frame: Frame, boot: UInt64 = presentBoot) -> [UInt8] {
     var bytes = [version, number(of: frame.codec, in: codecs), number(of: frame.clock, in: clocks), 0]
-    bytes.reserveCapacity(37)
+    bytes.reserveCapacity(53)
     put(UInt32(clamping: frame.width), into: &bytes)
     put(UInt32(clamping: frame.height), into: &bytes)
     put(frame.pts, into: &bytes)
@@ -42,12 +55,19 @@ enum FrameMetadata {
         put(count, into: &bytes)
       }
     }
+    if frame.isClockStepped { bytes[3] |= Flag.isClockStepped }
+    if frame.clock == .unsynced, let bootTime = frame.bootTime {
+      bytes[3] |= Flag.hasBootTime
+      put(boot, into: &bytes)
+      put(bootTime, into: &bytes)
+    }
     return bytes
   }
 
   /// The frame; nil when the bytes are not those of this version.
-  static func decode(_ bytes: UnsafeRawBufferPointer, payload: Payload, isKeyframe: Bool, captureTime: Int64) -> Frame?
-  {
+  static func decode(
+    _ bytes: UnsafeRawBufferPointer, payload: Payload, isKeyframe: Bool, captureTime: Int64, boot: UInt64 = presentBoot
+  ) -> Frame? {
     var reader = Reader(bytes: bytes)
     guard reader.take() == version, let codec = value(reader.take(), in: codecs),
       let clock = value(reader.take(), in: clocks), let flags: UInt8 = reader.take(), flags & ~Flag.known == 0,
@@ -67,6 +87,11 @@ enum FrameMetadata {
     if flags & Flag.hasGapCount != 0 {
       guard let count: UInt64 = reader.take(), frame.gap != nil else { return nil }
       frame.gap?.frameCount = count
+    }
+    frame.isClockStepped = flags & Flag.isClockStepped != 0
+    if flags & Flag.hasBootTime != 0 {
+      guard let itsBoot: UInt64 = reader.take(), let bootTime: Int64 = reader.take() else { return nil }
+      if itsBoot == boot { frame.bootTime = bootTime }
     }
     return reader.isAtEnd ? frame : nil
   }

@@ -28,7 +28,7 @@ struct MemoryQueue {
   init(laneCount: Int, byteBudget: Int, largestFrame: Int, hasDisk: Bool = false) {
     lanes = Array(repeating: LaneQueue(), count: laneCount)
     (self.byteBudget, self.largestFrame) = (byteBudget, largestFrame)
-    readAhead = hasDisk ? max(byteBudget / 8, min(largestFrame + Entry.overhead, byteBudget / 2)) : 0
+    readAhead = hasDisk ? byteBudget / 4 : 0
   }
 
   /// Frames waiting to be taken, in memory and on disk.
@@ -48,7 +48,9 @@ struct MemoryQueue {
     let entry = Entry(lane: lane, sequence: sequence, frame: frame, arrivalOrder: arrivals)
     arrivals += 1
     let budget = byteBudget - readAhead
-    if frame.payload.byteCount > largestFrame || entry.byteCount > budget { return refuse(entry, .oversize) }
+    // What could not be read back must not be written.
+    let largest = readAhead > 0 ? readAhead : budget
+    if frame.payload.byteCount > largestFrame || entry.byteCount > largest { return refuse(entry, .oversize) }
     while byteCount - readBackBytes + entry.byteCount > budget && skipReason(entry) == nil {
       if !releaseOldest(), !dropOldestGOP() { return refuse(entry, .overload) }
     }

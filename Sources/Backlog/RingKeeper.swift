@@ -59,7 +59,9 @@ final class RingKeeper {
     }
     return state.withLock { state in
       Spooler(
-        ring: ring, streams: streams, largestFrame: state.queue.largestFrame, thinAbove: options.thinAbove,
+        ring: ring, streams: streams,
+        largestFrame: min(state.queue.largestFrame, state.queue.readAhead - Entry.overhead),
+        thinAbove: options.thinAbove,
         queue: &state.queue)
     }
   }

@@ -23,9 +23,14 @@ package struct GatewayIdentity: Sendable {
   /// The identity of a process without a disk ring: a new id, and the clock as the epoch, though never less than
   /// `earliestEpoch`, because boards start with a clock that is wrong.
   package static func ephemeral(gateway: String, nanosecondsSince1970: Int64) -> GatewayIdentity {
-    let seconds = UInt64(max(0, nanosecondsSince1970 / 1_000_000_000))
-    return GatewayIdentity(gateway: gateway, ringID: .random(in: .min ... .max), epoch: max(seconds, earliestEpoch))
+    GatewayIdentity(
+      gateway: gateway, ringID: .random(in: .min ... .max), epoch: newEpoch(nanosecondsSince1970: nanosecondsSince1970))
   }
+
+  /// What the epoch of a process or of a new ring begins with.
+  package static func newEpoch(
+    nanosecondsSince1970: Int64 = WallClock.nanosecondsSince1970()
+  ) -> UInt64 { max(UInt64(max(0, nanosecondsSince1970 / 1_000_000_000)), earliestEpoch) }
 
   static let earliestEpoch = UInt64(WallClock.earliest / 1_000_000_000)
 

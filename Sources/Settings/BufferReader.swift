@@ -23,8 +23,9 @@ extension ConfigurationReader {
 
   /// nil is `auto`.
   private func readSize(_ section: Section, _ context: inout ReadingContext) -> Int? {
-    let size = section.read("size", "auto, or a size such as 8GiB", &context) { text in
-      text == "auto" ? .some(nil) : Units.size(text).map { .some($0) }
+    let size = section.read("size", "auto, or a size such as 8GiB", &context) { text -> Int?? in
+      if text == "auto" { return .some(nil) }
+      return Units.size(text).map { .some($0) }
     }
     return size ?? nil
   }
@@ -50,7 +51,8 @@ extension ConfigurationReader {
     guard buffer.directory != nil else { return }
     check("segment", buffer.segment, atLeast: largest + 1 << 20, "kafka.message_max_bytes and 1 MiB", &context)
     if let size = buffer.size {
-      check("size", size, atLeast: 4 * buffer.segment + 1 << 20, "at least four times buffer.segment and 1 MiB", &context)
+      check(
+        "size", size, atLeast: 4 * buffer.segment + 1 << 20, "at least four times buffer.segment and 1 MiB", &context)
     }
   }
 }
