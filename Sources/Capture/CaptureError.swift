@@ -75,7 +75,8 @@ package struct CaptureError: Error, Sendable, Equatable {
     case camgate_averror(EPROTONOSUPPORT):
       self.init(.unusable, "the camera does not offer this transport\(reason): try tcp")
     case camgate_averror_invalid_data:
-      self.init(.unusable, "no usable video stream\(reason): is this the camera's RTSP port and path?")
+      let question = action == "connecting" ? "is this the camera's RTSP port and path?" : "is this a video?"
+      self.init(.unusable, "no usable video stream\(reason): \(question)")
     case camgate_averror_eof:
       self.init(.ended, "the stream ended")
     case camgate_averror(ECONNREFUSED):

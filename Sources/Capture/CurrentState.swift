@@ -25,7 +25,8 @@ final class CurrentState: Sendable {
     case .stalled(let since): log.warning("no frame for \(rounded(.now() - since)) s")
     case .waiting(let error, let until):
       let text = "\(error.message); retry in \(rounded(until - .now())) s"
-      if isRepeated { log.debug(text) } else { log.warning("\(text), then at growing intervals up to 30 s") }
+      let later = error.disposition == .retrySlowly ? "every 3 to 30 s" : "at growing intervals up to 30 s"
+      if isRepeated { log.debug(text) } else { log.warning("\(text), then \(later)") }
     case .finished(let error): if !isRepeated { log.info(error.message) }
     }
   }

@@ -37,7 +37,7 @@ final class Demuxer {
     let code = avformat_open_input(&context, url, nil, &dictionary)
     guard code >= 0, let context else {
       guardian.watch(nil)
-      throw guardian.refusal ?? Demuxer.failure(code, while: "connecting", interrupt, notes)
+      throw guardian.refusal ?? Demuxer.failure(code, while: isLive ? "connecting" : "opening", interrupt, notes)
     }
     self.context = context
     (self.interrupt, self.notes, self.guardian, self.isLive) = (interrupt, notes, guardian, isLive)

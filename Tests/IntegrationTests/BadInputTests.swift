@@ -30,14 +30,14 @@ extension IntegrationTests {
       let bad: [(name: String, url: String, says: [String])] = [
         ("not-found", "rtsp://\(open.address)/nowhere", ["404"]),
         ("wrong-password", try guarded.url("gate"), ["401", "password"]),
-        ("http-server", "rtsp://127.0.0.1:\(webPort)/gate", []),
+        ("http-server", "rtsp://127.0.0.1:\(webPort)/gate", ["RTSP"]),
         ("kafka-broker", "rtsp://\(broker.address)/gate", []),
         ("mute", "rtsp://\(mute.address)/gate", ["no answer in time"]),
         ("nobody", "rtsp://127.0.0.1:\(try Testbed.freePort())/gate", ["nothing listens"]),
         ("no-video", try open.url("deaf"), ["no", "video"]),
-        ("no-host", "rtsp://camera.invalid/gate", []),
-        ("empty-file", "file:\(files.path)/empty.mp4", []),
-        ("text-file", "file:\(files.path)/text.mp4", []),
+        ("no-host", "rtsp://camera.invalid/gate", ["camera.invalid"]),
+        ("empty-file", "file:\(files.path)/empty.mp4", ["empty.mp4", "is this a video?"]),
+        ("text-file", "file:\(files.path)/text.mp4", ["text.mp4", "is this a video?"]),
         ("no-file", "file:\(files.path)/missing.mp4", ["does not exist"]),
       ]
       let cameras = bad.map { camera in
