@@ -47,7 +47,8 @@ let package = Package(
     .testTarget(name: "CaptureTests", dependencies: ["CFFmpeg", "Capture", "Frames", "Posix"]),
     .testTarget(name: "ImagingTests", dependencies: ["CFFmpeg", "Frames", "Imaging"]),
     .testTarget(name: "DiskRingTests", dependencies: ["DiskRing", "Posix"]),
-    .testTarget(name: "BacklogTests", dependencies: ["Backlog", "Frames", "Posix"]),
+    .testTarget(
+      name: "BacklogTests", dependencies: ["Backlog", "DiskRing", "Frames", "Posix", "RingSimulation"]),
     .testTarget(name: "BrokerTests", dependencies: ["Broker", "Posix"]),
     .testTarget(
       name: "DeliveryTests", dependencies: ["Backlog", "Broker", "CRdKafka", "Delivery", "Frames", "Posix", "Settings"]),

@@ -20,6 +20,8 @@ struct MemoryQueue {
   var byteCount = 0
   /// Frames in memory that wait to be taken.
   private(set) var memoryWaitingCount = 0
+  /// The epoch of this run, as the disk counts them.
+  var presentEpoch: UInt64?
   /// All records with tickets up to here survive a crash.
   var durableTicket: Ticket = 0
 

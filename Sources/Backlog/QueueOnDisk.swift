@@ -29,18 +29,25 @@ struct ReadWish {
 
 /// What reading a lane's span gave, in order.
 enum ReadBack {
-  case frame(Frame, mark: Mark)
-  /// These are missing; `after` is the place behind the hole.
-  case missing(Gap, after: Mark)
-  /// The disk has no more of the span, up to here.
-  case end(Mark)
+  /// A frame, and what is missing in front of it.
+  case frame(Frame, mark: Mark, hole: Hole?)
+  /// The disk has no more of the span, up to here; and what is missing at its end.
+  case end(Mark, hole: Hole?)
+}
+
+/// Frames of a span that are lost.
+struct Hole {
+  /// What is told of them: by their numbers, because what had been dropped between them was told by one that is lost.
+  var gap: Gap
+  /// How many the disk has lost, by reason.
+  var drops: DropCounts
 }
 
 extension MemoryQueue {
   /// What an earlier run has left on disk.
   mutating func restore(_ span: DiskSpan, in lane: Int) {
     lanes[lane].span = span
-    lanes[lane].writtenThrough = FrameNumber(span.through.key)
+    lanes[lane].writtenThrough = number(span.through.key)
   }
 
   /// Frames of the run before this one may be missing; nobody can say how many.
@@ -77,7 +84,9 @@ extension MemoryQueue {
     if onlyKeyframes, index < lanes[lane].back.count, lanes[lane].back[index].entry?.frame.isKeyframe == false {
       drop(lane, at: index, .thinned)
     }
-    return index < lanes[lane].back.count ? lanes[lane].back[index].entry : nil
+    guard index < lanes[lane].back.count else { return nil }
+    if index == 0 { lanes[lane].tellOnDisk() }
+    return lanes[lane].back[index].entry
   }
 
   /// Frames were written. What was handed out by `nextToWrite` and is not among them was not, and comes again.
@@ -112,7 +121,9 @@ extension MemoryQueue {
     }
     guard let lane = oldest?.lane, let slot = lanes[lane].back.first, let mark = slot.place?.mark else { return false }
     lanes[lane].back.removeFirst(1)
-    lanes[lane].span = DiskSpan(after: lanes[lane].span?.after ?? mark.before, through: mark)
+    // What is missing in front of it must be told even if the disk loses it.
+    let missing = slot.entry?.frame.gap?.frameCount ?? 0
+    lanes[lane].span = DiskSpan(after: lanes[lane].span?.after ?? mark.before(missing: missing), through: mark)
     leave(waiting: 1, byteCount: slot.entry?.byteCount ?? 0)
     return true
   }
@@ -139,28 +150,42 @@ extension MemoryQueue {
     let lane = wish.lane
     for item in items {
       switch item {
-      case .frame(var frame, let mark):
+      case .frame(var frame, let mark, let hole):
+        note(hole, in: lane)
         var gap = lanes[lane].gapBehindFront
         gap.append(frame.gap)
         frame.gap = gap
         (lanes[lane].gapBehindFront, lanes[lane].needsKeyframe) = (nil, nil)
+        let number = number(mark.key)
         let entry = Entry(
-          lane: Lane(index: lane), sequence: mark.key.sequence, epoch: mark.key.epoch, frame: frame, arrivalOrder: 0)
+          lane: Lane(index: lane), sequence: number.sequence, epoch: number.epoch, frame: frame, arrivalOrder: 0)
         insertReadBack(
           Slot(
-            number: entry.number, entry: entry, state: .waiting, place: DiskPlace(mark: mark, ticket: 0),
+            number: number, entry: entry, state: .waiting, place: DiskPlace(mark: mark, ticket: 0),
             isReadBack: true, arrival: MonotonicTime(nanoseconds: 0)), in: lane)
         advance(lane, to: mark)
-      case .missing(let gap, let mark):
-        lanes[lane].gapBehindFront.append(gap)
-        lanes[lane].needsKeyframe = gap.reason
-        lanes[lane].drops[gap.reason, default: 0] += gap.frameCount ?? 0
-        lanes[lane].passOver(FrameNumber(mark.key), mark)
+      case .end(let mark, let hole):
+        note(hole, in: lane)
+        if let hole {
+          lanes[lane].needsKeyframe = hole.gap.reason
+          // Else the next frame that is finished finishes it, and until then the disk may tell it again.
+          if lanes[lane].back.isEmpty { lanes[lane].passOver(number(mark.key), mark) }
+        }
         advance(lane, to: mark)
-      case .end(let mark): advance(lane, to: mark)
       }
     }
     if lanes[lane].span == nil { beginAtKeyframe(lane) }
+  }
+
+  private mutating func note(_ hole: Hole?, in lane: Int) {
+    guard let hole else { return }
+    lanes[lane].gapBehindFront.append(hole.gap)
+    for (reason, count) in hole.drops { lanes[lane].drops[reason, default: 0] += count }
+  }
+
+  /// The frame that the ring calls so.
+  private func number(_ key: RecordKey) -> FrameNumber {
+    FrameNumber(epoch: key.epoch == presentEpoch ? nil : key.epoch, sequence: key.sequence)
   }
 
   private mutating func advance(_ lane: Int, to mark: Mark) {
@@ -180,7 +205,7 @@ extension MemoryQueue {
       passed = lanes[lane].back[index]
     }
     drop(lane, at: 0, reason)
-    lanes[lane].passOver(passed.number, passed.place?.mark)
+    if lanes[lane].back.isEmpty { lanes[lane].passOver(passed.number, passed.place?.mark) }
   }
 
   /// Whether there is a lane that wants frames from disk.
@@ -210,6 +235,9 @@ extension MemoryQueue {
   /// Whether every frame in memory is safe on disk.
   var isSecured: Bool { lanes.allSatisfy { $0.unsecuredCount(durableTicket) == 0 } }
 
+  /// Whether something is missing that no frame on disk tells.
+  var hasUntold: Bool { lanes.contains { $0.gap != nil || $0.gapBehindFront != nil } }
+
   /// Frames that are not finished: how many of them are safe on disk, and how many are not.
   var unfinished: (onDisk: Int, inMemory: Int) {
     lanes.reduce((0, 0)) { sum, lane in
@@ -220,6 +248,14 @@ extension MemoryQueue {
 }
 
 extension LaneQueue {
+  /// What is missing in front of the first frame of `back` is told by it, so it must be on disk with it.
+  mutating func tellOnDisk() {
+    guard span == nil, var gap = gapBehindFront, let frame = back.first?.entry?.frame else { return }
+    if let later = frame.gap { gap = gap.followed(by: later) }
+    back[0].entry?.frame.gap = gap
+    gapBehindFront = nil
+  }
+
   mutating func setPlace(_ place: DiskPlace, of number: FrameNumber) {
     if let index = frontIndex(of: number) { return front[index].place = place }
     let index = LaneQueue.firstIndex(in: back, behind: number) - 1
@@ -269,7 +305,6 @@ extension LaneQueue {
   /// Up to here everything is finished, dropped and counted, or safe on disk.
   func securedThrough(_ durable: Ticket) -> FrameNumber? {
     var last = watermark?.number
-    if front.isEmpty, let span { last = FrameNumber(span.through.key) }
     for slots in [front, back] {
       for index in 0..<slots.count {
         let slot = slots[index]
@@ -281,18 +316,10 @@ extension LaneQueue {
   }
 }
 
-extension FrameNumber {
-  /// What the ring calls it.
-  init(_ key: RecordKey) { self.init(epoch: key.epoch, sequence: key.sequence) }
-}
-
 extension Mark {
-  /// The place right in front of the record that ends here.
-  var before: Mark {
-    let previous =
-      key.sequence > 0
-      ? RecordKey(epoch: key.epoch, sequence: key.sequence - 1)
-      : RecordKey(epoch: key.epoch - min(key.epoch, 1), sequence: .max)
-    return Mark(key: previous, ordinal: ordinal - min(ordinal, 1))
+  /// The place in front of the record that ends here, and of so many frames that have no record.
+  func before(missing count: UInt64) -> Mark {
+    let sequence = key.sequence - min(key.sequence, count + 1)
+    return Mark(key: RecordKey(epoch: key.epoch, sequence: sequence), ordinal: ordinal - min(ordinal, 1))
   }
 }

@@ -112,7 +112,7 @@ final class RingKeeper {
       _ = spooler.takeEvents(&state.queue)
       state.queue.durableTicket = ring.durableTicket
     }
-    let isOrderly = state.read { $0.queue.isSecured && $0.queue.lanes.allSatisfy { $0.gap == nil } }
+    let isOrderly = state.read { $0.queue.isSecured && !$0.queue.hasUntold }
     guard isDurable, isOrderly else { return }
     do throws(SystemError) { try OrderlyStop.note(epoch: ring.epoch, storage) } catch {
       log.warning("the orderly stop could not be noted: \(error)")

@@ -29,13 +29,12 @@ final class Spooler {
   /// Above so much of the ring, in hundredths, only keyframes are written; nil for never.
   private let thinAbove: Int?
   private var finished: [Watermark?]
-  /// Lanes from whose span something was evicted.
-  private var thinnedOut: Set<Int> = []
 
   /// `streams` are those of the lanes, in their order. Tells the queue what they have on disk.
   init(ring: Ring, streams: [StreamID], largestFrame: Int, thinAbove: Int?, queue: inout MemoryQueue) {
     (self.ring, self.streams, self.largestFrame, self.thinAbove) = (ring, streams, largestFrame, thinAbove)
     finished = Array(repeating: nil, count: streams.count)
+    queue.presentEpoch = ring.epoch
     for inventory in ring.inventory {
       guard let lane = streams.firstIndex(of: inventory.stream) else { continue }
       let span = DiskSpan(after: inventory.cursor.finished, through: inventory.last)
@@ -53,12 +52,6 @@ final class Spooler {
       plan.writes = queue.nextToWrite(byteLimit: Spooler.writeBytes, onlyKeyframes: isThinning)
     }
     plan.reads = queue.readWishes
-    for lane in thinnedOut where !plan.reads.contains(where: { $0.lane == lane }) {
-      guard let span = queue.lanes[lane].span else { continue }
-      plan.reads.append(
-        ReadWish(lane: lane, span: span, needsKeyframe: queue.lanes[lane].needsKeyframe, byteLimit: 0, isDry: false))
-    }
-    thinnedOut = []
     for lane in streams.indices {
       guard let watermark = queue.lanes[lane].watermark, watermark != finished[lane] else { continue }
       finished[lane] = watermark
@@ -90,9 +83,7 @@ final class Spooler {
       switch event {
       case .rewrite(let ticket): queue.unwrite(after: ticket)
       case .degraded: queue.unwrite(after: ring.durableTicket)
-      case .evicted(let stream, _, _, _), .damaged(let stream, _):
-        if let lane = streams.firstIndex(of: stream) { thinnedOut.insert(lane) }
-      case .retired, .cursorFailed: break
+      case .evicted, .damaged, .retired, .cursorFailed: break
       }
     }
     return events
@@ -147,55 +138,34 @@ final class Spooler {
 
   /// Reads a lane's next frames, as far as there is room.
   private func read(_ wish: ReadWish, _ room: inout Int) -> [ReadBack] {
-    var (items, after, needsKeyframe) = ([ReadBack](), wish.span.after, wish.needsKeyframe)
+    var items: [ReadBack] = []
+    var place = ReadingPlace(wish)
     var (left, isDry) = (wish.byteLimit, wish.isDry)
-    func miss(_ count: UInt64, _ reason: Gap.Reason, _ mark: Mark) {
-      items.append(.missing(Gap(frameCount: count, reason: reason), after: mark))
-      (after, needsKeyframe) = (mark, reason)
-    }
     while true {
-      guard case .record(let record, let gap) = ring.next(in: streams[wish.lane], after: after),
-        record.key <= wish.span.through.key
-      else {
-        let end = wish.span.through
-        if end.ordinal > after.ordinal { miss(end.ordinal - after.ordinal, lossReason(wish, after), end) }
-        return items + [.end(end)]
-      }
-      if let gap {
-        miss(gap.count, gap.evicted > 0 ? .evicted : .damaged, record.mark.before)
-        needsKeyframe = nil
-        continue
-      }
-      if let reason = needsKeyframe, !record.isKeyframe {
-        miss(1, reason, record.mark)
-        continue
+      let next = ring.next(in: streams[wish.lane], after: place.mark)
+      guard case .record(let record, let gap) = next, record.key <= wish.span.through.key else {
+        return items + [.end(wish.span.through, hole: place.holeAtEnd(of: wish.span, next))]
       }
       let byteCount = record.payloadByteCount + Entry.overhead
       if record.payloadByteCount > largestFrame {
-        miss(1, .oversize, record.mark)
+        place.skip(record, .oversize)
         continue
       }
-      guard byteCount <= room, byteCount <= left || isDry else { return items }
-      switch ring.read(record) {
-      case .gone, .damaged: continue
-      case .bytes(let bytes):
-        guard let frame = frame(bytes, record) else {
-          miss(1, .damaged, record.mark)
-          continue
-        }
-        items.append(.frame(frame, mark: record.mark))
-        (after, needsKeyframe, isDry) = (record.mark, nil, false)
-        left -= byteCount
-        room -= byteCount
+      if gap == nil, let reason = place.needsKeyframe, !record.isKeyframe {
+        place.skip(record, reason)
+        continue
       }
-    }
-  }
-
-  /// Why the end of a span is missing.
-  private func lossReason(_ wish: ReadWish, _ after: Mark) -> Gap.Reason {
-    switch ring.next(in: streams[wish.lane], after: after) {
-    case .record(_, let gap): gap?.evicted ?? 0 > 0 ? .evicted : .damaged
-    case .end(let gap, _): gap?.evicted ?? 0 > 0 ? .evicted : .damaged
+      // What is missing in front is told with the frame, so there is no stopping in between.
+      guard byteCount <= room, byteCount <= left || isDry else { return items }
+      guard case .bytes(let bytes) = ring.read(record) else { continue }
+      guard let frame = frame(bytes, record) else {
+        place.skip(record, .damaged)
+        continue
+      }
+      items.append(.frame(frame, mark: record.mark, hole: place.pass(record, gap, tells: frame.gap)))
+      isDry = false
+      left -= byteCount
+      room -= byteCount
     }
   }
 
@@ -204,4 +174,61 @@ final class Spooler {
     return FrameMetadata.decode(
       bytes.metadata, payload: payload, isKeyframe: record.isKeyframe, captureTime: record.captureTime)
   }
+}
+
+/// How far the reading of a span has come, and what was passed on the way.
+private struct ReadingPlace {
+  private(set) var mark: Mark
+  private(set) var needsKeyframe: Gap.Reason?
+  /// The last place in front of which nothing is missing.
+  private var soundThrough: Mark
+  private var drops: DropCounts = [:]
+
+  init(_ wish: ReadWish) {
+    (mark, soundThrough, needsKeyframe) = (wish.span.after, wish.span.after, wish.needsKeyframe)
+  }
+
+  /// A record is of no use, and neither are those that need it.
+  mutating func skip(_ record: StoredRecord, _ reason: Gap.Reason) {
+    drops[reason, default: 0] += 1
+    (mark, needsKeyframe) = (record.mark, reason)
+  }
+
+  /// A record leaves, and `told` is what it says of what was dropped in front of it.
+  mutating func pass(_ record: StoredRecord, _ gap: ReadGap?, tells told: Gap?) -> Hole? {
+    if let gap { drops[gap.reason, default: 0] += gap.count }
+    let hole = hole(before: record.key, isOpen: false, told: told)
+    (mark, soundThrough, needsKeyframe, drops) = (record.mark, record.mark, nil, [:])
+    return hole
+  }
+
+  /// What is missing at the end of the span.
+  mutating func holeAtEnd(of span: DiskSpan, _ next: NextRecord) -> Hole? {
+    if span.through.ordinal > mark.ordinal {
+      let reason: Gap.Reason
+      switch next {
+      case .record(_, let gap): reason = gap?.reason ?? .damaged
+      case .end(let gap, _): reason = gap?.reason ?? .damaged
+      }
+      drops[reason, default: 0] += span.through.ordinal - mark.ordinal
+    }
+    return hole(before: span.through.key, isOpen: true, told: nil)
+  }
+
+  /// The hole in front of `key`; with `isOpen` that one is missing, too.
+  private func hole(before key: RecordKey, isOpen: Bool, told: Gap?) -> Hole? {
+    guard let reason = drops.max(by: { $0.value < $1.value })?.key else { return nil }
+    // Where a run ended nobody can count.
+    guard key.epoch == soundThrough.key.epoch else {
+      return Hole(gap: Gap(frameCount: nil, reason: .restart), drops: drops)
+    }
+    let missing = key.sequence - min(soundThrough.key.sequence, key.sequence) - (isOpen ? 0 : 1)
+    let count = missing - min(missing, told?.frameCount ?? 0)
+    return Hole(gap: Gap(frameCount: count, reason: reason), drops: drops)
+  }
+}
+
+extension ReadGap {
+  /// What is told of it.
+  fileprivate var reason: Gap.Reason { evicted > 0 ? .evicted : .damaged }
 }
