@@ -15,6 +15,7 @@ final class RingKeeper {
   private let syncer: RingSyncer
   private var secured: [FrameNumber?] = []
   private var wasSpilling = false
+  private var evicted: (count: UInt64, told: MonotonicTime?) = (0, nil)
 
   init(
     ring: Ring, storage: PosixStorage, options: DiskOptions, facts: DiskFacts, bell: Monitor<DiskBuffer.Bell>, log: Log
@@ -123,7 +124,7 @@ final class RingKeeper {
 
   private func tell(_ event: RingEvent) {
     switch event {
-    case .evicted(_, let count, _, _): log.debug("the ring is full: \(count) frames made room")
+    case .evicted(_, let count, _, _): tellEvicted(count)
     case .rewrite: log.warning("a sync failed: what it was for is written again to another segment")
     case .retired(let file, let error): log.error("\(options.directory)/\(file) is not used any more: \(error)")
     case .degraded(let error):
@@ -133,6 +134,17 @@ final class RingKeeper {
     case .damaged(_, let key): log.warning("frame \(key.epoch)-\(key.sequence) on disk is damaged; it is kept aside")
     case .cursorFailed(let error): log.warning("what is finished could not be written down: \(error)")
     }
+  }
+
+  /// Once a minute: what made room is counted, and told again when the frame behind it leaves.
+  private func tellEvicted(_ count: UInt64) {
+    evicted.count += count
+    let now = MonotonicTime.now()
+    if let last = evicted.told, now - last < .seconds(60) { return }
+    evicted.told = now
+    log.warning(
+      "the ring is full: \(evicted.count) frames that Kafka has not taken made room since the start; the oldest go first"
+    )
   }
 
   private func tellSpilling(_ isSpilling: Bool) {

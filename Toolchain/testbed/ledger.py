@@ -5,8 +5,9 @@ usage: ledger.py --brokers HOST:PORT --secured FILE [--topic NAME] [--gateway NA
 
 FILE has lines `CAMERA EPOCH SEQUENCE`: so far a run has said that its frames are acknowledged, safe on disk, or dropped
 and counted. Each of these frames must be in the topic, or a counted ce_gap must cover it. The first record of each run
-behind another must say `restart`, because that one was killed; records of a camera must be in order where they stand for
-the first time (what is sent again after a kill stands there twice). With --follow it waits for what is missing so long.
+behind another must say `restart`, because that one was killed; records of a camera must be in order where they stand
+for the first time (what is sent again after a kill stands there twice). With --follow it waits for what is missing so
+long.
 Last line on standard output: a JSON summary. Ends 0 only when nothing is wrong; what is wrong goes to standard error.
 """
 
