@@ -9,49 +9,59 @@ let package = Package(
   dependencies: [.package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2")],
   targets: [
     // C libraries: a module map with `link` lines and a shim.h for macros and variadics.
+    .systemLibrary(name: "CExpat"),
     .systemLibrary(name: "CFFmpeg"),
     .systemLibrary(name: "CPosix"),
     .systemLibrary(name: "CRdKafka"),
+    .systemLibrary(name: "CTurboJPEG"),
+    .systemLibrary(name: "CV4L2"),
     .systemLibrary(name: "CXXHash"),
     .systemLibrary(name: "CYAML"),
 
     // The way of a frame, left to right.
     .target(name: "Posix", dependencies: ["CPosix"]),
     .target(name: "Frames"),
-    .target(name: "Capture", dependencies: ["CFFmpeg", "Frames", "Posix"]),
-    .target(name: "Imaging", dependencies: ["CFFmpeg", "Frames", "Posix"]),
+    .target(name: "Capture", dependencies: ["CFFmpeg", "CV4L2", "Frames", "Posix"]),
+    .target(name: "Imaging", dependencies: ["CFFmpeg", "CTurboJPEG", "Frames", "Posix"]),
     .target(name: "DiskRing", dependencies: ["CXXHash", "Posix"]),
     .target(name: "Backlog", dependencies: ["DiskRing", "Frames", "Posix"]),
     .target(name: "Broker", dependencies: ["CRdKafka", "Posix"]),
     .target(name: "Delivery", dependencies: ["Backlog", "Broker", "CXXHash", "Frames", "Posix"]),
+    .target(name: "Discovery", dependencies: ["CExpat", "CFFmpeg", "Posix"]),
     .target(name: "Settings", dependencies: ["CYAML", "Frames", "Posix"]),
     .target(
       name: "Gateway",
-      dependencies: ["Backlog", "Broker", "Capture", "Delivery", "DiskRing", "Frames", "Posix", "Settings"]),
+      dependencies: [
+        "Backlog", "Broker", "Capture", "Delivery", "DiskRing", "Frames", "Imaging", "Posix", "Settings",
+      ]),
     .target(name: "Consuming", dependencies: ["Broker", "CXXHash", "Frames", "Imaging", "Posix"]),
     .executableTarget(
       name: "camgate",
       dependencies: [
-        "Backlog", "Broker", "Capture", "Consuming", "Delivery", "DiskRing", "Frames", "Gateway", "Imaging", "Posix",
-        "Settings",
+        "Backlog", "Broker", "Capture", "Consuming", "Delivery", "Discovery", "DiskRing", "Frames", "Gateway",
+        "Imaging", "Posix", "Settings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     // A disk that can lose power, and a ring on it.
+    .target(name: "CaptureFuzzing", dependencies: ["Capture", "Frames"], path: "Tests/CaptureFuzzing"),
     .target(name: "RingSimulation", dependencies: ["DiskRing", "Posix"], path: "Tests/RingSimulation"),
     .executableTarget(
       name: "RingSimulator", dependencies: ["DiskRing", "Posix", "RingSimulation"], path: "Tests/RingSimulator"),
 
     .testTarget(name: "PosixTests", dependencies: ["Posix"]),
     .testTarget(name: "FramesTests", dependencies: ["Frames"]),
-    .testTarget(name: "CaptureTests", dependencies: ["CFFmpeg", "Capture", "Frames", "Posix"]),
+    .testTarget(
+      name: "CaptureTests", dependencies: ["CFFmpeg", "CV4L2", "Capture", "CaptureFuzzing", "Frames", "Posix"]),
     .testTarget(name: "ImagingTests", dependencies: ["CFFmpeg", "Frames", "Imaging"]),
-    .testTarget(name: "DiskRingTests", dependencies: ["DiskRing", "Posix"]),
+    .testTarget(name: "DiskRingTests", dependencies: ["DiskRing", "Posix", "RingSimulation"]),
     .testTarget(
       name: "BacklogTests", dependencies: ["Backlog", "DiskRing", "Frames", "Posix", "RingSimulation"]),
     .testTarget(name: "BrokerTests", dependencies: ["Broker", "Posix"]),
     .testTarget(
       name: "DeliveryTests", dependencies: ["Backlog", "Broker", "CRdKafka", "Delivery", "Frames", "Posix", "Settings"]),
+    .testTarget(name: "GatewayTests", dependencies: ["Capture", "Frames", "Gateway", "Posix", "Settings"]),
+    .testTarget(name: "DiscoveryTests", dependencies: ["Discovery", "Posix"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(
       name: "ConsumingTests", dependencies: ["Broker", "CXXHash", "Consuming", "Frames", "Imaging", "Posix"]),

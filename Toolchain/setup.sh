@@ -4,10 +4,10 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-BUILD=(ca-certificates git g++ libc6-dev libavcodec-dev libavformat-dev libavutil-dev libswscale-dev
-  librdkafka-dev libxxhash-dev libyaml-dev)
+BUILD=(ca-certificates git g++ libc6-dev libavcodec-dev libavformat-dev libavutil-dev libexpat1-dev libswscale-dev
+  librdkafka-dev libturbojpeg0-dev libxxhash-dev libyaml-dev)
 TEST=(ffmpeg gir1.2-gst-rtsp-server-1.0 gstreamer1.0-libav gstreamer1.0-plugins-bad gstreamer1.0-plugins-base
-  gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly python3 python3-gi python3-venv)
+  gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly iproute2 openssl python3 python3-gi python3-venv)
 LINT=(python3 python3-venv shellcheck)
 
 setup_build() {

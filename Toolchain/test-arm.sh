@@ -15,7 +15,7 @@ compiler=$("$CROSS/compiler.sh")
 take_pinned --pinned
 say "building camgate for the desk, against the pinned libraries"
 cd "$ROOT"
-nice swift build -c release "${PINNED[@]}" --product camgate >&2
+nice -n 5 swift build -c release "${PINNED[@]}" --product camgate >&2
 desk=$(swift build -c release "${PINNED[@]}" --show-bin-path)/camgate
 
 programs=$(mktemp -d)

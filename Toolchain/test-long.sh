@@ -1,23 +1,31 @@
 #!/usr/bin/env bash
-# What takes too long for every change. Each check is a function; without arguments all of them run.
-# usage: Toolchain/dev test --long [kills]
+# Tests that take minutes, because the waiting, or doing it again and again, is what is tested.
+# usage: Toolchain/dev test --long [kills|reconnects]...
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # 100 × SIGKILL of the gateway under load, with Kafka cut off in turns.
 kills() {
+  swift build "${SWIFT_FLAGS[@]}"
+  swift build --build-tests "${SWIFT_FLAGS[@]}"
   say "killing the gateway ${CAMGATE_KILLS:=100} times"
-  CAMGATE_KILLS=$CAMGATE_KILLS swift test --skip-build --disable-xctest --filter KillTests
+  CAMGATE_KILLS=$CAMGATE_KILLS swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" --filter KillTests
 }
 
-"$ROOT/Toolchain/setup.sh" all
+reconnects() {
+  local camgate
+  swift build "${SWIFT_FLAGS[@]}" --product camgate
+  camgate=$(swift build "${SWIFT_FLAGS[@]}" --show-bin-path)/camgate
+  say "connections that break, again and again"
+  "$TESTBED/run" reconnects "$camgate"
+}
+
+"$ROOT/Toolchain/setup.sh" build test
 cd "$ROOT"
-swift build
-swift build --build-tests
-[ $# -gt 0 ] || set -- kills
+[ $# -gt 0 ] || set -- reconnects kills
 for check; do
   case $check in
-    kills) "$check" ;;
-    *) die 64 "no long check '$check'" ;;
+    reconnects | kills) "$check" ;;
+    *) die 64 "no long test '$check'" ;;
   esac
 done

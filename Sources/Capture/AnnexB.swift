@@ -45,6 +45,15 @@ struct NALUnitSequence: Sequence, IteratorProtocol {
     }
   }
 
+  /// Whether an access unit is one at which decoding can begin: with an IDR picture (H.264) or an IRAP picture (H.265).
+  static func isKeyframe(_ bytes: UnsafeRawBufferPointer, codec: Codec) -> Bool {
+    for unit in NALUnitSequence(bytes, codec: codec) where unit.kind == .slice {
+      guard let header = unit.bytes.first(where: { $0 > 1 }) else { return false }
+      return codec == .h265 ? (16...23).contains(header >> 1 & 0x3f) : header & 0x1f == 5
+    }
+    return false
+  }
+
   /// The index of the next 00 00 01, or of the zero byte right in front of it.
   private static func startCode(in bytes: UnsafeRawBufferPointer, from first: Int) -> Int? {
     var index = first + 2

@@ -36,14 +36,30 @@ package final class Camera: Sendable {
   private let interrupt: Interrupt
   private let log: Log
   private let deliver: @Sendable (Frame) -> Void
+  private let video: VideoSystem
+  private let encoder: @Sendable () -> (any PictureEncoder)?
   private let current: CurrentState
+  private let opened = Mutex<SourceStream?>(nil)
   /// The login of this camera: a server that learnt it may repeat it in what it answers.
   private let secrets = Secrets()
   private let thread = Mutex<Thread?>(nil)
 
   /// `deliver` is called on the camera's thread with every frame, in decoding order. It should not block for long.
-  package init(_ description: CameraDescription, log: Log, deliver: @escaping @Sendable (Frame) -> Void) {
+  /// `encoder` makes the JPEGs of devices that have raw pictures only; without one these are an error.
+  package convenience init(
+    _ description: CameraDescription, log: Log, encoder: @escaping @Sendable () -> (any PictureEncoder)? = { nil },
+    deliver: @escaping @Sendable (Frame) -> Void
+  ) {
+    self.init(description, log: log, encoder: encoder, video: VideoSystem(), deliver: deliver)
+  }
+
+  /// With the video devices of `video`.
+  init(
+    _ description: CameraDescription, log: Log, encoder: @escaping @Sendable () -> (any PictureEncoder)? = { nil },
+    video: VideoSystem, deliver: @escaping @Sendable (Frame) -> Void
+  ) {
     (self.description, self.log, self.deliver) = (description, log, deliver)
+    (self.encoder, self.video) = (encoder, video)
     let current = CurrentState(log: log)
     self.current = current
     interrupt = Interrupt(onQuiet: { current.stall() })
@@ -54,6 +70,15 @@ package final class Camera: Sendable {
 
   /// What the camera is doing right now.
   package var state: State { current.state }
+
+  /// What was not as it was asked for when the camera was last opened.
+  package var warnings: [String] { opened.withLock { $0?.warnings ?? [] } }
+
+  /// Tracks of it that are not used, e.g. "audio (aac)".
+  package var ignoredTracks: [String] { opened.withLock { $0?.ignoredTracks ?? [] } }
+
+  /// How its pictures come, where that is a matter of choice: tcp or udp.
+  package var transport: CameraDescription.RTSPTransport? { opened.withLock { $0?.transport } }
 
   /// Starts capturing. Call once.
   package func start() {
@@ -74,7 +99,8 @@ package final class Camera: Sendable {
     let source = makeSource(notes: notes)
     var session = CameraSession(supervisor: Supervisor(timeouts: description.timeouts))
     while !interrupt.isStopped {
-      var error = session.capture(from: source, interrupt: interrupt, log: log, current: current, deliver: deliver)
+      var error = session.capture(
+        from: source, interrupt: interrupt, log: log, current: current, opened: note, deliver: deliver)
       source.close()
       error.message = secrets.masked(error.message)
       let now = MonotonicTime.now()
@@ -101,7 +127,16 @@ package final class Camera: Sendable {
       FileSource(path: path, loops: loops, interrupt: interrupt, notes: notes)
     case .test(let width, let height, let fps):
       TestSource(width: width, height: height, fps: fps, interrupt: interrupt)
+    case .device(let device):
+      VideoSource(device, system: video, interrupt: interrupt, encoder: encoder)
     }
+  }
+
+  private func note(_ stream: SourceStream) {
+    opened.withLock { $0 = stream }
+    for remark in stream.remarks { log.info(remark) }
+    for warning in stream.warnings { log.warning(warning) }
+    if !stream.ignoredTracks.isEmpty { log.info("ignored: \(stream.ignoredTracks.joined(separator: ", "))") }
   }
 }
 
@@ -126,13 +161,13 @@ private struct CameraSession {
   /// One connection from open to its end; the error says why it ended.
   mutating func capture(
     from source: any Source, interrupt: Interrupt, log: Log, current: CurrentState,
-    deliver: (Frame) -> Void
+    opened: (SourceStream) -> Void, deliver: (Frame) -> Void
   ) -> CaptureError {
     do throws(CaptureError) {
       interrupt.setDeadline(supervisor.connectDeadline(now: .now()))
       current.become(.connecting)
       let stream = try source.open()
-      if !stream.ignoredTracks.isEmpty { log.info("ignored: \(stream.ignoredTracks.joined(separator: ", "))") }
+      opened(stream)
       follow(supervisor.step(.opened, now: .now(), jitter: 0), interrupt)
       var normalizer = Normalizer(stream: stream, gap: gap)
       var media = MediaClock()

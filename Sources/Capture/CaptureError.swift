@@ -102,3 +102,6 @@ func ffmpegText(_ code: Int32) -> String {
 
 /// The version of the FFmpeg that is linked.
 package var ffmpegVersion: String { String(cString: av_version_info()) }
+
+/// Whether it marks packets behind a gap of RTP sequence numbers (Toolchain/cross/patches/ffmpeg-rtp-gaps.patch).
+let ffmpegMarksGaps = ffmpegVersion.hasSuffix("-camgate")

@@ -18,6 +18,7 @@ struct Normalizer {
   private(set) var pictures: PictureInformation?
   /// nil until frames flow: why the next keyframe is waited for.
   private var isWaitingForKeyframe = true
+  private var hasPassed = false
   private var gap: Gap?
   /// Keyframes that were dropped because nobody could decode them.
   private(set) var undecodableKeyframeCount = 0
@@ -36,12 +37,20 @@ struct Normalizer {
 
   /// What the frame in front of `packet` was is known from the packets before it.
   mutating func take(_ packet: SourcePacket) -> Output {
-    if packet.isSuspect {
+    if packet.isSuspect && codec == .mjpeg {
+      // FFmpeg puts a JPEG together whole or not at all (libavformat/rtpdec_jpeg.c): something is missing before it.
+      if hasPassed { gap.append(Gap(frameCount: nil, reason: .network)) }
+    } else if packet.isSuspect {
       // How many frames the network lost nobody can count; the damaged ones dropped here are part of that hole.
       if !isWaitingForKeyframe || gap != nil { gap.append(Gap(frameCount: nil, reason: .network)) }
       isWaitingForKeyframe = true
       return drop()
     }
+    if packet.missingCount > 0 {
+      gap.append(Gap(frameCount: packet.missingCount, reason: .camera))
+      isWaitingForKeyframe = true
+    }
+    if packet.isDamaged { return dropDamaged() }
     if codec == .mjpeg { return takeJPEG(packet.payload) }
     if !packet.isKeyframe { return isWaitingForKeyframe ? drop() : pass(packet.payload, isKeyframe: false) }
     let (result, changed) = parameterSets.complete(packet.payload.bytes)
@@ -68,24 +77,26 @@ struct Normalizer {
   }
 
   private mutating func takeJPEG(_ payload: Payload) -> Output {
-    guard let header = JPEGHeader(payload.bytes) else {
-      isWaitingForKeyframe = true
-      if gap == nil { gap = Gap(frameCount: 0, reason: .damaged) }
-      return drop()
-    }
+    guard let header = JPEGHeader(payload.bytes) else { return dropDamaged() }
     pictures = PictureInformation(width: header.width, height: header.height)
     return pass(payload.prefix(header.byteCount), isKeyframe: true)
   }
 
   private mutating func pass(_ payload: Payload, isKeyframe: Bool) -> Output {
-    defer { (isWaitingForKeyframe, gap) = (false, nil) }
+    defer { (isWaitingForKeyframe, hasPassed, gap) = (false, true, nil) }
     return .frame(
       payload: payload, isKeyframe: isKeyframe, width: pictures?.width ?? 0, height: pictures?.height ?? 0, gap: gap)
   }
 
+  private mutating func dropDamaged() -> Output {
+    isWaitingForKeyframe = true
+    if gap?.frameCount != nil || gap == nil { gap.append(Gap(frameCount: 0, reason: .damaged)) }
+    return drop()
+  }
+
   /// Counts a dropped frame where the hole is one of counted frames.
   private mutating func drop() -> Output {
-    if gap?.reason == .damaged { gap.append(Gap(frameCount: 1, reason: .damaged)) }
+    if let gap, gap.frameCount != nil { self.gap.append(Gap(frameCount: 1, reason: gap.reason)) }
     return .dropped
   }
 }

@@ -9,8 +9,10 @@ import Posix
 // AV_PKT_DATA_PRFT), belongs to n+1 and is kept until then. The delay is one frame. Motion JPEG is not parsed: there it
 // is the packet's own.
 //
-// Lost RTP packets: FFmpeg says nothing of them over TCP unless it has a queue for reordering, so it is given a short one
-// there; what is still not seen is a loss right behind the last packet of a connection.
+// Lost RTP packets: the pinned FFmpeg marks what lies behind them. Another one only logs a line, and over TCP not even that
+// unless it has a queue for reordering, so it is given a short one there. With both, what follows a loss may be dropped
+// although it is whole (the access unit behind), and two things are not seen: packets that are lost right at the end of a
+// connection, and more than 2^15 lost in a row.
 
 /// One RTSP camera.
 final class RTSPSource: Source {
@@ -77,7 +79,9 @@ final class RTSPSource: Source {
     do throws(CaptureError) {
       let demuxer = try Demuxer(url: url, options: options, isLive: true, interrupt: interrupt, notes: notes)
       self.demuxer = demuxer
-      return demuxer.description
+      var description = demuxer.description
+      description.transport = isEncrypted ? .tcp : kind
+      return description
     } catch {
       note(transport.failed(error, now: .now()))
       throw error
@@ -109,9 +113,10 @@ final class RTSPSource: Source {
     let firstTimes = packet.pointee.pts == camgate_nopts ? demuxer.firstTimes : (nil, nil)
     let own = isParsed ? ahead ?? now.earlier(firstTimes) : now
     ahead = now
-    // The packets after a loss belong to this access unit or to the next one; neither can be trusted.
+    // The packets after a loss belong to this access unit or to the next one; where FFmpeg does not mark the right one,
+    // neither can be trusted.
     if notes.missedPacketCount > 0 {
-      suspectCount = 2
+      if !ffmpegMarksGaps { suspectCount = isParsed ? 2 : 1 }
       if let change = transport.lost(now: .now()) { throw CaptureError(.disconnected, change) }
     } else {
       transport.received()

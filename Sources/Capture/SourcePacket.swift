@@ -18,15 +18,24 @@ struct SourcePacket {
   var cameraTime: Int64?
   /// Whether it, or what is right in front of it, may be incomplete.
   var isSuspect = false
+  /// Whether the source itself calls it damaged; its payload is not to be used.
+  var isDamaged = false
+  /// Pictures right in front of it that the source has counted and left out.
+  var missingCount: UInt64 = 0
 }
 
 /// What a source delivers once it is open.
-struct SourceStream {
+struct SourceStream: Sendable {
   var codec: Codec
   /// Parameter sets known beforehand (SDP), Annex B; empty when there are none.
   var parameterSets: [UInt8] = []
   /// Tracks that are not used, e.g. "audio (aac)".
   var ignoredTracks: [String] = []
+  /// How it comes, where that is a matter of choice.
+  var transport: CameraDescription.RTSPTransport?
+  /// What is worth a line in the log, and what is not as it was asked for.
+  var remarks: [String] = []
+  var warnings: [String] = []
 }
 
 /// One kind of camera. Used by one thread; `open`, then `read` until it throws, then `close`; then perhaps again.

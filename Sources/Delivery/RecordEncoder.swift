@@ -141,6 +141,7 @@ package struct RecordEncoder: Sendable {
       topic: lane.topic, key: source, headers: headers,
       timestamp: frame.clock == .unsynced ? 0 : frame.captureTime / 1_000_000)
   }
+
   /// A frame of the time before the clock was set is dated as if it had been: this boot's clock that never steps says
   /// how long ago it was.
   private func dated(_ frame: Frame) -> Frame {

@@ -124,6 +124,11 @@ package final class Ring {
       .joined(separator: ", ")
   }
 
+  /// The files that hold records, the oldest first.
+  package var segmentFiles: [String] { segments.map(\.name) }
+  /// The file of the newest segment that is complete.
+  package var newestSealedFile: String? { segments.last { $0.state == .sealed }?.name }
+
   // MARK: Streams
 
   /// The stream with this description, a new one if there is none. Costs nothing on disk until a record is appended.

@@ -184,7 +184,7 @@ struct RingOpening {
         scan(segment, limit: min(found.fileByteCount, segmentByteCount))
         let takesRecords =
           segment === segments.last && found.recoveryCase.takesRecords
-          && !cuts.contains { $0.generation == segment.generation }
+          && !segment.isBad && !cuts.contains { $0.generation == segment.generation }
         scanned.append((segment, takesRecords))
       } else if segment === newestSealed {
         let before = segment.summaries
@@ -206,7 +206,10 @@ struct RingOpening {
         window: window, file: segment.name, salt: segment.salt, dataStart: segment.dataStart
       ).scan()
       adopt(scan, of: segment)
+      // What could not be read may be sound: nothing is written over it.
+      if let error = window.error { throw error }
     } catch {
+      segment.isBad = true
       report.failures.append(error)
     }
   }

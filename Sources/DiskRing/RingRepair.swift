@@ -66,7 +66,7 @@ extension RingOpening {
       try renameStrays()
       let count = try makeFiles()
       keepDamaged()
-      for (segment, takesRecords) in scanned { complete(segment, takesRecords: takesRecords) }
+      for (segment, takesRecords) in scanned where !segment.isBad { complete(segment, takesRecords: takesRecords) }
       if !options.defects.contains(.noDirectorySync) { try storage.syncDirectory() }
       return try writeSuperblock(segmentCount: count)
     } catch { throw (pendingError ?? RingError.opening(error)) }

@@ -20,10 +20,24 @@ final class SegmentWindow {
   }
 
   convenience init(_ storage: any Storage, _ file: FileNumber, byteCount: Int) {
+    let failure = Failure()
     self.init(byteCount: byteCount) { offset, buffer in
-      do throws(SystemError) { return try storage.readAll(file, into: buffer, at: offset) } catch { return 0 }
+      do throws(SystemError) { return try storage.readAll(file, into: buffer, at: offset) } catch {
+        failure.error = error
+        return 0
+      }
     }
+    self.failure = failure
   }
+
+  private final class Failure {
+    var error: SystemError?
+  }
+
+  private var failure: Failure?
+
+  /// Why some bytes could not be read; nil when all could.
+  var error: SystemError? { failure?.error }
 
   deinit { memory.deallocate() }
 

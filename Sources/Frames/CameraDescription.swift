@@ -10,6 +10,31 @@ package struct CameraDescription: Sendable, Equatable {
     case file(path: String, loops: Bool)
     /// A generated picture with a frame counter burnt in.
     case test(width: Int, height: Int, fps: Int)
+    /// A V4L2 camera, mostly one on USB.
+    case device(Device)
+  }
+
+  /// A V4L2 camera and how it is set.
+  package struct Device: Sendable, Equatable {
+    /// `/dev/video0`, `/dev/v4l/by-id/…` or `usb:SERIAL`.
+    package var path: String
+    package var format: DeviceFormat
+    /// The driver's controls in the order in which they are set: many cameras take an exposure only once it is no longer
+    /// automatic.
+    package var controls: [Control]
+
+    package init(path: String, format: DeviceFormat = DeviceFormat(), controls: [Control] = []) {
+      (self.path, self.format, self.controls) = (path, format, controls)
+    }
+  }
+
+  /// A control of a device, by the driver's name in small letters and underscores, with a number, `true`, `false`, or the
+  /// name of a menu entry.
+  package struct Control: Sendable, Equatable {
+    package var name: String
+    package var value: String
+
+    package init(name: String, value: String) { (self.name, self.value) = (name, value) }
   }
 
   /// A user and password for digest or basic authentication.

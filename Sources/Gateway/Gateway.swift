@@ -3,6 +3,7 @@ import Broker
 import Capture
 import Delivery
 import Frames
+import Imaging
 import Posix
 import Synchronization
 
@@ -35,7 +36,8 @@ package final class Gateway: Sendable {
     let counts = plan.cameras.map { _ in CapturedCount() }
     capturedCounts = counts
     cameras = plan.cameras.enumerated().map { index, camera in
-      Camera(camera.description, log: log.about("camera \(camera.description.name)")) { frame in
+      let about = log.about("camera \(camera.description.name)")
+      return Camera(camera.description, log: about, encoder: { JPEGEncoder() }) { frame in
         counts[index].value.add(1, ordering: .relaxed)
         backlog.append(frame, to: Lane(index: index))
       }

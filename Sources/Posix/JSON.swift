@@ -16,6 +16,14 @@ package struct JSONObject: Sendable {
   package mutating func add(_ key: String, _ value: Bool) { append(key, value ? "true" : "false") }
   /// Adds an object.
   package mutating func add(_ key: String, _ value: JSONObject) { append(key, value.text) }
+  /// Adds an array of strings.
+  package mutating func add(_ key: String, _ values: [String]) {
+    append(key, "[" + values.map(JSONObject.quoted).joined(separator: ",") + "]")
+  }
+  /// Adds an array of numbers.
+  package mutating func add(_ key: String, _ values: [Double]) {
+    append(key, "[" + values.map { $0.isFinite ? "\($0)" : "null" }.joined(separator: ",") + "]")
+  }
   /// Adds an array of objects.
   package mutating func add(_ key: String, _ values: [JSONObject]) {
     append(key, "[" + values.map(\.text).joined(separator: ",") + "]")

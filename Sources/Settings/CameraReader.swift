@@ -42,14 +42,19 @@ enum CameraReader {
   private static func readSource(
     _ section: Section, _ context: inout ReadingContext
   ) -> CameraDescription.Source? {
+    if section.value("device") != nil {
+      refuseForeignKeys(section, scheme: "device", &context)
+      return DeviceReader.read(section, &context)
+    }
     guard let node = section.value("url") else {
-      context.report(section.path, "the key 'url' is missing", at: section.node.firstKey)
+      context.report(section.path, "the key 'url' (or 'device') is missing", at: section.node.firstKey)
       return nil
     }
     let path = section.path(of: "url")
     guard let url = section.text("url", &context) else { return nil }
     guard let colon = url.firstIndex(of: ":") else {
-      context.report(path, "expected rtsp://…, file:PATH or test:WIDTHxHEIGHT@FPS", at: node)
+      let help = url.hasPrefix("/dev/") ? "; a device is named by the key 'device'" : ""
+      context.report(path, "expected rtsp://…, file:PATH or test:WIDTHxHEIGHT@FPS\(help)", at: node)
       return nil
     }
     let scheme = String(url[..<colon])
@@ -73,12 +78,17 @@ enum CameraReader {
     let kinds = [
       "username": ["rtsp", "rtsps"], "password": ["rtsp", "rtsps"], "password_file": ["rtsp", "rtsps"],
       "transport": ["rtsp"], "tls": ["rtsps"], "loop": ["file"],
+      "format": ["device"], "controls": ["device"], "url": schemes,
     ]
-    for (name, kinds) in kinds.sorted(by: { $0.key < $1.key })
-    where !kinds.contains(scheme) && schemes.contains(scheme) {
-      if let key = section.key(name) {
-        context.report(section.path(of: name), "is for \(kinds[0]): cameras only, this one is \(scheme):", at: key)
-      }
+    let known = schemes + ["device"]
+    for (name, kinds) in kinds.sorted(by: { $0.key < $1.key }) where !kinds.contains(scheme) && known.contains(scheme) {
+      guard let key = section.key(name) else { continue }
+      let owner = kinds[0] == "device" ? "devices" : "\(kinds[0]): cameras"
+      let this = scheme == "device" ? "a device" : "\(scheme):"
+      let text =
+        name == "url"
+        ? "device is given too; a camera is one or the other" : "is for \(owner) only, this one is \(this)"
+      context.report(section.path(of: name), text, at: key)
     }
   }
 

@@ -83,8 +83,7 @@ package struct Configuration: Sendable {
 
   /// Every secret in the settings, for the log to mask.
   package var secrets: [String] {
-    cameras.compactMap { camera in
-      if case .rtsp(_, let login?, _, _) = camera.description.source { login.password } else { nil }
-    } + kafka.properties.filter { SourceText.isSecret(key: $0.name) }.map(\.value)
+    cameras.flatMap(\.description.secrets)
+      + kafka.properties.filter { SourceText.isSecret(key: $0.name) }.map(\.value)
   }
 }

@@ -55,6 +55,11 @@ extension Configuration {
       lines.append("    loop: \(loops)")
     case .test(let width, let height, let fps):
       lines.append("    url: test:\(width)x\(height)@\(fps)")
+    case .device(let device):
+      lines.append("    device: \(quoted(device.path))")
+      if device.format != DeviceFormat() { lines.append("    format: \(device.format)") }
+      if !device.controls.isEmpty { lines.append("    controls:") }
+      for control in device.controls { lines.append("      \(quoted(control.name)): \(quoted(control.value))") }
     }
     let timeouts = camera.description.timeouts
     lines.append("    timeouts:")
@@ -64,33 +69,33 @@ extension Configuration {
     lines.append("    topic: \(quoted(camera.topic ?? kafka.topic))")
     return lines
   }
+}
 
-  /// A double-quoted YAML scalar where plain would not do.
-  private func quoted(_ text: String) -> String {
-    let isPlain = text.utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"),
-        UInt8(ascii: "/"), UInt8(ascii: ":"):
-        true
-      default: false
-      }
+/// A double-quoted YAML scalar where plain would not do.
+func quoted(_ text: String) -> String {
+  let isPlain = text.utf8.allSatisfy { byte in
+    switch byte {
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"),
+      UInt8(ascii: "/"), UInt8(ascii: ":"):
+      true
+    default: false
     }
-    let isNull = ["null", "~", ""].contains(text.lowercased())
-    if isPlain && !isNull && text.utf8.last != UInt8(ascii: ":") && text.utf8.first != UInt8(ascii: "-") {
-      return text
-    }
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"", "\\": result += "\\\(scalar)"
-      case "$": result += "$$"
-      case _ where scalar.value < 0x20:
-        let digits = String(scalar.value, radix: 16)
-        result += "\\x" + String(repeating: "0", count: 2 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
+  let isNull = ["null", "~", ""].contains(text.lowercased())
+  if isPlain && !isNull && text.utf8.last != UInt8(ascii: ":") && text.utf8.first != UInt8(ascii: "-") {
+    return text
+  }
+  var result = "\""
+  for scalar in text.unicodeScalars {
+    switch scalar {
+    case "\"", "\\": result += "\\\(scalar)"
+    case "$": result += "$$"
+    case _ where scalar.value < 0x20:
+      let digits = String(scalar.value, radix: 16)
+      result += "\\x" + String(repeating: "0", count: 2 - digits.count) + digits
+    default: result.unicodeScalars.append(scalar)
+    }
+  }
+  return result + "\""
 }

@@ -11,11 +11,12 @@ struct Camgate: ParsableCommand {
     abstract: "A camera gateway: pulls cameras, keeps what cannot be sent yet, and sends it to Kafka.",
     discussion: """
       Start with `camgate demo`: two generated cameras, an in-process Kafka and two readers, with an outage in the \
-      middle. Then write a settings file (image/config/camgate.yaml is the commented sample), look at it with \
-      `camgate check FILE`, and run it with `camgate run FILE`.
+      middle. `camgate discover` and `camgate devices` find cameras, `camgate probe` tells whether one works and what to \
+      write into the settings. Then write a settings file (image/config/camgate.yaml is the commented sample), look at \
+      it with `camgate check FILE`, and run it with `camgate run FILE`.
       """,
     version: "camgate \(Version.number)",
-    subcommands: [Run.self, Check.self, Consume.self, Demo.self, Version.self])
+    subcommands: [Run.self, Check.self, Consume.self, Demo.self, Devices.self, Discover.self, Probe.self, Version.self])
 
   static func main() {
     CrashReport.install()

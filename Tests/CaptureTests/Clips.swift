@@ -24,6 +24,7 @@ enum Clips {
       "-frames:v 10 -c:v libx265 -preset ultrafast -pix_fmt yuv420p -x265-params keyint=5:bframes=0:log-level=error",
     "mjpeg.avi": "-frames:v 10 -c:v mjpeg -pix_fmt yuvj420p",
     "mjpeg.mjpeg": "-frames:v 10 -c:v mjpeg -pix_fmt yuvj420p",
+    "default-tables.jpg": "-frames:v 1 -c:v mjpeg -huffman default -pix_fmt yuvj420p",
     "vp8.mkv": "-frames:v 10 -c:v vp8",
   ]
 
@@ -58,6 +59,13 @@ enum Clips {
     defer { close(descriptor) }
     try Files.write(bytes, to: descriptor)
     return path
+  }
+
+  /// The access units of an H.264 clip that was made with delimiters.
+  static func accessUnits(_ name: String) throws -> [[UInt8]] {
+    let bytes = try bytes(name)
+    let starts = bytes.indices.dropLast(5).filter { bytes[$0...].starts(with: [0, 0, 0, 1, 9]) }
+    return zip(starts, starts.dropFirst() + [bytes.count]).map { Array(bytes[$0..<$1]) }
   }
 
   /// The JPEGs of mjpeg.mjpeg.

@@ -121,13 +121,23 @@ import Testing
 
   @Test func aHoleThatTheNetworkTookPartInIsOfUnknownLength() throws {
     let jpegs = try Clips.jpegs()
-    let network = Gap(frameCount: nil, reason: .network)
-    for damaged in [[0, 1], [1, 0]] {
+    for suspects in [[true, false], [false, true], [true, true]] {
       var normalizer = normalizer(.mjpeg)
       #expect(take(&normalizer, packet(jpegs[0])) != nil)
-      for kind in damaged { #expect(take(&normalizer, packet(kind == 0 ? [1] : jpegs[1], suspect: kind == 1)) == nil) }
-      #expect(take(&normalizer, packet(jpegs[2]))?.gap == network)
+      for suspect in suspects { #expect(take(&normalizer, packet([1], suspect: suspect)) == nil) }
+      #expect(take(&normalizer, packet(jpegs[2]))?.gap == Gap(frameCount: nil, reason: .network))
     }
+  }
+
+  /// A JPEG stands for itself: one behind a loss is whole, or is none.
+  @Test func aWholeJPEGBehindALossIsPassedOn() throws {
+    let jpegs = try Clips.jpegs()
+    var normalizer = normalizer(.mjpeg)
+    #expect(take(&normalizer, packet(jpegs[0], suspect: true))?.gap == .none, "a start is no loss")
+    #expect(take(&normalizer, packet(jpegs[1]))?.gap == .none)
+    let lost = Gap(frameCount: nil, reason: .network)
+    #expect(take(&normalizer, packet(jpegs[2], suspect: true)) == Passed(bytes: jpegs[2], isKeyframe: true, gap: lost))
+    #expect(take(&normalizer, packet(jpegs[3]))?.gap == .none)
   }
 
   @Test func paddingBehindAJPEGIsNotPassedOn() throws {

@@ -41,11 +41,14 @@ extension MonotonicTime {
 func payload(_ sequence: Int) -> [UInt8] { (0..<(sequence * 100)).map { UInt8(truncatingIfNeeded: $0 ^ sequence) } }
 
 /// Appends a record, syncing where the ring waits for it.
-func spill(_ ring: Ring, _ stream: StreamID, _ sequence: Int, isKeyframe: Bool = true) throws {
+func spill(
+  _ ring: Ring, _ stream: StreamID, _ size: Int, as sequence: Int? = nil, isKeyframe: Bool = true
+) throws {
+  let sequence = sequence ?? size
   let record = NewRecord(
     stream: stream, key: RecordKey(epoch: ring.epoch, sequence: UInt64(sequence)), isKeyframe: isKeyframe,
     captureTime: Int64(sequence), metadata: [1, 2, 3])
-  let bytes = payload(sequence)
+  let bytes = payload(size)
   for _ in 0..<3 {
     let result = bytes.withUnsafeBytes { ring.append(record, payload: [$0], now: .start) }
     if case .written = result { return }

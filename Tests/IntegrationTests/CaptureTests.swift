@@ -75,6 +75,20 @@ extension IntegrationTests {
       #expect(findings.gaps == 1 && findings.lost == 0 && findings.repeated == 0)
     }
 
+    /// What the records say of faults: each hole, once, with its reason, and every frame on both sides of it decodes.
+    @Test func recordsTellOfHoles() throws {
+      let broker = try Testbed.broker()
+      let responder = try Testbed.responder()
+      let holes = ["lost-inside": 1, "breaks-in-keyframe": 1, "switch": 0, "two-tracks": 0, "clock-ahead": 0]
+      let gateway = try Gateway(
+        brokers: broker.address, try holes.keys.sorted().map { Gateway.Camera($0, try responder.url($0)) })
+      let names = holes.keys.sorted()
+      try Testbed.read(broker, names, frames: 120, follow: true, skip: ["decode"], mayComplain: true)
+      try gateway.stop()
+      let findings = try Testbed.read(broker, names, frames: 120, gaps: ["network", "camera"])
+      for (name, count) in holes { #expect(findings.cameras[name]?.gaps == count, "\(name)") }
+    }
+
     /// Neither a camera nor a broker has to be there when the gateway starts.
     @Test func absentAtStart() throws {
       let (cameraPort, brokerPort) = (try Testbed.freePort(), try Testbed.freePort())

@@ -17,8 +17,6 @@ struct Fault: Sendable {
   var says: [String] = []
   /// How long it may take until these frames are there, seconds; most of the time the pauses between attempts.
   var seconds = 60
-  /// Whether another clip follows at some point.
-  var switches = false
   /// What else must be true of what came.
   var check: @Sendable (WatchedCamera.Record) -> [String] = { _ in [] }
 }
@@ -34,7 +32,7 @@ private let faultsOfStreams: [Fault] = [
   Fault(dialogue: "clock-of-1970", must: "date by arrival", check: clock(.gateway, ahead: -1...1)),
   Fault(dialogue: "sets-in-sdp", must: "put them in front of every keyframe", frames: 90),
   Fault(dialogue: "sets-in-sdp-h265", must: "put them in front of every keyframe", frames: 90),
-  Fault(dialogue: "switch", must: "take the new size at the keyframe", switches: true) { record in
+  Fault(dialogue: "switch", must: "take the new size at the keyframe") { record in
     let sizes = record.seen.map { "\($0.frame.width)x\($0.frame.height)" }
     let changes = zip(sizes, sizes.dropFirst()).count { $0 != $1 }
     return sizes.first == "640x480" && sizes.last == "320x240" && changes == 1 ? [] : ["sizes: \(Set(sizes))"]
@@ -65,6 +63,7 @@ private let faultsOfConnections: [Fault] = [
   Fault(dialogue: "breaks-in-keyframe", must: "not pass on half a frame, connect again", gaps: [.camera]),
   Fault(dialogue: "breaks-h265", must: "not pass on half a frame, connect again", gaps: [.camera]),
   Fault(dialogue: "reset", must: "not pass on half a frame, connect again", gaps: [.camera]),
+  Fault(dialogue: "sequence-restarts", must: "notice and connect again", gaps: [.camera]),
   Fault(
     dialogue: "stall", must: "notice and connect again", gaps: [.camera], says: ["no frame for", "no answer in time"]),
   Fault(dialogue: "freeze", must: "notice, say goodbye, connect again", gaps: [.camera], says: ["no frame for"]),

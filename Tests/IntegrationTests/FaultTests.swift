@@ -1,7 +1,9 @@
-import Capture
 import Frames
+import Glibc
 import Posix
 import Testing
+
+@testable import Capture
 
 extension IntegrationTests {
   /// Cameras that do what cameras do. All rows of the table run at once, beside a camera that nothing happens to.
@@ -69,6 +71,66 @@ extension IntegrationTests {
       #expect(events.contains { $0.contains(#""agent": "camgate""#) })
     }
 
+    /// The machines that cameras are: off at the start, rebooted (gone for five seconds), and hung for twenty, with their
+    /// connections open. Once a camera is back, its pictures are, two seconds after the pause that Camgate was in.
+    @Test func camerasThatGoAndComeBack() throws {
+      let ports = try [Testbed.freePort(), Testbed.freePort(), Testbed.freePort()]
+      let (rebooted, hung) = (try Testbed.responder(port: ports[1]), try Testbed.responder(port: ports[2]))
+      let clips = try ShownClips(rebooted.clips)
+      let cameras = try ["off-at-start", "rebooted", "hung"].enumerated().map { index, name in
+        WatchedCamera(try Self.description(name, "rtsp://127.0.0.1:\(ports[index])/steady"), clips: clips)
+      }
+      let deadline = MonotonicTime.now() + .seconds(120)
+      for camera in cameras[1...] { #expect(camera.wait(until: deadline) { $0.seen.count >= 45 }) }
+      try rebooted.kill()
+      hung.child.signal(SIGSTOP)
+      let start = MonotonicTime.now()
+      // The time that passes is the fault itself.
+      #expect(!cameras[1].wait(until: start + .seconds(5)) { $0.gaps.count > 0 }, "it is off")
+      let returned = [try Testbed.responder(port: ports[1]), try Testbed.responder(port: ports[0])]
+      #expect(!cameras[2].wait(until: start + .seconds(20)) { $0.gaps.count > 0 }, "it hangs")
+      hung.child.signal(SIGCONT)
+      print("| camera | holes | silence | after the pause |\n| --- | --- | --- | --- |")
+      for (camera, gaps) in zip(cameras, [[], [Gap.Reason.camera], [.camera]]) {
+        #expect(camera.wait(until: deadline) { $0.gaps.count == gaps.count && $0.countAfterGap >= 60 })
+        let record = camera.record.read { $0 }
+        let complaints = Self.complaints(about: record, Fault(dialogue: "steady", must: "", gaps: gaps))
+        #expect(complaints.isEmpty, "\(camera.name): \(complaints)")
+        let recovery = try #require(camera.recovery)
+        #expect(recovery < .seconds(2), "\(camera.name)")
+        print("| \(camera.name) | \(record.gaps) | \(record.longestSilence) | \(recovery) |")
+        #expect(camera.stop())
+      }
+      withExtendedLifetime(returned) {}
+    }
+
+    /// Thirty connections one after another, each of which breaks: not one socket stays.
+    @Test func connectionsLeaveNoSockets() throws {
+      let responder = try Testbed.responder()
+      let source = RTSPSource(
+        url: try responder.url("closes-soon"), login: Self.login, transport: .tcp, interrupt: Interrupt(),
+        notes: FFmpegNotes(log: Log { _ in }), log: Log { _ in })
+      for round in 0..<30 {
+        #expect(try source.open().codec == .h264)
+        #expect(throws: CaptureError.self) { while true { _ = try source.read() } }
+        source.close()
+        #expect(socketCount(to: responder.port) == 0, "connection \(round) is still open")
+      }
+      #expect(responder.child.output.count { $0.contains(#""connect""#) } == 30)
+    }
+
+    /// The sockets of this process that are connected to a port of 127.0.0.1.
+    private func socketCount(to port: Int) -> Int {
+      (Int32(0)..<1_024).count { descriptor in
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let code = withUnsafeMutableBytes(of: &address) { bytes in
+          getpeername(descriptor, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), &length)
+        }
+        return code == 0 && Int(UInt16(bigEndian: address.sin_port)) == port
+      }
+    }
+
     /// What the responder says when a camera begins to play: its own time at the first frame.
     private struct Play {
       var camera: String
@@ -102,7 +164,7 @@ extension IntegrationTests {
         guard index > 0, let before = seen[index - 1].shown else { continue }
         let isNext = shown.number == (before.number + 1) % shown.frameCount
         let isMissed = fault.dialogue == "channel" && shown.number == before.number + 2
-        if !isNext && !isMissed && item.frame.gap == nil && !(fault.switches && shown.number == 0) {
+        if !isNext && !isMissed && item.frame.gap == nil {
           complaints.append("\(shown.number) follows \(before.number), and no hole is told of")
         }
         if item.frame.captureTime <= seen[index - 1].frame.captureTime {

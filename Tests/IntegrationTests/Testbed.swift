@@ -28,10 +28,11 @@ enum Testbed {
   }
 
   /// Cameras that misbehave by script: all dialogues of Tests/Fixtures/rtsp (responder.py).
-  static func responder(port: Int = 0) throws -> Server {
+  static func responder(port: Int = 0, options: [String] = []) throws -> Server {
     let folder = root.appending(path: "Tests/Fixtures/rtsp")
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".toml") }
-    return try Server("responder", ["--port", "\(port)"] + names.sorted().map { folder.appending(path: $0).path })
+    return try Server(
+      "responder", ["--port", "\(port)"] + options + names.sorted().map { folder.appending(path: $0).path })
   }
 
   /// A Kafka broker with the topic `cameras`.
@@ -79,11 +80,14 @@ final class Server: Bootstrap, Sendable {
   let urls: [String: String]
   /// The files of the clips that the responder shows.
   let clips: [String: String]
+  /// The certificate that speaks for an encrypted responder.
+  let authority: String?
 
   private struct Ready: Decodable {
     let port: Int
     let urls: [String: String]?
     let clips: [String: String]?
+    let authority: String?
   }
 
   init(_ name: String, _ arguments: [String]) throws {
@@ -91,6 +95,7 @@ final class Server: Bootstrap, Sendable {
     let (line, _) = try child.waitForOutput(timeout: 120) { $0.hasPrefix("READY ") }
     let ready = try JSONDecoder().decode(Ready.self, from: Data(line.dropFirst(6).utf8))
     (port, urls, clips) = (ready.port, ready.urls ?? [:], ready.clips ?? [:])
+    authority = ready.authority
   }
 
   var address: String { "127.0.0.1:\(port)" }

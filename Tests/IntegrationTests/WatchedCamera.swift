@@ -16,6 +16,8 @@ final class WatchedCamera: Sendable {
   struct Record: Sendable {
     var seen: [Seen] = []
     var lines: [String] = []
+    /// When the log spoke of the last wait, and how long it was to be.
+    var lastWait: (time: MonotonicTime, pause: Duration)?
 
     var gaps: [Gap.Reason] { seen.compactMap { $0.frame.gap?.reason } }
     /// Frames since the last gap.
@@ -33,7 +35,15 @@ final class WatchedCamera: Sendable {
     let secrets = Secrets()
     if case .rtsp(_, let login?, _, _) = description.source { secrets.register(login.password) }
     let record = record
-    let log = Log(level: .debug, secrets: secrets) { line in record.withLock { $0.lines.append(line) } }
+    let log = Log(level: .debug, secrets: secrets) { line in
+      let pause = line.firstMatch(of: #/retry in (\d+)\.(\d) s/#).flatMap { match in
+        Int64(match.output.1 + match.output.2).map { Duration.milliseconds($0 * 100) }
+      }
+      record.withLock { record in
+        record.lines.append(line)
+        if let pause { record.lastWait = (.now(), pause) }
+      }
+    }
     camera = Camera(description, log: log.about("camera \(description.name)")) { frame in
       var kept = frame
       kept.payload = Payload([])
@@ -44,11 +54,21 @@ final class WatchedCamera: Sendable {
     camera.start()
   }
 
-  var state: Camera.State { camera.state }
+  var name: CameraName { camera.name }
 
   /// Waits until `isEnough`, at most until `deadline`; whether it came to that.
   func wait(until deadline: MonotonicTime, _ isEnough: (Record) -> Bool) -> Bool {
     record.wait(until: deadline) { isEnough($0) ? true : nil } ?? false
+  }
+
+  /// How long after the end of the last pause the first frame behind the last hole came.
+  var recovery: Duration? {
+    record.read { record in
+      guard let wait = record.lastWait,
+        let first = record.seen.last(where: { $0.frame.gap != nil }) ?? record.seen.first
+      else { return nil }
+      return first.time - (wait.time + wait.pause)
+    }
   }
 
   /// Ends it; false when it does not within ten seconds.

@@ -4,17 +4,19 @@ import Posix
 // Rot, and people who mean well: bits that flip, files that are deleted, cut, swapped, renamed and copied.
 
 enum Hands {
-  /// Flips one byte of one file, durable or not.
-  static func flip(_ world: World, _ random: inout SeededRandom) {
+  /// Flips one byte of one file, durable or not; where `at` says, or anywhere.
+  static func flip(_ world: World, _ random: inout SeededRandom, at chosen: (name: String, place: Int)? = nil) {
     let names = world.storage.names.keys.filter { !$0.hasSuffix(".damaged") }.sorted()
-    guard let name = names.isEmpty ? nil : names[random.below(names.count)],
-      let file = world.storage.names[name], !file.durable.isEmpty
-    else { return }
-    let limit = name.hasPrefix("segment") ? file.durable.count : 400
+    guard !names.isEmpty else { return }
+    let name = chosen?.name ?? names[random.below(names.count)]
+    guard let file = world.storage.names[name], !file.durable.isEmpty else { return }
     // The slots of small files are mostly zeros: hit what is in them.
-    let place = random.below(min(limit, file.durable.count)) + (limit == 400 && random.chance(50) ? 64 << 10 : 0)
+    let isSmall = !name.hasPrefix("segment")
+    let anywhere =
+      isSmall ? random.below(400) + (random.chance(50) ? 64 << 10 : 0) : random.below(file.durable.count)
+    let place = chosen?.place ?? anywhere
     let mask = UInt8(1 + random.below(255))
-    guard place < file.durable.count else { return }
+    guard file.durable.indices.contains(place) else { return }
     world.say("byte \(place) of \(name) flips")
     file.durable[place] ^= mask
     file.current = file.durable
@@ -49,6 +51,8 @@ enum Hands {
     case 4: storage.names["segment-000\(10 + random.below(80))"] = storage.names[one]?.copy()
     case 5: storage.names["segment-000\(10 + random.below(80))"] = foreignFile
     case 6: remove(random.chance(50) ? "cursor" : "superblock", world)
+    case 8:
+      flip(world, &random, at: (name: one, place: (storage.names[one]?.durable.count ?? 0) - 1 - random.below(128)))
     case 7: wipe(one, world, header: random.chance(50))
     default: flip(world, &random)
     }
@@ -77,6 +81,18 @@ enum Hands {
     // What is zero looks as if it had never been written.
     world.mayBeUntold = true
     note(name, world)
+  }
+
+  /// Wipes the headers of the newest segment that has a footer, or of all segments but the oldest.
+  static func wipeHeaders(_ world: World, ofAll: Bool) {
+    let storage = world.storage
+    for file in storage.names.values { (file.durable, file.pending) = (file.current, []) }
+    (storage.durableNames, storage.nameChanges) = (storage.names, [])
+    guard let ring = try? Ring.open(storage.copy(), world.options) else { return }
+    let names = ring.segmentFiles
+    for name in ofAll ? Array(names.dropFirst()) : [ring.newestSealedFile].compactMap({ $0 }) {
+      wipe(name, world, header: true)
+    }
   }
 
   /// A segment of another ring.

@@ -115,24 +115,14 @@ package struct Life {
     // Power may be cut while the ring recovers, again and again.
     while random.chance(30) {
       world.storage.crashCall = 1 + random.below(80)
-      try openUnlessCrashed()
+      try world.openOrCrash()
       if !world.storage.hasCrashed {
         world.storage.crashCall = nil
         return
       }
       world.end(losingPower: true)
     }
-    try openUnlessCrashed()
-  }
-
-  private func openUnlessCrashed() throws {
-    do { try world.open() } catch let error as RingError {
-      if world.storage.hasCrashed { return }
-      throw Violation("the ring does not open: \(error)")
-    } catch let error {
-      if world.storage.hasCrashed { return }
-      throw error
-    }
+    try world.openOrCrash()
   }
 
   /// Recovering twice gives what recovering once gives.

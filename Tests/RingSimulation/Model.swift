@@ -1,4 +1,5 @@
 import DiskRing
+import Posix
 
 // What a ring promises, said as simply as possible: a stream is a list of records, and those that are gone are counted.
 // Nothing in here knows about segments, ordinals or checksums.
@@ -26,11 +27,22 @@ struct StreamModel {
   var finished: RecordKey = .zero
   /// What a durable cursor is known to say.
   var durableFinished: RecordKey = .zero
+  /// What was finished when.
+  var history: [(time: MonotonicTime, key: RecordKey)] = []
+  /// The first record written into an empty ring, and what the durable cursor has to say when it is there.
+  var spill: (first: RecordKey, finished: RecordKey)?
   /// The caller gave a position before the first record.
   var hasPosition = false
 
-  mutating func finish(_ key: RecordKey) {
+  mutating func finish(_ key: RecordKey, now: MonotonicTime) {
     finished = max(finished, key)
+    history.append((now, finished))
+  }
+
+  /// A record is written into an empty ring. The cursor in front of it is at most a second old.
+  mutating func noteSpill(_ key: RecordKey, now: MonotonicTime) {
+    let known = history.last { now - $0.time > .seconds(1) }
+    spill = (key, known?.key ?? .zero)
   }
 
   /// Records behind the watermark.

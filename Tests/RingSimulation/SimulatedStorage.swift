@@ -60,6 +60,9 @@ package final class SimulatedStorage: Storage {
   /// Power is cut at this call; nil for never.
   package var crashCall: Int?
   package private(set) var callCount = 0
+  /// The same, counted over all processes.
+  package var cutsAtTotal: Int?
+  package private(set) var totalCallCount = 0
   package private(set) var hasCrashed = false
   /// Bytes of the filesystem.
   package var capacity = 64 << 20
@@ -95,6 +98,16 @@ package final class SimulatedStorage: Storage {
     return copy
   }
 
+  /// Flips one byte of one file; says which.
+  package func flipAnywhere(_ random: inout SeededRandom) -> String {
+    let files = names.sorted { $0.key < $1.key }
+    let (name, file) = files[random.below(files.count)]
+    let place = random.below(file.durable.count)
+    file.durable[place] ^= UInt8(1 + random.below(255))
+    file.current = file.durable
+    return "byte \(place) of \(name)"
+  }
+
   /// Bytes of all files.
   package var usedByteCount: Int { names.values.reduce(0) { $0 + $1.current.count } }
 
@@ -102,7 +115,9 @@ package final class SimulatedStorage: Storage {
 
   private func call(_ operation: String) throws(SystemError) {
     callCount += 1
+    totalCallCount += 1
     if let crashCall, callCount >= crashCall { hasCrashed = true }
+    if let cutsAtTotal, totalCallCount >= cutsAtTotal { hasCrashed = true }
     if hasCrashed { throw SystemError(code: ENODEV, operation: operation) }
   }
 

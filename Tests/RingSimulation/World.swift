@@ -131,7 +131,7 @@ package final class World {
 
   /// Writes what waits, as far as the ring takes it now.
   func drain() throws {
-    while let (stream, record) = queue.first, let ring {
+    while let (stream, record) = queue.first, let ring, !storage.hasCrashed {
       if record.key > models[stream].finished {
         let result = write(ring, stream, record)
         if storage.hasCrashed { return }
@@ -151,6 +151,7 @@ package final class World {
       stream: ids[stream], key: record.key, isKeyframe: record.isKeyframe, captureTime: Int64(record.key.sequence),
       metadata: [UInt8(stream), 1, 2])
     let half = payload.count / 2
+    let isSpill = ring.isEmpty
     let result = payload.withUnsafeBytes { bytes in
       ring.append(
         new,
@@ -162,6 +163,7 @@ package final class World {
       var record = record
       (record.ticket, record.isDurable) = (ticket, false)
       models[stream].records.append(record)
+      if isSpill { models[stream].noteSpill(record.key, now: now) }
       if !storage.hasCrashed { for index in models.indices { models[index].void = [] } }
       memory.append((stream, record))
     }
@@ -258,7 +260,7 @@ package final class World {
   private func finish(_ stream: Int, _ mark: Mark) {
     say("finish \(stream) \(mark)")
     ring?.finish(ids[stream], through: mark, position: LogPosition(partition: Int32(stream), offset: Int64(sequence)))
-    models[stream].finish(mark.key)
+    models[stream].finish(mark.key, now: now)
   }
 
   /// The newest frames went out from memory without ever being in the ring.
@@ -268,7 +270,7 @@ package final class World {
     let key = RecordKey(epoch: ring.epoch, sequence: sequence)
     ring.finish(
       ids[stream], throughUnstored: key, position: LogPosition(partition: Int32(stream), offset: Int64(sequence)))
-    models[stream].finish(key)
+    models[stream].finish(key, now: now)
   }
 
   // MARK: Ends

@@ -63,6 +63,14 @@ extension World {
       if !walk.records.isEmpty, cursor.position == nil, models[stream].hasPosition, !isExcused {
         throw Violation("stream \(stream) has records, and nobody knows where in Kafka to look for them")
       }
+      if let spill = models[stream].spill, present.contains(spill.first), cursor.finished.key < spill.finished,
+        !isExcused
+      {
+        throw Violation(
+          "stream \(stream): \(spill.first) was spilled behind a cursor at \(cursor.finished.key), not \(spill.finished)"
+        )
+      }
+      (models[stream].spill, models[stream].history) = (nil, [(now, cursor.finished.key)])
       models[stream].finished = cursor.finished.key
       models[stream].durableFinished = cursor.finished.key
       say(

@@ -78,6 +78,22 @@ import Testing
     #expect(read(rendered).configuration?.buffer.directory == buffer.directory, "\(rendered)")
   }
 
+  @Test func devicesHaveAFormatAndControlsInOrder() throws {
+    let list = try cameras(
+      """
+        - {name: a, device: "usb:SN 1"}
+        - {name: b, device: /dev/video0, format: yuyv 640x480@30, controls: {z: manual, a: 1, m: true}}
+        - {name: c, device: /dev/v4l/by-id/usb-x-video-index0, format: "@5"}
+      """)
+    #expect(list[0].description.source == .device(.init(path: "usb:SN 1")))
+    let controls = [("z", "manual"), ("a", "1"), ("m", "true")].map { CameraDescription.Control(name: $0, value: $1) }
+    let format = DeviceFormat(encoding: .yuyv, width: 640, height: 480, fps: 30)
+    #expect(list[1].description.source == .device(.init(path: "/dev/video0", format: format, controls: controls)))
+    #expect(
+      list[2].description.source
+        == .device(.init(path: "/dev/v4l/by-id/usb-x-video-index0", format: DeviceFormat(fps: 5))))
+  }
+
   @Test(arguments: [
     ("rtsp://viewer:secret@h/1", "viewer", "secret"), ("rtsp://viewer:p%40ss%3Aw0rd@h/1", "viewer", "p@ss:w0rd"),
     ("rtsp://viewer:p@ss:w0rd@h/1", "viewer", "p@ss:w0rd"),
@@ -167,6 +183,7 @@ import Testing
         - {name: a, url: 'rtsp://u:geheim2@h/1 '}
         - {name: b, url: 'file:/tmp/ü - 1.mp4', loop: true}
         - {name: c, url: 'test:32x32@1', timeouts: {next_frame: 1500ms}, topic: t}
+        - {name: d, device: 'usb:S N', format: nv12 640x480@5, controls: {'a b': manual, c: 1}}
       stop_timeout: 90s
       log: {level: debug, format: json}
       """.replacing("h/1 ", with: "h/1")

@@ -29,8 +29,9 @@ recipe_ffmpeg() {
   for patch in "$CROSS"/patches/ffmpeg-*.patch; do
     patch --silent --strip=1 <"$patch" || die 65 "FFmpeg: ${patch##*/} does not apply any more"
   done
+  # Camgate asks the version whether the patches are in (Sources/Capture/CaptureError.swift).
   # shellcheck disable=SC2046  # options are words
-  ./configure --prefix="$PREFIX" $(ffmpeg_parts) --disable-debug --extra-cflags="$C_FLAGS" \
+  ./configure --prefix="$PREFIX" --extra-version=camgate $(ffmpeg_parts) --disable-debug --extra-cflags="$C_FLAGS" \
     --disable-stripping "$@" >configure.log || { tail -n 20 ffbuild/config.log && die 70 "FFmpeg: configure failed"; }
   nice make -j "$JOBS" >make.log 2>&1 || { tail -n 20 make.log && die 70 "FFmpeg: make failed"; }
   make install DESTDIR="$STAGE" >install.log

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Cameras that misbehave by script: an RTSP server on 127.0.0.1 for what GStreamer's cannot play.
 
-usage: responder.py [--port N] DIALOGUE.toml...      each is a camera at rtsp://127.0.0.1:PORT/NAME-OF-THE-FILE
+usage: responder.py [--port N] [--tls] DIALOGUE.toml...      each is a camera at rtsp://127.0.0.1:PORT/NAME-OF-THE-FILE
 
+With --tls the cameras are at rtsps:, and `authority` is a file with the certificate they sign for themselves.
 Prints `READY {"port": …, "urls": {NAME: URL}, "clips": {CLIP: FILE}}`, then a line `EVENT {…}` for what happens:
 `connect`, `request`, `play`, `refuse` (a wrong login), `lose`, `gone`. Ends when standard input ends.
 
@@ -46,8 +47,11 @@ import pathlib
 import random
 import re
 import socket
+import ssl
 import struct
+import subprocess
 import sys
+import tempfile
 import threading
 import tomllib
 
@@ -226,33 +230,60 @@ class Connection(Stream):
 
 
 class Responder:
-    def __init__(self, paths, port):
+    def __init__(self, paths, port, tls):
+        self.tls = tls
         files = media.ensure()
         used = {name for name in media.CLIPS if media.CLIPS[name].codec in ("h264", "h265")}
         clips = {name: rtp.Clip(name, files[name]) for name in sorted(used)}
         self.cameras = {path.stem: Camera(path, clips) for path in paths}
         self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
         self.port = self.listener.getsockname()[1]
-        urls = {name: f"rtsp://127.0.0.1:{self.port}/{name}" for name in self.cameras}
+        scheme = "rtsps" if tls else "rtsp"
+        urls = {name: f"{scheme}://127.0.0.1:{self.port}/{name}" for name in self.cameras}
         ready = {"port": self.port, "urls": urls, "clips": {name: str(files[name]) for name in clips}}
+        if tls:
+            ready["authority"] = str(tls.file)
         print("READY " + json.dumps(ready), flush=True)
 
     def serve(self):
         while True:
             stream, _ = self.listener.accept()
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=Connection(self, stream).run, daemon=True).start()
+            threading.Thread(target=self.converse, args=(stream,), daemon=True).start()
+
+    def converse(self, stream):
+        if self.tls:
+            try:
+                stream = self.tls.context.wrap_socket(stream, server_side=True)
+            except OSError:
+                return say("distrusted")
+        return Connection(self, stream).run()
+
+
+class Encryption:
+    """A certificate for 127.0.0.1 that signs itself, in a folder that goes with the process."""
+
+    def __init__(self, folder):
+        self.file = pathlib.Path(folder) / "camera.pem"
+        names = ["-subj", "/CN=camera", "-addext", "subjectAltName=IP:127.0.0.1"]
+        make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names]
+        key = self.file.with_suffix(".key")
+        subprocess.run([*make, "-keyout", key, "-out", self.file], check=True, stderr=subprocess.DEVNULL)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(self.file, key)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", default=0, type=int)
+    parser.add_argument("--tls", action="store_true")
     parser.add_argument("dialogue", nargs="+", type=pathlib.Path)
     options = parser.parse_args()
-    responder = Responder(options.dialogue, options.port)
-    threading.Thread(target=responder.serve, daemon=True).start()
-    for _ in sys.stdin:
-        pass
+    with tempfile.TemporaryDirectory() as folder:
+        responder = Responder(options.dialogue, options.port, Encryption(folder) if options.tls else None)
+        threading.Thread(target=responder.serve, daemon=True).start()
+        for _ in sys.stdin:
+            pass
 
 
 if __name__ == "__main__":

@@ -142,9 +142,9 @@ class Stream:
                 self.packet(struct.pack(">BBHII", 0x80, 96, 7, self.stamp, SSRC) + piece, 6)
         elif what == "report-as-video":  # a report on the channel of the pictures and pictures on that of the reports
             self.packet(struct.pack(">BBHIIIIII", 0x80, 200, 6, SSRC, 0, 0, 0, 0, 0), 0)
-        elif what == "switch":  # another clip from its first keyframe on
+        elif what == "switch":  # another clip from its next keyframe on
             self.clip = self.camera.clips[event["clip"]]
-            self.number = 0
+            self.number = self.clip.keyframe_at(self.number)
             return self.pieces()
         elif what == "bye":  # RTCP BYE
             self.packet(struct.pack(">BBHI", 0x81, 203, 1, SSRC), 1)

@@ -1,0 +1,27 @@
+import ArgumentParser
+import Capture
+
+/// `camgate devices`
+struct Devices: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "List the V4L2 cameras that are plugged in: how to name them, what they can do.",
+    discussion: """
+      For each video device what to write as `device` into the settings, its formats with sizes and rates for `format`, \
+      and its controls with their values for `controls`. A camera often has a second device that gives no pictures. \
+      `camgate probe usb:SERIAL` looks whether a camera works.
+      """)
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func run() throws {
+    let list = DeviceList()
+    if json {
+      _ = Terminal.writeLine(list.json.text)
+    } else if list.isEmpty {
+      Terminal.writeError("no video devices; `lsusb` and `dmesg` tell whether the camera is seen at all\n")
+    } else {
+      _ = Terminal.writeLine(list.text)
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import ArgumentParser
+import Discovery
+import Posix
+
+/// `camgate discover`
+struct Discover: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Find cameras on the local network (ONVIF WS-Discovery).",
+    discussion: """
+      Asks on every network this machine is on, and lists each camera that answers with address, name and model. With a \
+      login also the addresses of its streams, ready for `camgate probe` and for `url` in the settings; a camera that \
+      refuses the login is listed with the reason. Examples:
+
+        camgate discover
+        camgate discover --username viewer --password-file gate.password
+
+      Cameras do not answer when ONVIF or its discovery is switched off in them, or when they are behind a router. The \
+      login goes, as a digest, to every device that answers: use one that may only view.
+      """)
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  @Option(help: "How long to wait for answers.")
+  var seconds = 4
+
+  @Option(help: "Ask on this network interface only, as eth0.")
+  var interface: String?
+
+  @Option(help: "Login of the cameras.")
+  var username: String?
+
+  @Option(help: "File with the password; /dev/stdin reads it from there.")
+  var passwordFile: String?
+
+  func validate() throws {
+    if !(1...600).contains(seconds) { throw ValidationError("--seconds must be from 1 to 600") }
+    if passwordFile != nil, username == nil { throw ValidationError("--password-file needs --username") }
+  }
+
+  func run() throws {
+    let login = try login()
+    let signals = Signals()
+    var discoverer: Discoverer
+    do throws(DiscoveryError) { discoverer = try Discoverer(interface: interface) } catch {
+      Terminal.writeError("camgate: \(error.message)\n")
+      throw ExitCode.failure
+    }
+    Terminal.writeError("asking the network; answers for \(seconds) s\n")
+    var devices = discoverer.search(
+      for: .seconds(seconds), found: { Terminal.writeError("found \($0.address)\n") },
+      isInterrupted: { signals.next(until: .now()) == .stop })
+    if let login {
+      Terminal.writeError("asking \(devices.count) cameras for their streams\n")
+      devices = Discoverer.describe(devices, login: login)
+    }
+    if json {
+      var object = JSONObject()
+      object.add("devices", devices.map(\.json))
+      _ = Terminal.writeLine(object.text)
+    } else if devices.isEmpty {
+      Terminal.writeError("no camera has answered; is ONVIF switched on in them, and are they on this network?\n")
+    } else {
+      for device in devices { _ = Terminal.writeLine(device.text) }
+    }
+  }
+
+  private func login() throws -> ONVIFLogin? {
+    guard let username else { return nil }
+    guard let passwordFile else { return ONVIFLogin(username: username, password: "") }
+    do throws(SystemError) {
+      var password = String(decoding: try Files.read(passwordFile, limit: 4_096), as: UTF8.self)
+      while password.last?.isNewline == true { password.removeLast() }
+      return ONVIFLogin(username: username, password: password)
+    } catch {
+      Terminal.writeError("camgate: --password-file: \(error)\n")
+      throw ExitCode(64)
+    }
+  }
+}

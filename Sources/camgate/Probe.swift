@@ -1,0 +1,124 @@
+import ArgumentParser
+import Capture
+import Frames
+import Gateway
+import Glibc
+import Posix
+import Settings
+
+/// `camgate probe URL|DEVICE`
+struct Probe: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Look at one camera for some seconds: does it work, and what does it send?",
+    discussion: """
+      Connects as `camgate run` does, and says what the camera really sends: codec, size, frames a second, bitrate, \
+      keyframe interval, clock and losses; or why it does not work and what to do about it. Needs no settings file and no \
+      Kafka. Examples:
+
+        camgate probe rtsp://10.0.0.21/stream1 --username viewer --password-file gate.password
+        camgate probe usb:SN123 --format "mjpeg 1280x720@15" --picture desk.jpg
+
+      `camgate discover` finds cameras on the network, `camgate devices` those that are plugged in. Progress goes to \
+      standard error. Ends with exit code 0 when the camera works, 1 when it does not, 64 when the command is wrong.
+      """)
+
+  @Argument(
+    help: "rtsp://HOST[:PORT]/PATH, usb:SERIAL, /dev/video0, /dev/v4l/by-id/…, file:PATH or test:WIDTHxHEIGHT@FPS.")
+  var camera: String
+
+  @Option(help: "How long to measure, from the first frame on.")
+  var seconds = 10
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  @Option(help: "Save a picture (JPEG) in this file.")
+  var picture: String?
+
+  @Option(help: "Login of the camera.")
+  var username: String?
+
+  @Option(help: "File with the password; /dev/stdin reads it from there.")
+  var passwordFile: String?
+
+  @Option(help: "tcp, udp or auto, of an rtsp camera.")
+  var transport: String?
+
+  @Option(help: "PEM file of the authorities that an rtsps camera's certificate may be signed by.")
+  var ca: String?
+
+  @Flag(help: "Do not check the certificate of an rtsps camera.")
+  var insecure = false
+
+  @Option(help: "Encoding, size and rate to ask a device for, as \"mjpeg 1280x720@15\".")
+  var format: String?
+
+  @Flag(help: "Show what `camgate run` would log.")
+  var verbose = false
+
+  func validate() throws {
+    if !(1...86_400).contains(seconds) { throw ValidationError("--seconds must be from 1 to 86400") }
+  }
+
+  func run() throws {
+    let keys = [
+      ("username", username), ("password_file", passwordFile), ("transport", transport), ("format", format),
+      ("tls.ca", ca), ("tls.verify", insecure ? "false" : nil),
+    ].compactMap { name, value in value.map { (name: name, value: $0) } }
+    let argument = CameraArgument(place: camera, keys: keys)
+    for warning in argument.warnings { Terminal.writeError("camgate: \(warning)\n") }
+    guard let description = argument.description else {
+      for error in argument.errors { Terminal.writeError("camgate: \(error)\n") }
+      throw ExitCode(64)
+    }
+    let signals = Signals()
+    let secrets = Secrets()
+    for secret in description.secrets { secrets.register(secret) }
+    let log = verbose ? Log(level: .debug, secrets: secrets) : Log { _ in }
+    let probe = CameraProbe(description, log: log)
+    let report = probe.run(for: .seconds(seconds), progress: show) { signals.next(until: .now()) == .stop }
+    endProgress()
+    let isSaved = try savePicture(of: probe, report)
+    _ = Terminal.writeLine(secrets.masked(json ? report.json.text : report.text))
+    if !report.works || !isSaved { throw ExitCode.failure }
+  }
+
+  private func show(_ progress: CameraProbe.Progress) {
+    switch progress {
+    case .connecting: Terminal.writeError("connecting\n")
+    case .streaming(let codec, let width, let height, let time):
+      Terminal.writeError(
+        "\(codec) \(width)x\(height), first frame after \(number(time.inSeconds)) s; measuring for \(seconds) s\n")
+    case .measured(let meter):
+      let text =
+        "\(number(meter.seconds)) s: \(meter.frameCount) frames, \(number((meter.bitrate ?? 0) / 1e6)) Mbit/s, "
+        + "\(meter.gaps.count) losses"
+      // On a terminal one line that changes.
+      Terminal.writeError(Terminal.standardErrorIsTerminal ? "\r\(text)\u{1b}[K" : text + "\n")
+    }
+  }
+
+  private func endProgress() {
+    if Terminal.standardErrorIsTerminal { Terminal.writeError("\r\u{1b}[K") }
+  }
+
+  private func savePicture(of probe: CameraProbe, _ report: ProbeReport) throws -> Bool {
+    guard let picture, report.meter.frameCount > 0 else { return true }
+    guard let jpeg = probe.picture() else {
+      Terminal.writeError("camgate: the camera's picture cannot be decoded: \(picture) was not written\n")
+      return false
+    }
+    do throws(SystemError) {
+      let descriptor = try retryingInterrupts("open \(picture)") {
+        open(picture, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+      }
+      defer { close(descriptor) }
+      try withExtendedLifetime(jpeg) { () throws(SystemError) in try Files.write(Array(jpeg.bytes), to: descriptor) }
+      Terminal.writeError("picture saved in \(picture)\n")
+      return true
+    } catch {
+      Terminal.writeError("camgate: \(error)\n")
+      return false
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import DiskRing
+import Glibc
+import Posix
+import RingSimulation
+
+// What CI runs: every script with power cut everywhere, ten thousand random lives, and rings with known mistakes, which
+// have to be found by the same means.
+
+/// Says something at once, also into a pipe.
+private func say(_ text: String) { try? Files.write(Array((text + "\n").utf8), to: STDOUT_FILENO) }
+
+struct Campaign {
+  static let lifeCount: UInt64 = 10_000
+  static let threadCount = 2
+  /// How often every recovery case has to be met.
+  static let fewestHits = 100
+
+  private struct Tally {
+    var cases: [RecoveryCase: Int] = [:]
+    var operationCounts: [Int] = []
+    var crashCount = 0
+    var violations: [String] = []
+    var nextSeed: UInt64 = 1
+    var nextScript = 0
+    var scriptLives = 0
+  }
+
+  /// Runs everything; false when something was violated, missed or never met.
+  func run() -> Bool {
+    let tally = Monitor(Tally())
+    let started = MonotonicTime.now()
+    let threads = (0..<Campaign.threadCount).map { number in
+      Thread.start(name: "sim-\(number)") {
+        while Campaign.playScript(tally) {}
+        while Campaign.liveOnce(tally) {}
+      }
+    }
+    for thread in threads { thread.join() }
+    let result = tally.read { $0 }
+    var isGood = report(result, seconds: (MonotonicTime.now() - started).inSeconds)
+    for canary in Canary.all where !find(canary) { isGood = false }
+    say(isGood ? "sim: good" : "sim: NOT good")
+    return isGood
+  }
+
+  private static func playScript(_ tally: Monitor<Tally>) -> Bool {
+    let index = tally.withLock { tally in
+      defer { tally.nextScript += 1 }
+      return tally.nextScript
+    }
+    guard index < Script.all.count else { return false }
+    var cases: [RecoveryCase: Int] = [:]
+    var (lives, violation): (Int, String?) = (0, nil)
+    do { lives = try Script.all[index].cutEverywhere(fates: 4, nested: 5, counting: &cases) } catch {
+      violation = "\(error)"
+    }
+    tally.withLock {
+      $0.cases.merge(cases, uniquingKeysWith: +)
+      $0.scriptLives += lives
+      if let violation { $0.violations.append(violation) }
+    }
+    return true
+  }
+
+  private static func liveOnce(_ tally: Monitor<Tally>) -> Bool {
+    let seed = tally.withLock { tally in
+      defer { tally.nextSeed += 1 }
+      return tally.nextSeed
+    }
+    guard seed <= lifeCount else { return false }
+    var life = Life(seed: seed)
+    let result = life.run()
+    tally.withLock {
+      $0.cases.merge(result.caseCounts, uniquingKeysWith: +)
+      $0.operationCounts.append(result.operationCount)
+      $0.crashCount += result.crashCount
+      if let violation = result.violation { $0.violations.append("seed \(seed): \(violation)") }
+    }
+    return true
+  }
+
+  private func report(_ tally: Tally, seconds: Double) -> Bool {
+    let counts = tally.operationCounts.sorted()
+    let median = counts.isEmpty ? 0 : counts[counts.count / 2]
+    say("sim: \(Script.all.count) scripts, power cut at every call: \(tally.scriptLives) lives")
+    say(
+      "sim: \(counts.count) random lives, median \(median) operations, \(tally.crashCount) power cuts; all in "
+        + "\(Int(seconds)) s")
+    for violation in tally.violations.prefix(20) { say("sim: violation: \(violation)") }
+    var isGood = tally.violations.isEmpty && median >= 200
+    for recoveryCase in RecoveryCase.allCases {
+      let hits = tally.cases[recoveryCase] ?? 0
+      let isEnough = hits >= Campaign.fewestHits
+      say("sim: \(recoveryCase.rawValue) was met \(hits) times\(isEnough ? "" : ", too rarely")")
+      if !isEnough { isGood = false }
+    }
+    return isGood
+  }
+
+  private func find(_ canary: Canary) -> Bool {
+    let found = canary.firstViolation(lifeCount: Campaign.lifeCount)
+    if let found {
+      say("sim: canary '\(canary.name)' found: \(found)")
+    } else {
+      say("sim: canary '\(canary.name)' NOT found")
+    }
+    return found != nil
+  }
+}

@@ -1,0 +1,252 @@
+#!/usr/bin/python3
+"""ONVIF devices, good and bad, on a network of their own, and a program that looks for them.
+
+Run inside a new network namespace (unshare --net): makes a network there with two cables (`net0`, which the devices are
+on, and its other end), gives each device an address, starts the devices, runs the program, and ends with its exit code.
+
+usage: onvif.py DEVICES LOGIN PROGRAM ARGUMENTS...
+  DEVICES  comma-separated names of what is in DEVICES below
+  LOGIN    user:password that devices want
+"""
+
+import base64
+import hashlib
+import http.server
+import re
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+from datetime import UTC, datetime, timedelta
+
+GROUP, PORT = "239.255.255.250", 3702
+OWN_ADDRESS = "10.9.0.1"
+
+# What differs from a good camera. `clock`: seconds its clock is off. `silent`: does not answer HTTP at all.
+DEVICES = {
+    "gate": {"name": "Gate%20North", "hardware": "IPC-100"},
+    # Refuses every login, and with no more than a status.
+    "locked": {"name": "Locked", "hardware": "IPC-200", "fault": "status"},
+    # Its clock never was set: logins with today's time are refused.
+    "past": {"name": "Past", "hardware": "IPC-300", "clock": -10 * 365 * 86_400},
+    # Says that its services are somewhere else, where nobody must go.
+    "liar": {"name": "Liar", "hardware": "IPC-400", "host": "10.9.0.99"},
+    "silent": {"name": "Silent", "hardware": "IPC-500", "http": "silent"},
+    # Sends without end.
+    "endless": {"name": "Endless", "hardware": "IPC-600", "http": "endless"},
+    # Answers with control characters, an entity bomb in between, and more scopes than anybody has.
+    "strange": {"name": "Str%1B%5B31mange%0A", "hardware": "x" * 5_000, "bomb": True, "chunked": True},
+    # Like gate, down to its UUID.
+    "twin": {"name": "Twin", "hardware": "IPC-100", "uuid": "gate"},
+}
+
+SOAP = "http://www.w3.org/2003/05/soap-envelope"
+
+
+def envelope(body):
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?><s:Envelope xmlns:s="{SOAP}" '
+        'xmlns:tt="http://www.onvif.org/ver10/schema" xmlns:tds="http://www.onvif.org/ver10/device/wsdl" '
+        'xmlns:trt="http://www.onvif.org/ver10/media/wsdl" xmlns:ter="http://www.onvif.org/ver10/error">'
+        f"<s:Body>{body}</s:Body></s:Envelope>"
+    )
+
+
+def fault(code, reason):
+    return envelope(
+        f"<s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>{code}</s:Value></s:Subcode></s:Code>"
+        f'<s:Reason><s:Text xml:lang="en">{reason}</s:Text></s:Reason></s:Fault>'
+    )
+
+
+BOMB = (
+    '<?xml version="1.0"?><!DOCTYPE b [<!ENTITY a "'
+    + "a" * 1_000
+    + '">'
+    + "".join(f'<!ENTITY {chr(98 + i)} "{("&" + chr(97 + i) + ";") * 10}">' for i in range(8))
+    + "]><b>&i;</b>"
+)
+
+
+class Device:
+    """One device on one address."""
+
+    def __init__(self, name, address, login):
+        self.name, self.address = name, address
+        self.options = DEVICES[name]
+        self.user, self.password = login.split(":", 1)
+        self.nonces = set()
+        self.asked = 0
+
+    def match(self, relates_to):
+        """The answer to a Probe."""
+        host = self.options.get("host", self.address)
+        identity = hashlib.sha1(self.options.get("uuid", self.name).encode()).hexdigest()
+        scopes = ["onvif://www.onvif.org/type/video_encoder", "onvif://www.onvif.org/location/yard"]
+        scopes += [f"onvif://www.onvif.org/name/{self.options['name']}"]
+        scopes += [f"onvif://www.onvif.org/hardware/{self.options['hardware']}"]
+        return (
+            f'<?xml version="1.0" encoding="UTF-8"?><s:Envelope xmlns:s="{SOAP}" '
+            'xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing" '
+            'xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery">'
+            f"<s:Header><a:RelatesTo>{relates_to}</a:RelatesTo></s:Header><s:Body><d:ProbeMatches><d:ProbeMatch>"
+            f"<a:EndpointReference><a:Address>urn:uuid:{identity}</a:Address></a:EndpointReference>"
+            f"<d:Scopes>\n{' '.join(scopes)}\n</d:Scopes>"
+            f"<d:XAddrs>http://[fe80::1]/onvif/device_service http://{host}:8000/onvif/device_service</d:XAddrs>"
+            "</d:ProbeMatch></d:ProbeMatches></s:Body></s:Envelope>"
+        )
+
+    def discover(self):
+        """Answers Probes for ever; every first one is lost, as datagrams are."""
+        listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((GROUP, PORT))
+        membership = struct.pack("4s4s", socket.inet_aton(GROUP), socket.inet_aton(OWN_ADDRESS))
+        listener.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+        speaker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        speaker.bind((self.address, 0))
+        while True:
+            data, sender = listener.recvfrom(65_536)
+            message = re.search(rb"MessageID>([^<]+)<", data)
+            if b"/Probe<" not in data or b"NetworkVideoTransmitter" not in data or not message:
+                continue
+            self.asked += 1
+            if self.asked == 1:
+                continue
+            if self.options.get("bomb"):
+                speaker.sendto(BOMB.encode(), sender)
+                speaker.sendto(bytes(range(256)) * 50, sender)
+            speaker.sendto(self.match(message[1].decode()).encode(), sender)
+
+    def now(self):
+        return datetime.now(UTC) + timedelta(seconds=self.options.get("clock", 0))
+
+    def is_allowed(self, request):
+        """Checks a UsernameToken: digest, time within 5 minutes of the device's, no nonce twice."""
+        parts = {}
+        for tag in ("Username", "Password", "Nonce", "Created"):
+            found = re.search(rf"<(?:\w+:)?{tag}(?: [^>]*)?>([^<]*)<", request)
+            if not found:
+                return False
+            parts[tag] = found[1].replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")
+        created = datetime.strptime(parts["Created"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+        nonce = base64.b64decode(parts["Nonce"])
+        digest = hashlib.sha1(nonce + parts["Created"].encode() + self.password.encode()).digest()
+        if abs((created - self.now()).total_seconds()) > 300 or nonce in self.nonces or self.options.get("fault"):
+            return False
+        self.nonces.add(nonce)
+        return parts["Username"] == self.user and parts["Password"] == base64.b64encode(digest).decode()
+
+    def answer(self, path, request):
+        """(status, body) of a SOAP request."""
+        name = re.search(r"<(?:\w+:)?Body[^>]*><(\w+)", request)[1]
+        now = self.now()
+        if name == "GetSystemDateAndTime":
+            return 200, envelope(
+                "<tds:GetSystemDateAndTimeResponse><tds:SystemDateAndTime><tt:DateTimeType>Manual</tt:DateTimeType>"
+                f"<tt:UTCDateTime><tt:Time><tt:Hour>{now.hour}</tt:Hour><tt:Minute>{now.minute}</tt:Minute>"
+                f"<tt:Second>{now.second}</tt:Second></tt:Time><tt:Date><tt:Year>{now.year}</tt:Year>"
+                f"<tt:Month>{now.month}</tt:Month><tt:Day>{now.day}</tt:Day></tt:Date></tt:UTCDateTime>"
+                "</tds:SystemDateAndTime></tds:GetSystemDateAndTimeResponse>"
+            )
+        if not self.is_allowed(request):
+            refusal = fault("ter:NotAuthorized", "Sender not authorized")
+            return (401, "") if self.options.get("fault") == "status" else (400, refusal)
+        if name == "GetDeviceInformation":
+            return 200, envelope(
+                "<tds:GetDeviceInformationResponse><tds:Manufacturer>Acme &amp; Sons</tds:Manufacturer>"
+                f"<tds:Model>{self.options['hardware']}</tds:Model><tds:FirmwareVersion>1.2.3</tds:FirmwareVersion>"
+                "<tds:SerialNumber>SN1</tds:SerialNumber></tds:GetDeviceInformationResponse>"
+            )
+        if name == "GetCapabilities":
+            return 200, envelope(
+                "<tds:GetCapabilitiesResponse><tds:Capabilities><tt:Media>"
+                "<tt:XAddr>http://192.0.2.1:8000/onvif/media</tt:XAddr>"
+                "</tt:Media></tds:Capabilities></tds:GetCapabilitiesResponse>"
+            )
+        if path != "/onvif/media":
+            return 400, fault("ter:ActionNotSupported", "wrong service")
+        if name == "GetProfiles":
+            profiles = [("main<1>", "H264", 1920, 1080), ("sub", "JPEG", 640, 480)]
+            return 200, envelope(
+                "<trt:GetProfilesResponse>"
+                + "".join(
+                    f'<trt:Profiles token="{token.replace("<", "&lt;")}" fixed="true"><tt:Name>{token[:4]}</tt:Name>'
+                    f"<tt:VideoEncoderConfiguration><tt:Encoding>{encoding}</tt:Encoding><tt:Resolution>"
+                    f"<tt:Width>{width}</tt:Width><tt:Height>{height}</tt:Height></tt:Resolution>"
+                    "</tt:VideoEncoderConfiguration></trt:Profiles>"
+                    for token, encoding, width, height in profiles
+                )
+                + "</trt:GetProfilesResponse>"
+            )
+        token = re.search(r"ProfileToken>([^<]*)<", request)[1]
+        path = {"main&lt;1&gt;": "main", "sub": "sub"}[token]
+        login = urllib.parse.quote(f"{self.user}:{self.password}", ":")
+        return 200, envelope(
+            "<trt:GetStreamUriResponse><trt:MediaUri>"
+            f"<tt:Uri>rtsp://{login}@{self.address}/{path}?a=1&amp;b=2</tt:Uri>"
+            "</trt:MediaUri></trt:GetStreamUriResponse>"
+        )
+
+    def serve(self):
+        """Answers HTTP for ever."""
+        device = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                kind = device.options.get("http")
+                request = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                if kind == "silent":
+                    time.sleep(3_600)
+                if kind == "endless":
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                    while True:
+                        self.wfile.write(b"<x>" * 10_000)
+                status, body = device.answer(self.path, request)
+                body = body.encode()
+                self.send_response(status)
+                if device.options.get("chunked"):
+                    self.send_header("Transfer-Encoding", "chunked")
+                    self.end_headers()
+                    for start in range(0, len(body), 100):
+                        part = body[start : start + 100]
+                        self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+                    self.wfile.write(b"0\r\n\r\n")
+                else:
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+
+            def log_message(self, *arguments):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request, client_address):
+                pass  # who asks the endless one goes away
+
+        Server((self.address, 8000), Handler).serve_forever()
+
+
+def main():
+    names, login, *command = sys.argv[1:]
+    devices = [Device(name, f"10.9.0.{index + 20}", login) for index, name in enumerate(filter(None, names.split(",")))]
+    for line in ["link set lo up", "link add net0 type veth peer name end0", "link set end0 up", "link set net0 up"]:
+        subprocess.run(["ip", *line.split()], check=True)
+    for address in [OWN_ADDRESS] + [device.address for device in devices]:
+        subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "net0"], check=True)
+    subprocess.run(["ip", "route", "add", "10.9.0.0/24", "dev", "net0", "src", OWN_ADDRESS], check=True)
+    for device in devices:
+        threading.Thread(target=device.discover, daemon=True).start()
+        threading.Thread(target=device.serve, daemon=True).start()
+    sys.exit(subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode)
+
+
+if __name__ == "__main__":
+    main()
