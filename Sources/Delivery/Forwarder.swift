@@ -142,6 +142,9 @@ package final class Forwarder: Sendable {
   /// than sending them.
   private static let gathering = Duration.milliseconds(10)
 
+  /// Brokers that are connected and silent for so long are said to be.
+  static let patience = Duration.seconds(20)
+
   /// The frame whose turn it is; waits for one until `deadline`, and for the rate cap.
   private func next(until deadline: MonotonicTime, _ catchUp: inout CatchUp) -> Entry? {
     catchUp.observe(waitingCount: backlog.waitingCount, now: .now())
@@ -182,7 +185,14 @@ package final class Forwarder: Sendable {
   /// `take` is woken by new frames and by reports, not by a held lane that opens.
   private func nextLook() -> MonotonicTime {
     let now = MonotonicTime.now()
-    state.withLock(wakingIf: { _ in false }) { $0.window.tick(now: now) }
+    let isSilent = state.withLock(wakingIf: { _ in false }) { state -> Bool in
+      state.window.tick(now: now)
+      return state.isSilentForLong(now: now)
+    }
+    if isSilent {
+      log.warning(
+        "Kafka has not answered for \(Forwarder.patience.components.seconds) s; frames are kept, retrying all the time")
+    }
     let opening = state.read { $0.lanes.compactMap(\.opensAt).filter { $0 > now }.min() }
     return min(opening ?? .init(nanoseconds: .max), now + .seconds(1))
   }

@@ -39,6 +39,8 @@ extension Forwarder {
     private(set) var recordLimit: Int
     var topics = TopicWatch()
     var status = Status()
+    /// Since when records are under way and nothing is heard of any; nil when none are, or a report has just come.
+    private var silentSince: MonotonicTime?
     var lastError: BrokerError?
     /// The kind of refusal (certificate, login) that was said last.
     var refusal: String?
@@ -80,6 +82,7 @@ extension Forwarder {
     /// The report on a record; what became of its frame when that was the last one.
     mutating func take(_ report: DeliveryReport, now: MonotonicTime) -> InFlight.Report? {
       guard let byteCount = inFlight.byteCount(of: report.id) else { return nil }
+      silentSince = nil
       if let error = report.error {
         window.failed(byteCount, now: now)
         if error.disposition == .recreate { fatal = fatal ?? error }
@@ -88,6 +91,14 @@ extension Forwarder {
         failedProducerCount = 0
       }
       return inFlight.reported(report.id, report.error)
+    }
+
+    /// Takes note of the time; true when brokers have been silent for too long, once.
+    mutating func isSilentForLong(now: MonotonicTime) -> Bool {
+      silentSince = inFlight.isEmpty ? nil : silentSince ?? now
+      guard let silentSince, status.trouble == nil, now - silentSince >= Forwarder.patience else { return false }
+      status.trouble = (silentSince, "no answer")
+      return true
     }
 
     /// What the end of a frame means for its lane.
