@@ -3,6 +3,19 @@ import Broker
 // How Camgate sets up librdkafka's producer, and why.
 
 package enum ProducerProperties {
+  /// Why librdkafka makes no producer of these settings, each of which it takes by itself; nil when it does. Nothing is
+  /// connected to.
+  package static func refusal(of configuration: Forwarder.Configuration) -> String? {
+    let properties = all(for: configuration, recordLimit: configuration.messageMaxBytes).filter {
+      $0.name != "bootstrap.servers"
+    }
+    do throws(BrokerError) {
+      _ = try Producer(
+        security: configuration.security, properties: properties, onReport: { _ in }, onEvent: { _ in })
+      return nil
+    } catch { return error.message }
+  }
+
   /// All properties of the producer, Camgate's defaults first, the user's behind them, and last those that the settings
   /// file may not set (Settings, ReservedProperties).
   static func all(for configuration: Forwarder.Configuration, recordLimit: Int) -> [ClientProperty] {

@@ -30,10 +30,7 @@ package final class Gateway: Sendable {
       largestFrame: RecordEncoder.largestFrame(messageMaxBytes: plan.messageMaxBytes))
     self.backlog = backlog
     forwarder = Forwarder(
-      configuration: Forwarder.Configuration(
-        brokers: plan.brokers, clientID: "camgate-\(plan.name)", messageMaxBytes: plan.messageMaxBytes,
-        windowBytes: plan.windowBytes, security: plan.security, catchUpRate: plan.catchUpRate.map { max(1, $0 / 8) },
-        properties: plan.properties),
+      configuration: plan.delivery,
       identity: .ephemeral(gateway: plan.name, nanosecondsSince1970: WallClock.nanosecondsSince1970()),
       lanes: plan.cameras.map { LaneDescription(camera: $0.description.name, topic: $0.topic) }, backlog: backlog,
       log: log.about("kafka"))

@@ -44,4 +44,11 @@ package struct GatewayPlan: Sendable {
 
   /// Bytes that may be under way to Kafka: 16 MiB, at most half the memory, never less than one record.
   var windowBytes: Int { max(min(16 << 20, memoryBudget / 2), messageMaxBytes) }
+
+  /// The part of it that concerns Kafka.
+  var delivery: Forwarder.Configuration {
+    Forwarder.Configuration(
+      brokers: brokers, clientID: "camgate-\(name)", messageMaxBytes: messageMaxBytes, windowBytes: windowBytes,
+      security: security, catchUpRate: catchUpRate.map { max(1, $0 / 8) }, properties: properties)
+  }
 }

@@ -1,4 +1,5 @@
 import Broker
+import Delivery
 import Settings
 
 // From settings to plan, and the one check that needs librdkafka: whether it knows the properties.
@@ -39,9 +40,13 @@ extension Security {
 extension SettingsFile {
   /// All diagnostics, those of librdkafka among them.
   package var allDiagnostics: [Diagnostic] {
-    diagnostics
-      + properties.compactMap { property in
-        ClientProperty(property.name, property.value).refusal.map { refusal(of: property, message: $0) }
-      }
+    let single = properties.compactMap { property in
+      ClientProperty(property.name, property.value).refusal.map { refusal(of: property, message: $0) }
+    }
+    // Properties that are good each by itself may not go together.
+    guard single.isEmpty, let configuration,
+      let reason = ProducerProperties.refusal(of: GatewayPlan(configuration).delivery)
+    else { return diagnostics + single }
+    return diagnostics + [refusal(message: reason)]
   }
 }

@@ -61,6 +61,14 @@ package struct SettingsFile: Sendable {
       length: property.name.count)
   }
 
+  /// The diagnostic for settings of Kafka that librdkafka refuses together: at the property it names, if it does.
+  package func refusal(message: String) -> Diagnostic {
+    if let named = properties.first(where: { message.contains($0.name) }) ?? properties.first {
+      return refusal(of: named, message: message)
+    }
+    return Diagnostic(severity: .error, path: "kafka", message: message, mark: nil, length: 0)
+  }
+
   private static func read(_ source: SourceText, _ context: inout ReadingContext) -> Configuration? {
     if let mark = source.firstInvalidByte {
       context.diagnostics.append(
