@@ -19,6 +19,13 @@ package enum Files {
     }
   }
 
+  /// A password in a file, without the line end that editors put behind it.
+  package static func readPassword(_ path: String) throws(SystemError) -> String {
+    var password = String(decoding: try read(path, limit: 4_096), as: UTF8.self)
+    while password.last?.isNewline == true { password.removeLast() }
+    return password
+  }
+
   /// Gives an open file its first `byteCount` blocks (fallocate(2), never posix_fallocate(3), which would write every
   /// byte where the filesystem cannot preallocate). The file is at least that long afterwards.
   package static func allocate(_ descriptor: Int32, byteCount: Int) throws(SystemError) {

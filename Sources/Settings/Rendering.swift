@@ -96,16 +96,6 @@ func quoted(_ text: String) -> String {
   if isPlain && !isNull && text.utf8.last != UInt8(ascii: ":") && text.utf8.first != UInt8(ascii: "-") {
     return text
   }
-  var result = "\""
-  for scalar in text.unicodeScalars {
-    switch scalar {
-    case "\"", "\\": result += "\\\(scalar)"
-    case "$": result += "$$"
-    case _ where scalar.value < 0x20:
-      let digits = String(scalar.value, radix: 16)
-      result += "\\x" + String(repeating: "0", count: 2 - digits.count) + digits
-    default: result.unicodeScalars.append(scalar)
-    }
-  }
-  return result + "\""
+  // A JSON string is a double-quoted YAML scalar.
+  return JSONObject.quoted(text).split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$")
 }

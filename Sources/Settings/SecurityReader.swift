@@ -93,9 +93,7 @@ extension Section {
     if value("password") != nil { context.report(path, "password is given too; leave one out", at: node) }
     let location = file.hasPrefix("/") ? file : context.directory + file
     do throws(SystemError) {
-      let bytes = try Files.read(location, limit: 4_096)
-      password = String(decoding: bytes, as: UTF8.self)
-      while password?.last?.isNewline == true { password?.removeLast() }
+      password = try Files.readPassword(location)
       if password?.isEmpty == true { context.report(path, "the file '\(location)' is empty", at: node) }
     } catch {
       context.report(path, "the file '\(location)' cannot be read: \(describe(errno: error.code))", at: node)

@@ -17,11 +17,11 @@ struct Devices: ParsableCommand {
   func run() throws {
     let list = DeviceList()
     if json {
-      _ = Terminal.writeLine(list.json.text)
+      try Terminal.writeResult(list.json.text)
     } else if list.isEmpty {
       Terminal.writeError("no video devices; `lsusb` and `dmesg` tell whether the camera is seen at all\n")
     } else {
-      _ = Terminal.writeLine(list.text)
+      try Terminal.writeResult(list.text)
     }
   }
 }

@@ -27,15 +27,10 @@ struct Discover: ParsableCommand {
   @Option(help: "Ask on this network interface only, as eth0.")
   var interface: String?
 
-  @Option(help: "Login of the cameras.")
-  var username: String?
-
-  @Option(help: "File with the password; /dev/stdin reads it from there.")
-  var passwordFile: String?
+  @OptionGroup var camera: CameraLogin
 
   func validate() throws {
     if !(1...600).contains(seconds) { throw ValidationError("--seconds must be from 1 to 600") }
-    if passwordFile != nil, username == nil { throw ValidationError("--password-file needs --username") }
   }
 
   func run() throws {
@@ -57,21 +52,19 @@ struct Discover: ParsableCommand {
     if json {
       var object = JSONObject()
       object.add("devices", devices.map(\.json))
-      _ = Terminal.writeLine(object.text)
+      try Terminal.writeResult(object.text)
     } else if devices.isEmpty {
       Terminal.writeError("no camera has answered; is ONVIF switched on in them, and are they on this network?\n")
     } else {
-      for device in devices { _ = Terminal.writeLine(device.text) }
+      try Terminal.writeResult(devices.map(\.text).joined(separator: "\n"))
     }
   }
 
   private func login() throws -> ONVIFLogin? {
-    guard let username else { return nil }
-    guard let passwordFile else { return ONVIFLogin(username: username, password: "") }
+    guard let username = camera.username else { return nil }
+    guard let passwordFile = camera.passwordFile else { return ONVIFLogin(username: username, password: "") }
     do throws(SystemError) {
-      var password = String(decoding: try Files.read(passwordFile, limit: 4_096), as: UTF8.self)
-      while password.last?.isNewline == true { password.removeLast() }
-      return ONVIFLogin(username: username, password: password)
+      return ONVIFLogin(username: username, password: try Files.readPassword(passwordFile))
     } catch {
       Terminal.writeError("camgate: --password-file: \(error)\n")
       throw ExitCode(64)

@@ -35,11 +35,7 @@ struct Probe: ParsableCommand {
   @Option(help: "Save a picture (JPEG) in this file.")
   var picture: String?
 
-  @Option(help: "Login of the camera.")
-  var username: String?
-
-  @Option(help: "File with the password; /dev/stdin reads it from there.")
-  var passwordFile: String?
+  @OptionGroup var login: CameraLogin
 
   @Option(help: "tcp, udp or auto, of an rtsp camera.")
   var transport: String?
@@ -62,7 +58,7 @@ struct Probe: ParsableCommand {
 
   func run() throws {
     let keys = [
-      ("username", username), ("password_file", passwordFile), ("transport", transport), ("format", format),
+      ("username", login.username), ("password_file", login.passwordFile), ("transport", transport), ("format", format),
       ("tls.ca", ca), ("tls.verify", insecure ? "false" : nil),
     ].compactMap { name, value in value.map { (name: name, value: $0) } }
     let argument = CameraArgument(place: camera, keys: keys)
@@ -79,7 +75,7 @@ struct Probe: ParsableCommand {
     let report = probe.run(for: .seconds(seconds), progress: show) { signals.next(until: .now()) == .stop }
     endProgress()
     let isSaved = try savePicture(of: probe, report)
-    _ = Terminal.writeLine(secrets.masked(json ? report.json.text : report.text))
+    try Terminal.writeResult(secrets.masked(json ? report.json.text : report.text))
     if !report.works || !isSaved { throw ExitCode.failure }
   }
 

@@ -19,18 +19,23 @@ struct RingCommand: ParsableCommand {
     }
   }
 
-  struct Inspect: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Per camera: frames, time span, bytes.")
-
+  /// What `inspect` and `verify` take.
+  struct RingArguments: ParsableArguments {
     @Argument(help: "The ring's directory.")
     var directory: String
 
     @Flag(help: "Print one JSON object.")
     var json = false
+  }
+
+  struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Per camera: frames, time span, bytes.")
+
+    @OptionGroup var ring: RingArguments
 
     func run() throws {
-      let inspector = try RingCommand.open(directory)
-      print(json ? inspector.json : inspector.table)
+      let inspector = try RingCommand.open(ring.directory)
+      try Terminal.writeResult(ring.json ? inspector.json : inspector.table)
     }
   }
 
@@ -38,31 +43,27 @@ struct RingCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Read every record against its checksum; exit code 1 when one is damaged.")
 
-    @Argument(help: "The ring's directory.")
-    var directory: String
-
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @OptionGroup var ring: RingArguments
 
     func run() throws {
-      let inspector = try RingCommand.open(directory)
+      let inspector = try RingCommand.open(ring.directory)
       let found = inspector.verify()
       let recovery = inspector.ring.recovery
-      if json {
+      if ring.json {
         var object = JSONObject()
         object.add("sound", found.soundCount)
         object.add("damaged", found.damaged.count)
         object.add("findings", recovery.findings.map(\.json))
-        print(object.text)
+        try Terminal.writeResult(object.text)
       } else {
-        for finding in recovery.findings {
-          print(
-            "\(finding.file) at \(finding.offset): \(finding.recoveryCase.rawValue), \(finding.byteCount) bytes lost")
+        let findings = recovery.findings.map { finding in
+          "\(finding.file) at \(finding.offset): \(finding.recoveryCase.rawValue), \(finding.byteCount) bytes lost"
         }
-        for (stream, key) in found.damaged {
-          print("stream \(stream.number): frame \(key.epoch)-\(key.sequence) is damaged")
+        let damages = found.damaged.map { stream, key in
+          "stream \(stream.number): frame \(key.epoch)-\(key.sequence) is damaged"
         }
-        print("\(found.soundCount) frames are sound, \(found.damaged.count) are damaged")
+        let total = "\(found.soundCount) frames are sound, \(found.damaged.count) are damaged"
+        try Terminal.writeResult((findings + damages + [total]).joined(separator: "\n"))
       }
       if !found.isSound || recovery.hasDamage { throw ExitCode.failure }
     }
@@ -102,7 +103,8 @@ struct RingCommand: ParsableCommand {
         }
         try Files.write(Array(bytes.payload), to: descriptor)
       }
-      print(count == 0 ? "\(stream.description.name): nothing that can be played" : "\(path): \(count) frames")
+      try Terminal.writeResult(
+        count == 0 ? "\(stream.description.name): nothing that can be played" : "\(path): \(count) frames")
     }
 
     /// JPEGs begin with FF D8; in Annex B the first unit of an H.265 keyframe is a parameter set of type 32 to 34

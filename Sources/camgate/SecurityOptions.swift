@@ -68,9 +68,7 @@ struct SecurityOptions: ParsableArguments {
     if let sasl, let username, let passwordFile {
       let password: String
       do throws(SystemError) {
-        var text = String(decoding: try Files.read(passwordFile, limit: 4_096), as: UTF8.self)
-        while text.last?.isNewline == true { text.removeLast() }
-        password = text
+        password = try Files.readPassword(passwordFile)
       } catch {
         throw ValidationError("--password-file: \(error)")
       }
