@@ -195,6 +195,8 @@ extension RingOpening {
     let free = try storage.freeByteCount()
     guard free < needed, report.isNew || existing < RingOpening.fewestSegments else { return }
     let total = try storage.totalByteCount()
+    // Filesystems without a size of their own (ramfs) say nothing; allocating will.
+    if total == 0 { return }
     let sizes = "needs \(needed >> 20) MiB more, \(free >> 20) MiB are free"
     pendingError =
       total < needed
@@ -289,8 +291,10 @@ extension RingError {
   /// What an errno means to somebody who wants to open a ring.
   static func opening(_ error: SystemError) -> RingError {
     switch error.code {
-    case ENOENT, ENOTDIR:
+    case ENOENT:
       RingError(.directoryMissing, "the ring's directory is not there; create it or mount its disk", cause: error)
+    case ENOTDIR:
+      RingError(.directoryMissing, "there is a file where the ring's directory should be; move it away", cause: error)
     case EACCES, EPERM:
       RingError(
         .notWritable, "the ring's directory or a file in it may not be written; give it to this user (chown)",
