@@ -92,8 +92,12 @@ struct RingCommand: ParsableCommand {
       }
       for stream in streams {
         let files = try export(stream, inspector)
-        for file in files { try Terminal.writeResult(ring.json ? file.json(stream) : "\(file.path): \(file.count) frames") }
-        if files.isEmpty, !ring.json { try Terminal.writeResult("\(stream.description.name): nothing that can be played") }
+        for file in files {
+          try Terminal.writeResult(ring.json ? file.json(stream) : "\(file.path): \(file.count) frames")
+        }
+        if files.isEmpty, !ring.json {
+          try Terminal.writeResult("\(stream.description.name): nothing that can be played")
+        }
       }
     }
 

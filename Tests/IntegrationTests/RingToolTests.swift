@@ -7,7 +7,7 @@ extension IntegrationTests {
     private struct Stream: Decodable {
       let camera: String
       let frames: Int
-      let undelivered_frames: Int
+      let undeliveredFrames: Int
     }
 
     private struct Contents: Decodable {
@@ -22,8 +22,8 @@ extension IntegrationTests {
 
     private struct Counted: Decodable {
       struct Stream: Decodable {
-        let codec_name: String
-        let nb_read_frames: String
+        let codecName: String
+        let nbReadFrames: String
       }
       let streams: [Stream]
     }
@@ -35,7 +35,9 @@ extension IntegrationTests {
     }
 
     private func parsed<Value: Decodable>(_ line: String) throws -> Value {
-      try JSONDecoder().decode(Value.self, from: Data(line.utf8))
+      let decoder = JSONDecoder()
+      decoder.keyDecodingStrategy = .convertFromSnakeCase
+      return try decoder.decode(Value.self, from: Data(line.utf8))
     }
 
     /// What a gateway leaves behind when Kafka never came: everything is in the ring, sound, and can be watched.
@@ -45,8 +47,7 @@ extension IntegrationTests {
       let ring = try RingDirectory()
       let gateway = try ring.gateway(
         brokers: "127.0.0.1:\(try Testbed.freePort())",
-        try codecs.keys.sorted().map { Gateway.Camera($0, try cameras.url($0)) }, "write: always",
-        reportsSecured: true)
+        try codecs.keys.sorted().map { Gateway.Camera($0, try cameras.url($0)) }, "write: always", reportsSecured: true)
       for name in codecs.keys { try gateway.waitForSecured(name, 40) }
       let running = try camgate("inspect", ring.url.path)
       #expect(running.contains { $0.contains("another process has it open") }, "\(running)")
@@ -56,19 +57,18 @@ extension IntegrationTests {
       let line = try #require(try camgate("inspect", ring.url.path, "--json").last)
       let contents: Contents = try parsed(line)
       #expect(contents.streams.map(\.frames).reduce(0, +) == captured, "\(line)")
-      #expect(contents.streams.allSatisfy { $0.frames == $0.undelivered_frames })
+      #expect(contents.streams.allSatisfy { $0.frames == $0.undeliveredFrames })
       #expect(try camgate("verify", ring.url.path).last == "\(captured) frames are sound, 0 are damaged")
 
       for text in try camgate("export", ring.url.path, "--to", ring.url.path, "--json") {
         let exported: Exported = try parsed(text)
         #expect(exported.frames == contents.streams.first { $0.camera == exported.camera }?.frames)
-        let probe = try Child(
-          "ffprobe",
-          ["-v", "error", "-count_frames", "-show_entries", "stream=codec_name,nb_read_frames", "-of", "json", exported.file])
+        let question = ["-count_frames", "-show_entries", "stream=codec_name,nb_read_frames", "-of", "json"]
+        let probe = try Child("ffprobe", ["-v", "error"] + question + [exported.file])
         #expect(try probe.waitForExit() == .code(0) && probe.errors.isEmpty, "\(probe.transcript)")
         let counted: Counted = try parsed(probe.output.joined())
-        #expect(counted.streams.map(\.codec_name) == [codecs[exported.camera] ?? ""])
-        #expect(counted.streams.map(\.nb_read_frames) == ["\(exported.frames)"], "\(exported)")
+        #expect(counted.streams.map(\.codecName) == [codecs[exported.camera] ?? ""])
+        #expect(counted.streams.map(\.nbReadFrames) == ["\(exported.frames)"], "\(exported)")
       }
     }
 
@@ -86,7 +86,7 @@ extension IntegrationTests {
       #expect(sound.hasSuffix(", 0 are damaged"), "\(sound)")
       let file = ring.url.appending(path: "segment-00000")
       var bytes = try Data(contentsOf: file)
-      let picture = try #require(bytes.range(of: Data([0xff, 0xd8, 0xff]), in: 60_000..<bytes.count))
+      let picture = try #require(bytes.range(of: Data([0xff, 0xd8, 0xff])))
       bytes[picture.lowerBound + 500] ^= 4
       try bytes.write(to: file)
       let report = try camgate("verify", ring.url.path, code: 1)
