@@ -11,13 +11,17 @@ reconnects() { "$TESTBED/run" reconnects "$CAMGATE"; }
 faults() { "$TESTBED/run" campaign "$@"; }
 
 # SIGKILL of the gateway under load, 100 times unless CAMGATE_KILLS says otherwise, with Kafka cut off in turns.
-kills() {
+kills() { CAMGATE_KILLS=${CAMGATE_KILLS:-100} swift_test KillTests; }
+
+# An outage longer than librdkafka's own message.timeout.ms, which is five minutes; what memory does meanwhile.
+outage() { CAMGATE_OUTAGE=default swift_test LongOutageTests; }
+
+swift_test() {
   swift build --build-tests "${SWIFT_FLAGS[@]}"
-  say "killing the gateway ${CAMGATE_KILLS:=100} times"
-  CAMGATE_KILLS=$CAMGATE_KILLS swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" --filter KillTests
+  swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" --filter "$1"
 }
 
-NAMES=(reconnects faults kills)
+NAMES=(reconnects faults kills outage)
 
 "$ROOT/Toolchain/setup.sh" build test
 cd "$ROOT"

@@ -51,6 +51,8 @@ package final class DiskBuffer: Sendable {
     var isRung = false
     var syncs: [(request: SyncRequest, error: SystemError?)] = []
     var state: Monitor<BacklogState>?
+    /// The queue knows what lies on disk.
+    var isAttached = false
     /// Everything is to be made durable at once.
     var isSecuring = false
     var isClosing = false
@@ -98,8 +100,12 @@ package final class DiskBuffer: Sendable {
     return (ring, storage, facts)
   }
 
-  /// From now on frames go between `state` and the ring.
-  func attach(_ state: Monitor<BacklogState>) { bell.withLock { $0.state = state } }
+  /// From now on frames go between `state` and the ring. When this returns the queue knows what an earlier run has left
+  /// there: a frame that came before it did would leave in front of that.
+  func attach(_ state: Monitor<BacklogState>) {
+    bell.withLock { $0.state = state }
+    _ = bell.wait { $0.isAttached ? true : nil }
+  }
 
   /// There may be something to do.
   func ring() { bell.withLock { $0.isRung = true } }

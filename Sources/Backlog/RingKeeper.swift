@@ -37,7 +37,9 @@ final class RingKeeper {
   }
 
   private func serve(_ state: Monitor<BacklogState>) {
-    guard let spooler = makeSpooler(state) else { return }
+    let made = makeSpooler(state)
+    bell.withLock { $0.isAttached = true }
+    guard let spooler = made else { return }
     var (deadline, isClosing) = (MonotonicTime.now(), false)
     while !isClosing {
       let news = listen(until: deadline)

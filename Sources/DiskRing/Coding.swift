@@ -67,8 +67,8 @@ final class ChecksumState {
 
   deinit { XXH3_freeState(state) }
 
-  func checksum(of pieces: [UnsafeRawBufferPointer], seed: UInt64) -> UInt64 {
-    if pieces.count == 1 { return Checksum.of(pieces[0], seed: seed) }
+  func checksum(of pieces: ArraySlice<UnsafeRawBufferPointer>, seed: UInt64) -> UInt64 {
+    if let only = pieces.first, pieces.count == 1 { return Checksum.of(only, seed: seed) }
     XXH3_64bits_reset_withSeed(state, seed)
     for piece in pieces where !piece.isEmpty { XXH3_64bits_update(state, piece.baseAddress, piece.count) }
     return XXH3_64bits_digest(state)

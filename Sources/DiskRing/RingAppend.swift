@@ -13,7 +13,8 @@ extension Ring {
     guard record.key > stream.last.key else { return .outOfOrder }
     let payloadByteCount = payload.reduce(0) { $0 + $1.count }
     let recordByteCount = RecordHeader.recordByteCount(body: record.metadata.count + payloadByteCount)
-    if recordByteCount > largestRecord { return .oversize }
+    // What is below a quarter always fits: headers and footer of an empty segment never take that much.
+    if recordByteCount > segmentByteCount / 4, recordByteCount > largestRecord { return .oversize }
     if waitsForCursor(stream, now: now) { return .notNow }
     guard let segment = segment(for: record.stream.number, recordByteCount, now: now) else {
       return degradation == nil ? .notNow : .degraded
@@ -24,7 +25,7 @@ extension Ring {
       metadataByteCount: record.metadata.count, payloadByteCount: payloadByteCount, mark: mark,
       captureTime: record.captureTime, bodyChecksum: 0)
     let offset = segment.end
-    let failure = record.metadata.withUnsafeBytes { write(&header, [$0] + payload, to: segment) }
+    let failure = record.metadata.withUnsafeBytes { write(&header, $0, payload, to: segment) }
     if let failure {
       retire(segment, failure)
       return degradation == nil ? .notNow : .degraded
@@ -84,7 +85,7 @@ extension Ring {
       var header = RecordHeader(
         kind: .declaration, stream: 0, isKeyframe: false, metadataByteCount: body.count, payloadByteCount: 0,
         mark: .start, captureTime: 0, bodyChecksum: 0)
-      if let failure = body.withUnsafeBytes({ write(&header, [$0], to: segment) }) {
+      if let failure = body.withUnsafeBytes({ write(&header, $0, [], to: segment) }) {
         retire(segment, failure)
         return nil
       }
@@ -96,18 +97,25 @@ extension Ring {
 
   /// Writes a record at the end of a segment; nil when that worked.
   private func write(
-    _ header: inout RecordHeader, _ body: [UnsafeRawBufferPointer], to segment: Segment
+    _ header: inout RecordHeader, _ metadata: UnsafeRawBufferPointer, _ payload: [UnsafeRawBufferPointer],
+    to segment: Segment
   ) -> SystemError? {
-    let body = body.filter { !$0.isEmpty }
     let seed = RecordHeader.seed(salt: segment.salt, offset: segment.end)
-    header.bodyChecksum = checksums.checksum(of: body, seed: seed)
-    header.encode(into: headerMemory, salt: segment.salt, offset: segment.end)
     let padding = header.recordByteCount - RecordHeader.byteCount - header.bodyByteCount
-    let head = UnsafeRawBufferPointer(rebasing: headerMemory[..<RecordHeader.byteCount])
-    let tail = UnsafeRawBufferPointer(
-      rebasing: headerMemory[RecordHeader.byteCount..<(RecordHeader.byteCount + padding)])
+    // One array, header first: this is done for every frame.
+    var pieces: [UnsafeRawBufferPointer] = []
+    pieces.reserveCapacity(payload.count + 3)
+    pieces.append(UnsafeRawBufferPointer(rebasing: headerMemory[..<RecordHeader.byteCount]))
+    if !metadata.isEmpty { pieces.append(metadata) }
+    for piece in payload where !piece.isEmpty { pieces.append(piece) }
+    header.bodyChecksum = checksums.checksum(of: pieces.dropFirst(), seed: seed)
+    header.encode(into: headerMemory, salt: segment.salt, offset: segment.end)
+    if padding > 0 {
+      let zeros = headerMemory[RecordHeader.byteCount..<(RecordHeader.byteCount + padding)]
+      pieces.append(UnsafeRawBufferPointer(rebasing: zeros))
+    }
     do throws(SystemError) {
-      try storage.writeAll([head] + body + (padding == 0 ? [] : [tail]), to: openFile(of: segment), at: segment.end)
+      try storage.writeAll(pieces, to: openFile(of: segment), at: segment.end)
     } catch { return error }
     segment.end += header.recordByteCount
     return nil

@@ -6,10 +6,13 @@ import Posix
 extension Storage {
   /// Writes all pieces, one behind another.
   func writeAll(_ pieces: [UnsafeRawBufferPointer], to file: FileNumber, at offset: Int) throws(SystemError) {
-    var (pieces, offset) = (pieces, offset)
-    while !pieces.isEmpty {
+    var (pieces, offset, left) = (pieces, offset, pieces.reduce(0) { $0 + $1.count })
+    while left > 0 {
       var written = try write(pieces, to: file, at: offset)
       if written <= 0 { throw SystemError(code: EIO, operation: "pwritev") }
+      left -= written
+      // Nearly always at once.
+      if left == 0 { return }
       offset += written
       while let first = pieces.first, written >= first.count {
         written -= first.count

@@ -1,5 +1,3 @@
-import DiskRing
-import Foundation
 import Frames
 import Posix
 import Testing
@@ -24,36 +22,21 @@ import Testing
 
   /// The clock is set while the frame waits on disk; then the power is gone and another boot sends it.
   @Test func aFrameIsDatedAfterAReboot() throws {
-    let directory = FileManager.default.temporaryDirectory.appending(path: "camgate-clocks-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: directory) }
+    let directory = try BacklogDirectory()
     let time = Monitor<ClockReading?>(nil)
     var unsynced = frame(byteCount: 100, captureTime: 55)
     (unsynced.clock, unsynced.bootTime) = (.unsynced, 4_000)
 
-    let first = try backlog(directory, boot: 1) { time.read { $0 } }
+    let first = try directory.open(boot: 1) { time.read { $0 } }
     first.append(unsynced, to: front)
     #expect(first.secure(until: .now() + .seconds(30)))
     time.withLock { $0 = ClockReading(wall: WallClock.earliest + 10_000, boot: 9_000) }
     #expect(first.close() == (onDisk: 1, lost: 0))
 
-    let second = try backlog(directory, boot: 2) { nil }
+    let second = try directory.open(boot: 2)
     let entry = try #require(second.take(until: .now() + .seconds(30)) { _ in true })
     #expect(entry.frame.clock == .corrected && entry.frame.captureTime == WallClock.earliest + 5_000)
     second.settle { [.finished(entry)] }
     #expect(second.close() == (onDisk: 0, lost: 0))
-  }
-
-  private func backlog(
-    _ directory: URL, boot: UInt64, clock: @escaping @Sendable () -> ClockReading?
-  ) throws -> Backlog {
-    var options = DiskOptions(
-      directory: directory.path,
-      ring: RingOptions(size: .bytes(1 << 20 + 4 << 22), segmentByteCount: 4 << 20, minimumEpoch: 1), write: .always)
-    (options.boot, options.clock) = (boot, clock)
-    let disk = try DiskBuffer.open(
-      options, lanes: [StreamDescription(name: "gate", topic: "cameras")],
-      log: Log(level: .error) { _ in })
-    return Backlog(laneCount: 1, memoryBudget: 1 << 20, largestFrame: 1 << 16, disk: disk)
   }
 }

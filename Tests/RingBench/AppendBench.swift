@@ -3,15 +3,14 @@ import Glibc
 import Posix
 
 // What appending costs beside what the disk costs anyway: the bare loop writes the same pieces to preallocated files of
-// its own and syncs them at the same points (every 4 MiB; at the end of a file, after a page for its footer; at the
-// beginning of the next, after a page for its header). Rounds of both follow each other, so that a busy disk meets both.
+// its own and syncs them at the same points (every 4 MiB and at the end of a round; at the end of a file, after a page
+// for its footer; at the beginning of the next, after a page for its header). Rounds of both follow each other, so that a busy disk meets both.
 
 struct AppendBench {
   let directory: String
   private static let frameByteCount = 20 << 10
-  private static let framesPerRound = 4_000
-  private static let rounds = 7
-  private static let syncEvery = (4 << 20) / frameByteCount
+  private static let framesPerRound = 1_000
+  private static let rounds = 31
 
   func run() throws {
     let path = directory + "/ring"
@@ -24,18 +23,31 @@ struct AppendBench {
     var (sequence, ratios, ringRates): (Int, [Double], [Double]) = (0, [], [])
     var (written, payloadBytes): (UInt64, Int) = (0, 0)
     for round in 0...AppendBench.rounds {
-      let bareSeconds = try time { for _ in 0..<AppendBench.framesPerRound { try bare.append(payload) } }
-      let before = try writtenBytes()
-      let ringSeconds = try time {
-        for _ in 0..<AppendBench.framesPerRound {
-          sequence += 1
-          try append(ring, stream, sequence, payload)
+      let appendBare = {
+        try time {
+          for _ in 0..<AppendBench.framesPerRound { try bare.append(payload) }
+          bare.sync()
         }
-        ring.flush(now: .now())
       }
+      let appendRing = {
+        let before = try writtenBytes()
+        let seconds = try time {
+          for _ in 0..<AppendBench.framesPerRound {
+            sequence += 1
+            try append(ring, stream, sequence, payload)
+          }
+          ring.flush(now: .now())
+        }
+        written += round == 0 ? 0 : try writtenBytes() - before
+        return seconds
+      }
+      // By turns, so that neither always has what the other has left to the disk.
+      let isBareFirst = round % 2 == 0
+      let first = try isBareFirst ? appendBare() : appendRing()
+      let second = try isBareFirst ? appendRing() : appendBare()
+      let (bareSeconds, ringSeconds) = isBareFirst ? (first, second) : (second, first)
       // The first round makes files and caches warm.
       if round == 0 { continue }
-      written += try writtenBytes() - before
       payloadBytes += AppendBench.framesPerRound * payload.count
       ratios.append(bareSeconds / ringSeconds)
       ringRates.append(Double(AppendBench.framesPerRound * payload.count) / ringSeconds / 1e6)
@@ -49,17 +61,22 @@ struct AppendBench {
     ring.close()
   }
 
-  /// Spills and finishes at 100 frames a second, for five seconds.
+  /// Spills and finishes at 100 frames a second, for five seconds that begin with a write of the cursor.
   private func cursorWritesPerSecond(_ ring: Ring, _ stream: StreamID, from sequence: Int) throws -> Double {
-    let before = ring.cursorWriteCount
-    let seconds = try time {
-      for step in 1...500 {
+    var (step, before) = (0, ring.cursorWriteCount)
+    func work(until isOver: () -> Bool) throws {
+      while !isOver() {
+        step += 1
         try append(ring, stream, sequence + step, [UInt8](repeating: 1, count: 2_000))
         let key = RecordKey(epoch: ring.epoch, sequence: UInt64(sequence + step - 100))
         ring.finish(stream, throughUnstored: key, position: LogPosition(partition: 0, offset: Int64(step)))
         usleep(10_000)
       }
     }
+    try work { ring.cursorWriteCount > before }
+    before = ring.cursorWriteCount
+    let end = MonotonicTime.now() + .seconds(5)
+    let seconds = try time { try work { MonotonicTime.now() >= end } }
     return Double(ring.cursorWriteCount - before) / seconds
   }
 
@@ -122,10 +139,12 @@ final class BareLoop {
     }
     offset += count.roundedUp8
     unsynced += count
-    if unsynced >= 4 << 20 {
-      fdatasync(files[file])
-      unsynced = 0
-    }
+    if unsynced >= 4 << 20 { sync() }
+  }
+
+  func sync() {
+    fdatasync(files[file])
+    unsynced = 0
   }
 }
 

@@ -3,8 +3,8 @@
 
 usage: ring.py [--json] [--directory DIR]     (by `Toolchain/dev bench ring`, which sets RINGBENCH)
 
-append  median of seven rounds; the bare loop writes the same pieces with the same sync points, without checksums, to
-        files of its own, a round before each
+append  median of 31 rounds; the bare loop writes the same pieces with the same sync points, without checksums, to
+        files of its own, by turns before and behind each
 bytes   write_bytes of the process (proc_pid_io(5)); what the filesystem's journal writes is not in it
 open    8 GiB and 256 MiB, both full with a half-full open segment, the cache warm: the median of five; the cold figure
         beside it (the pages of the files dropped with posix_fadvise)
