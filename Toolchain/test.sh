@@ -22,6 +22,9 @@ take_pinned "$@"
 swift build "${SWIFT_FLAGS[@]}"
 swift build --build-tests "${SWIFT_FLAGS[@]}"
 if [ ${#ARGUMENTS[@]} -eq 0 ]; then
+  say "the ring on a disk that loses power"
+  "$ROOT/Toolchain/sim.sh"
+  for name in segment settings; do "$ROOT/Toolchain/fuzz.sh" "$name" 20; done
   say "testing the test bench"
   "$TESTBED/run" selftest
   say "the fault campaign, in its short form"

@@ -40,7 +40,7 @@ package final class Backlog: Sendable {
       precondition(laneCount == disk.facts.lanes.count, "a backlog has the lanes of its disk")
       state.policy = SpillPolicy(
         mode: disk.options.write, memoryBudget: memoryBudget, spillAfter: disk.options.spillAfter)
-      if disk.facts.endedBadly { state.queue.announceRestart() }
+      if disk.facts.mayHaveLost { state.queue.announceRestart() }
     }
     self.state = Monitor(state)
     disk?.attach(self.state)

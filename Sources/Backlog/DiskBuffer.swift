@@ -42,6 +42,8 @@ package struct DiskFacts: Sendable {
   package var recovery: RecoveryReport
   /// The run before this one may have lost frames that were only in memory.
   package var endedBadly: Bool
+  /// Frames may be missing that nobody can count.
+  var mayHaveLost: Bool { endedBadly || recovery.hasDamage }
 }
 
 /// A ring in a directory, with its thread.

@@ -27,10 +27,14 @@ extension IntegrationTests {
         secured += gateway.child.output
       }
       try proxy.command("pass")
+      // The last one is asked to stop at once: it delivers all that is there.
       let last = try ring.gateway(brokers: proxy.address, cameras, "write: always", stopTimeout: "60s")
       try last.waitForLog("frames of earlier runs wait on disk")
-      let verdict = try Testbed.judge(broker, secured: secured)
+      try last.waitForLog("camera yard", "streaming")
+      try last.waitForLog("camera gate", "streaming")
       try last.stop()
+      #expect(last.child.errors.contains { $0.contains("none left behind") }, "\(last.child.transcript)")
+      let verdict = try Testbed.judge(broker, secured: secured)
       #expect(verdict.lost == 0 && verdict.promised > 0, "\(last.child.transcript)")
       print("\(Self.killCount) kills: \(verdict)")
     }

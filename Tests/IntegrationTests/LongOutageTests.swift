@@ -10,7 +10,7 @@ extension IntegrationTests {
     static let timeout =
       ProcessInfo.processInfo.environment["CAMGATE_OUTAGE"] == "default"
       ? [] : [ClientProperty("message.timeout.ms", "15000")]
-    static let memory = 4 << 20
+    static let memory = 8 << 20
     let names = ["dock", "gate", "hall", "yard"]
 
     /// A producer as others configure it, beside the gateway: it gives its messages up, so a gateway that did the same
@@ -45,7 +45,9 @@ extension IntegrationTests {
           try producer.send(record, payload: UnsafeRawBufferPointer(payload), id: UInt(sentCount))
         }
         let deadline = MonotonicTime.now() + duration
-        while reports.read({ $0.count }) < sentCount, MonotonicTime.now() < deadline { producer.poll(milliseconds: 100) }
+        while reports.read({ $0.count }) < sentCount, MonotonicTime.now() < deadline {
+          producer.poll(milliseconds: 100)
+        }
         return reports.read { $0.suffix(count).map { $0.error?.name } }
       }
     }
@@ -57,7 +59,7 @@ extension IntegrationTests {
       let ring = try RingDirectory()
       let gateway = try ring.gateway(
         brokers: proxy.address, try names.map { Gateway.Camera($0, try cameras.url($0)) },
-        "memory: \(Self.memory >> 20)MiB", "size: 1025MiB", "segment: 32MiB", stopTimeout: "60s")
+        "memory: \(Self.memory >> 20)MiB", size: "1025MiB", stopTimeout: "60s")
       try Testbed.read(broker, names, frames: 60, follow: true, skip: ["decode"], mayComplain: true)
       let control = try Control(proxy)
       #expect(try control.send(5, within: .seconds(60)) == [nil, nil, nil, nil, nil])
@@ -77,6 +79,7 @@ extension IntegrationTests {
       let findings = try Testbed.read(broker, names, skip: ["decode"])
       #expect(findings.lost == 0 && findings.repeated == 0 && findings.gaps == 0, "\(gateway.child.transcript)")
       #expect(findings.frames == (try gateway.count(" frames captured")))
+      withExtendedLifetime((cameras, ring)) {}
       print(
         "an outage of \(Int(seconds)) s, 4 cameras: \(findings.frames) frames, \(findings.lost) lost; memory grew by "
           + "\(growth >> 10) KiB, budget \(Self.memory >> 10) KiB")

@@ -15,12 +15,13 @@ final class RingDirectory {
   /// Starts a gateway with this ring. `preparation` is a shell command that is run before, with the directory as `$1`;
   /// what it mounts goes with the gateway.
   func gateway(
-    brokers: String, _ cameras: [Gateway.Camera], _ keys: String..., stopTimeout: String = "500ms",
+    brokers: String, _ cameras: [Gateway.Camera], _ keys: String..., size: String = "65MiB",
+    stopTimeout: String = "500ms",
     reportsSecured: Bool = false, user: Int? = nil, preparation: String? = nil
   ) throws -> Gateway {
     let section =
       "buffer: {"
-      + (["directory: \(url.path)", "size: 65MiB", "segment: 8MiB"] + keys)
+      + (["directory: \(url.path)", "size: \(size)", "segment: 8MiB"] + keys)
       .joined(separator: ", ") + "}"
     let settings = try Gateway.settings(
       brokers: brokers, cameras, kafka: "properties: {reconnect.backoff.max.ms: 500}",
@@ -65,7 +66,7 @@ struct Verdict: Decodable {
 }
 
 extension Testbed {
-  /// Whether all that was said to be safe is in the topic; waits for it a while.
+  /// Whether all that was said to be safe is in the topic.
   static func judge(
     _ broker: some Bootstrap, secured lines: [String], sourceLocation: SourceLocation = #_sourceLocation
   )
@@ -75,7 +76,7 @@ extension Testbed {
     defer { try? FileManager.default.removeItem(at: file) }
     try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: file)
     let ledger = try program(
-      "ledger", ["--brokers", broker.address, "--gateway", Gateway.name, "--secured", file.path, "--follow", "60"])
+      "ledger", ["--brokers", broker.address, "--gateway", Gateway.name, "--secured", file.path])
     _ = try ledger.waitForExit(timeout: 300)
     let line = try #require(ledger.output.last, "\(ledger.transcript)", sourceLocation: sourceLocation)
     let verdict = try JSONDecoder().decode(Verdict.self, from: Data(line.utf8))

@@ -108,5 +108,35 @@ extension IntegrationTests {
       try stranger.waitForLog("camera yard", "streaming")
       try stranger.stop()
     }
+
+    /// Somebody tidies up in the ring while the gateway is stopped: it says so, loses what was thrown away and nothing
+    /// else, and goes on. `$1` is the directory; the frames are in segment-00000.
+    @Test(arguments: [
+      ("rm $1/segment-00000", "missing", false), ("rm $1/segment-00005", "missing", true),
+      ("truncate -s 300000 $1/segment-00000", "wrongSize", true),
+      ("mv $1/segment-00000 $1/x; mv $1/segment-00003 $1/segment-00000; mv $1/x $1/segment-00003", "renamed", true),
+      ("mv $1/segment-00000 $1/segment-00000.bak", "stray", true), ("rm $1/cursor $1/superblock", "slotsLost", true),
+    ])
+    func handsInTheRingAreReported(command: String, words: String, keepsFrames: Bool) throws {
+      try proxy.command("cut")
+      let small = Gateway.Camera("gate", "test:160x120@10")
+      let first = try ring.gateway(brokers: proxy.address, [small], "write: always", reportsSecured: true)
+      try first.waitForSecured("gate", 20)
+      try first.stop()
+      let left = try first.count(" wait on disk")
+      let shell = try Child("sh", ["-c", command, "sh", ring.url.path])
+      #expect(try shell.waitForExit() == .code(0), "\(shell.transcript)")
+
+      try proxy.command("pass")
+      let second = try ring.gateway(brokers: proxy.address, [small], stopTimeout: "20s")
+      try second.waitForLog("the ring was repaired", words)
+      try second.waitForLog("camera gate", "streaming")
+      try second.stop()
+      let findings = try Testbed.read(broker, ["gate"], skip: ["decode"], mayComplain: true)
+      let captured = try second.count(" frames captured")
+      #expect(findings.frames - findings.twice == captured + (keepsFrames ? left : 0), "\(second.child.transcript)")
+      // What was lost cannot be counted, but is told.
+      #expect(findings.gaps == 1, "\(findings)")
+    }
   }
 }

@@ -23,6 +23,17 @@ struct Campaign {
     var nextSeed: UInt64 = 1
     var nextScript = 0
     var scriptLives = 0
+    var saidSo = MonotonicTime.now()
+
+    /// How far it has come, every ten seconds.
+    mutating func tellProgress() {
+      let now = MonotonicTime.now()
+      guard now - saidSo >= .seconds(10) else { return }
+      saidSo = now
+      say(
+        "sim: \(min(nextScript, Script.all.count)) of \(Script.all.count) scripts, "
+          + "\(min(nextSeed - 1, Campaign.lifeCount)) of \(Campaign.lifeCount) lives")
+    }
   }
 
   /// Runs everything; false when something was violated, missed or never met.
@@ -62,6 +73,7 @@ struct Campaign {
       $0.cases.merge(cases, uniquingKeysWith: +)
       $0.scriptLives += lives
       if let violation { $0.violations.append(violation) }
+      $0.tellProgress()
     }
     return true
   }
@@ -79,6 +91,7 @@ struct Campaign {
       $0.operationCounts.append(result.operationCount)
       $0.crashCount += result.crashCount
       if let violation = result.violation { $0.violations.append("seed \(seed): \(violation)") }
+      $0.tellProgress()
     }
     return true
   }

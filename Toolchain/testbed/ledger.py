@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 """Judges what a gateway that was killed again and again has left in a topic.
 
-usage: ledger.py --brokers HOST:PORT --secured FILE [--topic NAME] [--gateway NAME] [--follow SECONDS]
+usage: ledger.py --brokers HOST:PORT --secured FILE [--topic NAME] [--gateway NAME] [--timeout SECONDS]
 
 FILE has lines `CAMERA EPOCH SEQUENCE`: so far a run has said that its frames are acknowledged, safe on disk, or dropped
 and counted. Each of these frames must be in the topic, or a counted ce_gap must cover it. The first record of each run
 behind another must say `restart`, because that one was killed; records of a camera must be in order where they stand
-for the first time (what is sent again after a kill stands there twice). With --follow it waits for what is missing so
-long.
+for the first time (what is sent again after a kill stands there twice).
 Last line on standard output: a JSON summary. Ends 0 only when nothing is wrong; what is wrong goes to standard error.
 """
 
@@ -84,17 +83,12 @@ def main():
     parser.add_argument("--secured", required=True)
     parser.add_argument("--topic", default="cameras")
     parser.add_argument("--gateway")
-    parser.add_argument("--follow", default=0, type=int)
+    parser.add_argument("--timeout", default=280, type=int, help="for reading all of the topic")
     options = parser.parse_args()
     ledger = Ledger(read_promises(options.secured), options.gateway)
-    topic = Topic(options.brokers, options.topic, options.follow > 0, options.follow or 60)
-    try:
-        for message in topic:
-            ledger.add(message, topic.partitions)
-            if options.follow and not ledger.missing():
-                break
-    except TimeoutError:
-        pass
+    topic = Topic(options.brokers, options.topic, timeout=options.timeout)
+    for message in topic:
+        ledger.add(message, topic.partitions)
     missing = ledger.missing()
     problems = ledger.problems
     for (camera, epoch), numbers in missing.items():
