@@ -85,7 +85,7 @@ if [ $# -gt 0 ]; then
   timed "$@"
 else
   timed Toolchain/dev demo
-  timed Toolchain/dev test
   timed Toolchain/dev cross
+  timed Toolchain/dev test
 fi
 [ ! -f "$root/camgate/.build-$ARCH/out/camgate" ] || inside sha256sum ".build-$ARCH/out/camgate"
