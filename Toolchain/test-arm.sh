@@ -11,12 +11,16 @@ need_packages qemu-user-static openssl util-linux mount gcc libc6-dev
 "$ROOT/Toolchain/setup.sh" build test
 
 board=$("$CROSS/build.sh" camgate)
+board_ringbench=$("$CROSS/build.sh" RingBench)
+board_units=$("$CROSS/unit-tests.sh")
 compiler=$("$CROSS/compiler.sh")
 take_pinned --pinned
-say "building camgate for the desk, against the pinned libraries"
+say "building the same for the desk, against the pinned libraries"
 cd "$ROOT"
-nice -n 5 swift build -c release "${PINNED[@]}" --product camgate >&2
-desk=$(swift build -c release "${PINNED[@]}" --show-bin-path)/camgate
+for product in camgate RingBench; do nice -n 5 swift build -c release "${PINNED[@]}" --product "$product" >&2; done
+desk=$(swift build -c release "${PINNED[@]}" --show-bin-path)
+nice -n 5 swift build --build-tests "${SWIFT_FLAGS[@]}" >&2
+desk_units=$(swift build "${SWIFT_FLAGS[@]}" --show-bin-path)/camgatePackageTests.xctest
 
 programs=$(mktemp -d)
 trap 'rm -rf "$programs"' EXIT
@@ -31,5 +35,6 @@ cc -Werror -I "$libraries/include" "$source" -o "$programs/desk" -L "$libraries/
   -o "$programs/board" -lavformat -lavcodec -lavutil -lssl -lcrypto -lzstd -lz -lm
 
 unset LC_ALL
-"$TESTBED/run" python "$CROSS/test/binary.py" --board "$board" --again "$again" --desk "$desk" --rtsps-board "$programs/board" \
-  --rtsps-desk "$programs/desk" --readelf "$compiler/bin/$MULTIARCH-readelf" --root "$ROOT"
+"$TESTBED/run" python "$CROSS/test/binary.py" --root "$ROOT" --readelf "$compiler/bin/$MULTIARCH-readelf" --again "$again" \
+  --board "$board" --ringbench-board "$board_ringbench" --rtsps-board "$programs/board" --units-board "$board_units" \
+  --desk "$desk/camgate" --ringbench-desk "$desk/RingBench" --rtsps-desk "$programs/desk" --units-desk "$desk_units"
