@@ -8,7 +8,7 @@ import threading
 
 import broker
 import proxy
-from certificates import Certificates
+from authorities import Certificates
 from confluent_kafka import Consumer
 from target import PATIENCE
 
