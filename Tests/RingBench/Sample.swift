@@ -19,7 +19,8 @@ func writeSample(_ path: String) throws {
       captureTime: Int64(sequence) * 33_333_333, metadata: Array("frame \(sequence)".utf8))
     while payload.withUnsafeBytes({ ring.append(record, payload: [$0], now: now) }) == .notNow { ring.flush(now: now) }
     while let request = ring.nextSync(now: now) { ring.performSync(request) }
-    if sequence % 400 == 0, case .record(let oldest, _) = ring.next(in: camera, after: ring.cursor(of: camera).finished) {
+    if sequence % 400 == 0, case .record(let oldest, _) = ring.next(in: camera, after: ring.cursor(of: camera).finished)
+    {
       ring.finish(camera, through: oldest.mark, position: LogPosition(partition: 1, offset: Int64(sequence)))
     }
   }
