@@ -105,7 +105,7 @@ def everywhere(options, directory):
         ("crash, backtrace, symbolize", lambda machine: crash(machine.camgate, symbols[machine.name], options.root)),
         ("rtsps, wrong ones refused", lambda machine: f"{rtsps.test(machine.rtsps, directory)} cases"),
     ]
-    for module in units.MODULES:
+    for module in options.modules.split():
         rows.append((f"unit tests of {module}", lambda machine, module=module: units.test(machine.units, module)))
     return rows
 
@@ -155,7 +155,7 @@ def main():
         parser.add_argument(f"--ringbench-{name}", required=True)
         parser.add_argument(f"--rtsps-{name}", required=True)
         parser.add_argument(f"--units-{name}", required=True, help="the command that runs the unit tests")
-    for name in ("--again", "--readelf", "--root"):
+    for name in ("--again", "--modules", "--readelf", "--root"):
         parser.add_argument(name, required=True)
     options = parser.parse_args()
     board = Machine(

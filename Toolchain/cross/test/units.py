@@ -3,11 +3,6 @@
 import re
 import subprocess
 
-# Those of the tests' modules that need no server, no device and no checkout.
-MODULES = (
-    "Posix", "Frames", "Settings", "DiskRing", "Backlog", "Broker", "Capture", "Imaging", "Discovery", "Delivery",
-    "Gateway", "Consuming",
-)  # fmt: skip
 SUMMARY = re.compile(r"Test run with (\d+) tests?(?: in \d+ suites?)? (passed|failed) after ([0-9.]+) seconds")
 
 
