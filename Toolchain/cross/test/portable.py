@@ -26,15 +26,14 @@ def targets(manifest):
 
 def main():
     known = targets(pathlib.Path(sys.argv[1]).read_text())
-    wanted, waiting = {}, [f"{module}Tests" for module in sys.argv[2:]]
+    wanted, waiting = set(), [f"{module}Tests" for module in sys.argv[2:]]
     while waiting:
         name = waiting.pop()
-        wanted[name] = known[name]
+        wanted.add(name)
         waiting += [other for other in re.findall(r'"(\w+)"', known[name]) if other in known and other not in wanted]
     print("// swift-tools-version: 6.0\nimport PackageDescription\n")
-    print(
-        f'let package = Package(name: "camgate", targets: [{", ".join(wanted[name] for name in known if name in wanted)}])'
-    )
+    texts = ", ".join(text for name, text in known.items() if name in wanted)
+    print(f'let package = Package(name: "camgate", targets: [{texts}])')
 
 
 if __name__ == "__main__":
