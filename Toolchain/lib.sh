@@ -48,8 +48,9 @@ need_packages() {
 need_swift() {
   local version
   command -v swift >/dev/null || die 69 "no swift on PATH; Swift 6.0 or newer: https://www.swift.org/install/linux/"
-  version=$(swift --version 2>/dev/null | grep -o 'Swift version [0-9]*' | grep -o '[0-9]*$')
-  [ "${version:-0}" -ge 6 ] || die 69 "Swift 6.0 or newer is needed, not $(swift --version 2>&1 | head -n 1)"
+  version=$(swift --version 2>&1) || die 69 "swift does not run on this machine: $version"
+  [[ $version =~ Swift\ version\ ([0-9]+) && ${BASH_REMATCH[1]} -ge 6 ]] ||
+    die 69 "Swift 6.0 or newer is needed, not $version"
 }
 
 # Where the test bench's Python lives: another requirements.txt or another Python gets another place.

@@ -11,12 +11,20 @@ need_packages qemu-user-static openssl util-linux mount gcc libc6-dev
 "$ROOT/Toolchain/setup.sh" build test
 
 board=$("$CROSS/build.sh" camgate)
+board_ringbench=$("$CROSS/build.sh" RingBench)
+# Those that need no server, no device and no checkout.
+portable=(Posix Frames Settings DiskRing Backlog)
+board_units=$("$CROSS/unit-tests.sh" "${portable[@]}")
 compiler=$("$CROSS/compiler.sh")
+say "building the same for the desk"
+tests=(--build-tests --package-path "$ROOT/.build-$ARCH-tests/package" --scratch-path "$ROOT/.build-$ARCH-tests/desk"
+  "${SWIFT_FLAGS[@]}")
+nice -n 5 swift build "${tests[@]}" >&2
+desk_units=$(swift build "${tests[@]}" --show-bin-path)/camgatePackageTests.xctest
 take_pinned --pinned
-say "building camgate for the desk, against the pinned libraries"
 cd "$ROOT"
-nice -n 5 swift build -c release "${PINNED[@]}" --product camgate >&2
-desk=$(swift build -c release "${PINNED[@]}" --show-bin-path)/camgate
+for product in camgate RingBench; do nice -n 5 swift build -c release "${PINNED[@]}" --product "$product" >&2; done
+desk=$(swift build -c release "${PINNED[@]}" --show-bin-path)
 
 programs=$(mktemp -d)
 trap 'rm -rf "$programs"' EXIT
@@ -31,5 +39,7 @@ cc -Werror -I "$libraries/include" "$source" -o "$programs/desk" -L "$libraries/
   -o "$programs/board" -lavformat -lavcodec -lavutil -lssl -lcrypto -lzstd -lz -lm
 
 unset LC_ALL
-"$TESTBED/run" python "$CROSS/test/binary.py" --board "$board" --again "$again" --desk "$desk" --rtsps-board "$programs/board" \
-  --rtsps-desk "$programs/desk" --readelf "$compiler/bin/$MULTIARCH-readelf" --root "$ROOT"
+"$TESTBED/run" python "$CROSS/test/binary.py" --root "$ROOT" --readelf "$compiler/bin/$MULTIARCH-readelf" --again "$again" \
+  --modules "${portable[*]}" \
+  --board "$board" --ringbench-board "$board_ringbench" --rtsps-board "$programs/board" --units-board "$board_units" \
+  --desk "$desk/camgate" --ringbench-desk "$desk/RingBench" --rtsps-desk "$programs/desk" --units-desk "$desk_units"

@@ -61,7 +61,7 @@ struct Demo: ParsableCommand {
       progress.show(gateway.snapshot, readers, note: "draining")
       return false
     }
-    let summary = DemoSummary(gateway.snapshot, readers: readers, deadline: .now() + .seconds(15))
+    let summary = DemoSummary(gateway.snapshot, readers: readers, patience: .seconds(15))
     for reader in readers { reader.stop() }
     progress.end()
     try Terminal.writeResult(json ? summary.json : summary.table)

@@ -40,11 +40,18 @@ struct DemoSummary {
   private let acknowledgedCount: Int
   private let groups: [(name: String, counts: DemoReader.Counts)]
 
-  /// Waits until `deadline` for the readers to have read what was acknowledged.
-  init(_ snapshot: GatewaySnapshot, readers: [DemoReader], deadline: MonotonicTime) {
+  /// Waits for the readers to have read what was acknowledged; gives up on one that has read nothing for `patience`. (A
+  /// slow machine is behind by more than that when Kafka comes back, and loses nothing.)
+  init(_ snapshot: GatewaySnapshot, readers: [DemoReader], patience: Duration) {
     let acknowledged = Int(snapshot.delivery.acknowledgedCount)
     (capturedCount, acknowledgedCount) = (Int(snapshot.capturedCount), acknowledged)
-    for reader in readers { _ = reader.wait(until: deadline) { $0.frameCount >= acknowledged } }
+    for reader in readers {
+      var count: Int
+      repeat {
+        count = reader.counts.frameCount
+      } while !reader.wait(until: .now() + patience, for: { $0.frameCount >= acknowledged })
+        && reader.counts.frameCount > count
+    }
     groups = readers.map { ($0.group, $0.counts) }
   }
 

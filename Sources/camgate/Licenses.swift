@@ -5,16 +5,17 @@
 enum Licenses {
   /// Name, licence (SPDX), what for, and the archives it comes from, between tabs.
   private static let table = """
-    Camgate\tApache-2.0\tthis program\t-
+    Camgate\tApache-2.0\tthis program\tlibFoundationEssentials.a
     swift-argument-parser\tApache-2.0 WITH Swift-exception\tcommands and options\t-
-    Swift\tApache-2.0 WITH Swift-exception\tlanguage runtime and libraries\tlibswift* libFoundationEssentials.a \
-    lib_Foundation* libdispatch.a libBlocksRuntime.a
+    Swift\tApache-2.0 WITH Swift-exception\tlanguage runtime and libraries\tlibswift* libdispatch.a libBlocksRuntime.a
     FFmpeg\tLGPL-3.0-or-later\tcameras, decoding\tlibavcodec.a libavformat.a libavutil.a libswscale.a
     librdkafka\tBSD-2-Clause\tKafka\tlibrdkafka.a
     OpenSSL\tApache-2.0\tencryption\tlibssl.a libcrypto.a
     Zstandard\tBSD-3-Clause\tcompression\tlibzstd.a
     LZ4\tBSD-2-Clause\tcompression\tliblz4.a
     zlib\tZlib\tcompression\tlibz.a
+    expat\tMIT\tdiscovery of cameras\tlibexpat.a
+    libjpeg-turbo\tIJG AND BSD-3-Clause AND Zlib\tpictures\tlibturbojpeg.a
     libyaml\tMIT\tsettings\tlibyaml.a
     xxHash\tBSD-2-Clause\tchecksums\tlibxxhash.a
     GNU C Library\tLGPL-2.1-or-later\toperating system\tlibc.a libc_nonshared.a libm-* libm.a libmvec.a libpthread.a libdl.a

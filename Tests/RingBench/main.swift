@@ -7,6 +7,10 @@ import Posix
 //   append DIR SECONDS-FREE: the ring, beside a bare loop with the same pieces and the same sync points, no checksum
 //   fill DIR MIB   makes a ring of that size, full, with a half-full open segment
 //   open DIR       opens it once
+//
+// and one that measures nothing:
+//
+//   sample DIR     writes a ring that has the same bytes on every machine (Toolchain/dev test --arm compares)
 
 let arguments = CommandLine.arguments.dropFirst()
 let options = { (mebibytes: Int) in
@@ -16,8 +20,10 @@ switch arguments.first {
 case "append" where arguments.count == 2: try AppendBench(directory: arguments[2]).run()
 case "fill" where arguments.count == 3: try fill(arguments[2], mebibytes: Int(arguments[3]) ?? 256)
 case "open" where arguments.count == 3: try measureOpening(arguments[2], mebibytes: Int(arguments[3]) ?? 256)
+case "sample" where arguments.count == 2: try writeSample(arguments[2])
 default:
-  try Files.write(Array("usage: RingBench append DIR | fill DIR MIB | open DIR MIB\n".utf8), to: STDERR_FILENO)
+  let usage = "usage: RingBench append DIR | fill DIR MIB | open DIR MIB | sample DIR\n"
+  try Files.write(Array(usage.utf8), to: STDERR_FILENO)
   exit(64)
 }
 

@@ -87,10 +87,12 @@ fetch() {
   echo "$list"
 }
 
+newest_of_all() {
+  private_apt
+  pinned "" | while read -r line; do replacement "$line"; done
+}
+
 case ${1:-} in
-  --newest)
-    private_apt
-    pinned "" | while read -r line; do replacement "$line"; done
-    ;;
+  --newest) held fetch newest_of_all ;; # apt's lists are for one at a time
   *) fetch "${1:-}" ;;
 esac

@@ -23,6 +23,9 @@ shift 2
 # What this machine's git takes instead of the internet, if anything.
 packages=$(git config --get-regexp '^url\..*\.insteadof$' | sed -n 's/^url\.\(file:\/\/\)\{0,1\}\(\/.*\)\.insteadof .*/\2/p' |
   sort -u | head -n 1)
+# Swift as the suite has it, or the libraries that swift.org's needs.
+swift_packages=(swiftlang)
+[ "$suite" = trixie ] || swift_packages=(libcurl4 libncurses6 libsqlite3-0 libstdc++6 libuuid1 libxml2)
 swift=$(dirname "$(dirname "$(readlink -f "$(command -v swift)")")")
 
 make_root() {
@@ -37,9 +40,8 @@ make_root() {
   cp -r /usr/local/share/ca-certificates "$root/usr/local/share/"
   chroot "$root" update-ca-certificates >&2
   for file in /etc/pip.conf /etc/gitconfig; do [ ! -f "$file" ] || cp "$file" "$root/etc/"; done
-  if [ "$suite" = trixie ]; then
-    chroot "$root" sh -c 'apt-get -q update && apt-get -q -y install --no-install-recommends swiftlang' >&2 </dev/null
-  fi
+  chroot "$root" apt-get -q update >&2
+  chroot "$root" apt-get -q -y install --no-install-recommends "${swift_packages[@]}" >&2 </dev/null
   mkdir "$root/desk"
   # shellcheck disable=SC2153  # ROOT is lib.sh's
   git clone -q --no-local "$ROOT" "$root/camgate"
@@ -85,7 +87,7 @@ if [ $# -gt 0 ]; then
   timed "$@"
 else
   timed Toolchain/dev demo
-  timed Toolchain/dev test
   timed Toolchain/dev cross
+  timed Toolchain/dev test
 fi
 [ ! -f "$root/camgate/.build-$ARCH/out/camgate" ] || inside sha256sum ".build-$ARCH/out/camgate"

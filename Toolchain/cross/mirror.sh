@@ -43,6 +43,7 @@ private_apt() {
   done >"$state/sources.list"
   APT=(-q=2 -o "Dir::Etc::SourceList=$state/sources.list" -o Dir::Etc::SourceParts=/dev/null
     -o "Dir::State::Lists=$state/lists" -o "Dir::State::Status=$state/status" -o "Dir::Cache=$state/cache"
+    -o Dir::Cache::PkgCache=pkgcache.bin -o Dir::Cache::SrcPkgCache=srcpkgcache.bin
     -o APT::Architectures::=amd64 -o "APT::Architectures::=$ARCH" -o APT::Sandbox::User=root
     -o Acquire::Languages=none -o Acquire::Retries=3)
   say "asking the mirror what $SUITE has now"

@@ -1,41 +1,29 @@
 """Kafka over TLS: camgate's frames reach a broker whose certificate is right, and none reaches any other."""
 
-import asyncio
 import contextlib
+import json
+import pathlib
 import re
-import ssl
-import threading
+import subprocess
+import sys
 
 import broker
-import proxy
-from certificates import Certificates
+from authorities import Certificates
 from confluent_kafka import Consumer
 from target import PATIENCE
 
+PROXY = pathlib.Path(__file__).parents[2] / "testbed" / "proxy.py"
 REFUSED = "certificate verify failed", "hostname mismatch", "IP address mismatch"
 
 
 @contextlib.contextmanager
 def tls_in_front_of(port, certificate, key):
     """A TLS server in front of a Kafka broker, on whose port its clients stay; gives its port."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    loop = asyncio.new_event_loop()
-    relay = proxy.Proxy(port, kafka=True)
-
-    async def serve():
-        server = await asyncio.start_server(relay.accept, "127.0.0.1", 0, ssl=context)
-        relay.port = server.sockets[0].getsockname()[1]
-
-    loop.set_exception_handler(lambda *_: None)  # refused handshakes are what is tested
-    loop.run_until_complete(serve())
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        yield relay.port
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
+    command = [sys.executable, PROXY, str(port), "--kafka", "--certificate", certificate, "--key", key]
+    # It ends when its standard input does.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        yield json.loads(process.stdout.readline().removeprefix(b"READY "))["port"]
+        process.stdin.close()
 
 
 def test(target, directory):

@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 
-from certificates import Certificates
+from authorities import Certificates
 
 SDP = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\nc=IN IP4 0.0.0.0\r\n"
