@@ -24,6 +24,8 @@ swift build --build-tests "${SWIFT_FLAGS[@]}"
 if [ ${#ARGUMENTS[@]} -eq 0 ]; then
   say "testing the test bench"
   "$TESTBED/run" selftest
+  say "fuzzing each parser for a moment"
+  "$ROOT/Toolchain/fuzz.sh" all 10
   say "the fault campaign, in its short form"
   CAMGATE=$(swift build "${SWIFT_FLAGS[@]}" --show-bin-path)/camgate "$TESTBED/run" campaign --short
 fi
