@@ -214,7 +214,7 @@ extension IntegrationTests {
       let sent = try #require(try String(contentsOf: file, encoding: .utf8).split(separator: "\n").first)
       let recovery = record.recovery(since: start)
       let isReconnected = recovery != nil && fault.frames > 0
-      let allowed = isReconnected ? "pause + 2 s" : record.gaps.isEmpty ? "–" : "1 s, to the next keyframe"
+      let allowed = isReconnected ? "pause + 2 s" : record.gaps.isEmpty ? "–" : "to the next whole keyframe"
       let measured =
         isReconnected
         ? "pause + \(tenths(recovery ?? .zero))" : record.gaps.isEmpty ? "–" : tenths(record.longestSilence)
