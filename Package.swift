@@ -44,7 +44,7 @@ let package = Package(
       ]),
 
     // A disk that can lose power, and a ring on it.
-    .target(name: "CaptureFuzzing", dependencies: ["Capture", "Frames"], path: "Tests/CaptureFuzzing"),
+    .target(name: "CaptureFuzzing", dependencies: ["Capture", "Frames", "Posix"], path: "Tests/CaptureFuzzing"),
     .target(name: "RingSimulation", dependencies: ["DiskRing", "Posix"], path: "Tests/RingSimulation"),
     .executableTarget(
       name: "RingSimulator", dependencies: ["DiskRing", "Posix", "RingSimulation"], path: "Tests/RingSimulator"),

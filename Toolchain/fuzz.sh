@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
 # Fuzzes a parser with libFuzzer, beginning with the inputs in Tests/Fuzz/NAME.
-# usage: Toolchain/dev fuzz NAME SECONDS     names: segment (the ring's reader), settings (the settings file)
+# usage: Toolchain/dev fuzz NAME SECONDS     names: segment (the ring's reader), settings (the settings file),
+#        capture (what cameras send), discovery (what devices answer); all: one after another
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 name=${1:-}
 seconds=${2:-60}
+NAMES=(segment settings capture discovery)
+if [ "$name" = all ]; then
+  for each in "${NAMES[@]}"; do "$0" "$each" "$seconds"; done
+  exit
+fi
 case $name in
   segment)
     modules=(Posix DiskRing)
@@ -15,7 +21,15 @@ case $name in
     modules=(Posix Frames Settings)
     sources=(FuzzSettings)
     ;;
-  *) die 64 "fuzz knows segment and settings, not '$name'" ;;
+  capture)
+    modules=(Posix Frames Capture)
+    sources=(FuzzCapture ../CaptureFuzzing/CaptureFuzzing)
+    ;;
+  discovery)
+    modules=(Posix Discovery)
+    sources=(FuzzDiscovery)
+    ;;
+  *) die 64 "fuzz knows ${NAMES[*]} and all, not '$name'" ;;
 esac
 [[ $seconds =~ ^[0-9]+$ ]] || die 64 "how many seconds? '$seconds' is no number"
 
@@ -29,8 +43,9 @@ for library in Sources/C*/module.modulemap; do flags+=(-I "$(dirname "$library")
 objects=()
 for module in "${modules[@]}"; do
   say "building $module for the fuzzer"
+  mapfile -t parts < <(find "Sources/$module" -name '*.swift' | LC_ALL=C sort)
   swiftc "${flags[@]}" -wmo -module-name "$module" -emit-module -emit-module-path "$build/$module.swiftmodule" \
-    -c Sources/"$module"/*.swift -o "$build/$module.o"
+    -c "${parts[@]}" -o "$build/$module.o"
   objects+=("$build/$module.o")
 done
 mapfile -t files < <(printf 'Tests/Fuzz/%s.swift\n' "${sources[@]}")

@@ -27,6 +27,8 @@ if [ ${#ARGUMENTS[@]} -eq 0 ]; then
   for name in segment settings; do "$ROOT/Toolchain/fuzz.sh" "$name" 20; done
   say "testing the test bench"
   "$TESTBED/run" selftest
+  say "fuzzing each parser for a moment"
+  "$ROOT/Toolchain/fuzz.sh" all 10
   say "the fault campaign, in its short form"
   CAMGATE=$(swift build "${SWIFT_FLAGS[@]}" --show-bin-path)/camgate "$TESTBED/run" campaign --short
 fi

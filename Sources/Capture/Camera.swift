@@ -144,6 +144,7 @@ package final class Camera: Sendable {
 private struct CameraSession {
   var supervisor: Supervisor
   private var clock = CaptureClock()
+  private var timeline = MediaTimeline()
   /// What is lost when the next frame comes; nil before the first connection delivered anything.
   private var gap: Gap?
   private var hasDelivered = false
@@ -171,6 +172,7 @@ private struct CameraSession {
       follow(supervisor.step(.opened, now: .now(), jitter: 0), interrupt)
       var normalizer = Normalizer(stream: stream, gap: gap)
       var media = MediaClock()
+      timeline.reconnect()
       lastPts = nil
       while true {
         let packet = try source.read()
@@ -182,7 +184,8 @@ private struct CameraSession {
           continue
         }
         media.reorderDepth = normalizer.pictures?.reorderDepth ?? 0
-        let times = media.times(pts: packet.pts, dts: packet.dts)
+        let own = media.times(pts: packet.pts, dts: packet.dts)
+        let times = timeline.place(pts: own.pts, dts: own.dts, arrival: packet.arrival.boot)
         follow(supervisor.step(.frame(interval: interval(to: times.pts)), now: .now(), jitter: 0), interrupt)
         lastError = nil
         current.become(.streaming(stream.codec, width: width, height: height))

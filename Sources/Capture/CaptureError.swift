@@ -64,7 +64,8 @@ package struct CaptureError: Error, Sendable, Equatable {
     let reason = detail.map { " (\($0))" } ?? " (\(ffmpegText(code)))"
     switch code {
     case camgate_averror_unauthorized:
-      self.init(.unauthorized, "the camera refuses the login (401 Unauthorized): check username and password")
+      self.init(
+        .unauthorized, "the camera wants a login, or another one (401 Unauthorized): check username and password")
     case camgate_averror_forbidden:
       self.init(.unauthorized, "the camera forbids this (403 Forbidden): check the user's rights on the camera")
     case camgate_averror_not_found:

@@ -14,6 +14,8 @@ final class ConnectionGuard {
   private var context: UnsafeMutablePointer<AVFormatContext>?
   private var judgedURL: UnsafeMutablePointer<CChar>?
   private var redirectCount = -1
+  /// Whether the description that the camera gave has pictures in it.
+  private(set) var hasSeenStreams = false
   /// Why the connection goes no further; nil while it may.
   private(set) var refusal: CaptureError?
 
@@ -33,6 +35,7 @@ final class ConnectionGuard {
   /// Whether a blocking call should return now.
   var isDue: Bool {
     judgeURL()
+    if let context, context.pointee.nb_streams > 0 { hasSeenStreams = true }
     return refusal != nil || interrupt.isDue
   }
 

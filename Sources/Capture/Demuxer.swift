@@ -37,6 +37,10 @@ final class Demuxer {
     let code = avformat_open_input(&context, url, nil, &dictionary)
     guard code >= 0, let context else {
       guardian.watch(nil)
+      // Without a track to set up, FFmpeg asks for PLAY all the same.
+      if guardian.refusal == nil, !guardian.hasSeenStreams, notes.lastError?.contains("method PLAY failed") == true {
+        throw CaptureError(.unusable, Demuxer.noVideo)
+      }
       throw guardian.refusal ?? Demuxer.failure(code, while: isLive ? "connecting" : "opening", interrupt, notes)
     }
     self.context = context
@@ -151,6 +155,8 @@ final class Demuxer {
     return result == .min ? nil : result
   }
 
+  private static let noVideo = "no H.264, H.265 or MJPEG video in this stream"
+
   private static func selectVideo(
     in context: UnsafeMutablePointer<AVFormatContext>
   ) throws(CaptureError) -> (UnsafeMutablePointer<AVStream>, SourceStream) {
@@ -169,7 +175,7 @@ final class Demuxer {
     }
     guard let (stream, codec) = selected else {
       let found = ignored.isEmpty ? "" : "; it has: \(ignored.joined(separator: ", "))"
-      throw CaptureError(.unusable, "no H.264, H.265 or MJPEG video in this stream\(found)")
+      throw CaptureError(.unusable, Demuxer.noVideo + found)
     }
     let parameters = stream.pointee.codecpar.pointee
     let extradata = UnsafeRawBufferPointer(start: parameters.extradata, count: Int(parameters.extradata_size))

@@ -4,11 +4,8 @@ import Posix
 // first access unit; decoding times follow from the presentation times once the reorder depth is known: the n-th access
 // unit is decoded when the n-th smallest presentation time comes up.
 
-/// The presentation and decoding times of one connection, nanoseconds. A value.
+/// The presentation and decoding times of one connection, nanoseconds on the source's clock. A value.
 struct MediaClock {
-  /// A jump back by more than this is no reordering but a new beginning of the camera's clock, nanoseconds.
-  static let jumpThreshold: Int64 = 10_000_000_000
-
   /// From `PictureInformation`.
   var reorderDepth = 0
 
@@ -22,7 +19,7 @@ struct MediaClock {
   mutating func times(pts: Int64?, dts: Int64?) -> (pts: Int64, dts: Int64?) {
     let shown = pts ?? dts ?? lastPts.map { $0 &+ interval } ?? 0
     if let lastPts, shown > lastPts { interval = shown &- lastPts }
-    if let lastPts, lastPts.subtractingSaturated(shown) > MediaClock.jumpThreshold { (window, lastDts) = ([], nil) }
+    if let lastPts, lastPts.subtractingSaturated(shown) > MediaTimeline.jumpThreshold { (window, lastDts) = ([], nil) }
     lastPts = shown
     let decoded = dts ?? decodingTime(of: shown)
     lastDts = decoded ?? lastDts

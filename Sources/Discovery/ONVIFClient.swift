@@ -8,22 +8,32 @@ struct ONVIFClient {
   /// No device is shown with more streams.
   static let profileLimit = 16
 
+  /// Posts a body of a type to a service.
+  typealias Post = (_ body: String, _ type: String, ServiceAddress) throws(HTTPError) -> HTTPResponse
+
   private let service: ServiceAddress
   private let login: ONVIFLogin
+  private let post: Post
   /// The device's clock less ours, nanoseconds: it refuses logins that seem old.
   private var clockOffset: Int64 = 0
 
-  init(_ device: DiscoveredDevice, login: ONVIFLogin) { (service, self.login) = (device.deviceService, login) }
-
-  /// What `device` says of itself, and its streams; or its `problem`.
-  static func describe(_ device: DiscoveredDevice, login: ONVIFLogin) -> DiscoveredDevice {
-    var (client, device) = (ONVIFClient(device, login: login), device)
+  /// What `device` says of itself, and its streams; or its `problem`. Tests answer `post` themselves.
+  static func describe(
+    _ device: DiscoveredDevice, login: ONVIFLogin, post: @escaping Post = ONVIFClient.post
+  ) -> DiscoveredDevice {
+    var client = ONVIFClient(service: device.deviceService, login: login, post: post)
+    var device = device
     do throws(HTTPError) {
       try client.describe(&device)
     } catch {
       device.problem = device.problem ?? "its streams are unknown: \(printable(error.message))"
     }
     return device
+  }
+
+  private static let post: @Sendable (String, String, ServiceAddress) throws(HTTPError) -> HTTPResponse = {
+    (body, type, service) throws(HTTPError) in
+    try HTTPPost.send(body, type: type, to: service, until: .now() + requestTime)
   }
 
   private mutating func describe(_ device: inout DiscoveredDevice) throws(HTTPError) {
@@ -96,9 +106,8 @@ struct ONVIFClient {
       <e:Header>\(login?.header(nonce: nonce, time: time) ?? "")</e:Header>\
       <e:Body><\(name) xmlns="\(namespaceURL)"\(body)</e:Body></e:Envelope>
       """
-    let response = try HTTPPost.send(
-      envelope, type: "application/soap+xml; charset=utf-8; action=\"\(namespaceURL)/\(name)\"", to: service,
-      until: .now() + ONVIFClient.requestTime)
+    let response = try post(
+      envelope, "application/soap+xml; charset=utf-8; action=\"\(namespaceURL)/\(name)\"", service)
     let document = XMLElement.parse(response.body)
     if let fault = document?.first("Fault") {
       let codes = fault.all("Value").map(\.text).joined(separator: " ") + (fault.text("faultcode") ?? "")

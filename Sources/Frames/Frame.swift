@@ -19,7 +19,8 @@ package struct Frame: Sendable {
   package var bootTime: Int64?
   /// Whether the wall clock was stepped between the frame before and this one.
   package var isClockStepped: Bool
-  /// Presentation time on the camera's media clock, unwrapped, nanoseconds.
+  /// Presentation time, unwrapped, nanoseconds: on the camera's media clock, and continued over reconnects. Goes back where
+  /// pictures are reordered, and nowhere else.
   package var pts: Int64
   /// Decoding time on the same clock, nanoseconds; nil where the source does not say.
   package var dts: Int64?

@@ -25,13 +25,21 @@ package struct RawPicture {
       }
     }
 
-    /// Bytes of a whole picture whose first plane's rows are `bytesPerRow` apart.
-    package func byteCount(height: Int, bytesPerRow: Int) -> Int {
+    /// Bytes of each plane of a picture whose first plane's rows are `bytesPerRow` apart; they follow one another.
+    package func planeByteCounts(height: Int, bytesPerRow: Int) -> [Int] {
+      let (luma, halfHeight) = (bytesPerRow * height, (height + 1) / 2)
       switch self {
-      case .yuyv, .uyvy, .grey, .rgb24, .bgr24: bytesPerRow * height
-      case .nv12, .nv21: bytesPerRow * (height + (height + 1) / 2)
-      case .yu12, .yv12: bytesPerRow * height + (bytesPerRow + 1) / 2 * ((height + 1) / 2) * 2
+      case .yuyv, .uyvy, .grey, .rgb24, .bgr24: return [luma]
+      case .nv12, .nv21: return [luma, bytesPerRow * halfHeight]
+      case .yu12, .yv12:
+        let chroma = (bytesPerRow + 1) / 2 * halfHeight
+        return [luma, chroma, chroma]
       }
+    }
+
+    /// Bytes of such a picture.
+    package func byteCount(height: Int, bytesPerRow: Int) -> Int {
+      planeByteCounts(height: height, bytesPerRow: bytesPerRow).reduce(0, +)
     }
   }
 

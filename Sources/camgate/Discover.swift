@@ -45,8 +45,8 @@ struct Discover: ParsableCommand {
     var devices = discoverer.search(
       for: .seconds(seconds), found: { Terminal.writeError("found \($0.address)\n") },
       isInterrupted: { signals.next(until: .now()) == .stop })
-    if let login {
-      Terminal.writeError("asking \(devices.count) cameras for their streams\n")
+    if let login, !devices.isEmpty {
+      Terminal.writeError("asking \(devices.count == 1 ? "it for its" : "all \(devices.count) for their") streams\n")
       devices = Discoverer.describe(devices, login: login)
     }
     if json {
@@ -57,6 +57,10 @@ struct Discover: ParsableCommand {
       Terminal.writeError("no camera has answered; is ONVIF switched on in them, and are they on this network?\n")
     } else {
       try Terminal.writeResult(devices.map(\.text).joined(separator: "\n"))
+      Terminal.writeError(
+        login == nil
+          ? "--username and --password-file bring the addresses of the streams\n"
+          : "camgate probe, with one of these URLs and the same login, looks at the pictures\n")
     }
   }
 

@@ -1,16 +1,17 @@
 import Frames
+import Posix
 
 @testable import Capture
 
 // What Capture parses by itself, as one function of bytes for a fuzzer: NAL units, parameter sets from the session
-// description and from the stream, JPEG headers, the URLs that cameras redirect to, FFmpeg's words. A trap or a broken
-// promise ends the process.
+// description and from the stream, JPEG headers and tables, media times, the URLs that cameras redirect to, FFmpeg's
+// words. A trap or a broken promise ends the process.
 
 /// Takes any bytes. The first says what the rest is; what it is made of is cut at every 0xff 0x00 0xff.
 package func fuzzCapture(_ input: UnsafeRawBufferPointer) {
   guard let choice = input.first else { return }
   let pieces = cut(Array(input.dropFirst()))
-  switch choice % 5 {
+  switch choice % 7 {
   case 0: fuzzAccessUnits(pieces, .h264)
   case 1: fuzzAccessUnits(pieces, .h265)
   case 2: fuzzAccessUnits(pieces, .mjpeg)
@@ -20,6 +21,12 @@ package func fuzzCapture(_ input: UnsafeRawBufferPointer) {
       _ = Origin(text)?.refusal(of: text, redirectCount: Int(choice))
       if let origin = Origin(text) { precondition(!origin.host.isEmpty) }
     }
+  case 4:
+    for piece in pieces {
+      let completed = piece.withUnsafeBytes { JPEGTables.complete($0) }
+      precondition([0, JPEGTables.segment.count].contains(completed.byteCount - piece.count))
+    }
+  case 5: fuzzTimes(Array(input.dropFirst()), reorderDepth: Int(choice / 7 % 4))
   default:
     for piece in pieces {
       let count = FFmpegNotes.missedPackets(in: String(decoding: piece, as: UTF8.self))
@@ -54,6 +61,34 @@ private func fuzzAccessUnits(_ pieces: [[UInt8]], _ codec: Codec) {
       precondition(
         kinds.contains(.sequenceParameterSet) && kinds.contains(.pictureParameterSet), "nobody can begin here")
     }
+  }
+}
+
+/// Each eight bytes: the steps of presentation time and of arrival since the frame before, and what is odd about it.
+private func fuzzTimes(_ bytes: [UInt8], reorderDepth: Int) {
+  var (media, timeline, arrivals) = (MediaClock(), MediaTimeline(), Int64(0))
+  media.reorderDepth = reorderDepth
+  var (pts, latest) = (Int64(0), nil as Int64?)
+  for index in stride(from: 0, to: bytes.count - 7, by: 8) {
+    let word = bytes[index..<(index + 8)].reduce(0) { $0 << 8 | Int64($1) }
+    let (step, oddity) = (Int64(Int32(truncatingIfNeeded: word >> 32)), word & 0xff)
+    // Further than any camera's clock, and not so far that sums of a few would not fit.
+    pts = max(-1 << 60, min(1 << 60, pts + step << (oddity & 8 == 0 ? 10 : 29)))
+    arrivals = arrivals.addingSaturated(word >> 8 & 0xff_ffff)
+    let isReconnected = oddity & 1 == 1
+    if isReconnected {
+      media = MediaClock()
+      media.reorderDepth = reorderDepth
+      timeline.reconnect()
+    }
+    let own = media.times(pts: oddity & 2 == 2 ? nil : pts, dts: nil)
+    let time = timeline.place(pts: own.pts, dts: own.dts, arrival: arrivals)
+    if let latest, latest < .max / 2 {
+      precondition(!isReconnected || time.pts > latest, "a new connection is not later")
+      precondition(latest.subtractingSaturated(time.pts) <= MediaTimeline.jumpThreshold, "media time goes back")
+    }
+    if let dts = time.dts { precondition(dts <= time.pts, "decoded after it is shown") }
+    latest = max(latest ?? .min, time.pts)
   }
 }
 

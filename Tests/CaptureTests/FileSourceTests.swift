@@ -95,6 +95,20 @@ import Testing
     }
   }
 
+  /// A protection that this FFmpeg does not have must not go unnoticed.
+  @Test func optionsThatNobodyUnderstandsAreErrors() throws {
+    let url = "file:" + (try Clips.path("h264.mp4"))
+    for (option, isGood) in [("protocol_whitelist", true), ("tls_verify", false), ("no_such_option", false)] {
+      let error = captureError {
+        _ = try Demuxer(
+          url: url, options: [(option, option == "tls_verify" ? "1" : "file")], isLive: false, interrupt: Interrupt(),
+          notes: silentNotes())
+      }
+      #expect(isGood ? error == nil : error?.code == .unusable, "\(option)")
+      #expect(isGood || error?.message.contains("'\(option)'") == true)
+    }
+  }
+
   @Test func stoppingEndsAPause() throws {
     let interrupt = Interrupt()
     let source = FileSource(path: try Clips.path("mjpeg.mkv"), loops: true, interrupt: interrupt, notes: silentNotes())

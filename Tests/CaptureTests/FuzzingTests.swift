@@ -13,7 +13,9 @@ import Testing
         + NAL.idr5(6),
       [2] + mark + (try Clips.jpegs()[0]),
       [3] + Array("rtsp://user:password@[::1]:554/stream".utf8) + mark + Array("rtsps://camera".utf8),
-      [4] + Array("RTP: missed 12 packets".utf8) + mark + Array("RTP: PT=60: bad cseq 0bb9 expected=1".utf8),
+      [4] + (try Clips.jpegs()[0]),
+      [5] + (0..<80).map { UInt8(truncatingIfNeeded: $0 * 37) },
+      [6] + Array("RTP: missed 12 packets".utf8) + mark + Array("RTP: PT=60: bad cseq 0bb9 expected=1".utf8),
     ]
     var generator = SeededGenerator(seed: 4)
     for round in 0..<3_000 {

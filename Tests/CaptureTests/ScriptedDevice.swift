@@ -37,10 +37,15 @@ final class ScriptedDevice: VideoDevice, @unchecked Sendable {
     ("YUYV", [(640, 480), (1280, 720)]), ("MJPG", [(640, 480), (1280, 720), (1920, 1080)]),
   ]
   var rates: [UInt32] = [30, 15]
+  /// How many pieces of memory a picture is in, on the multi-planar interface.
+  var planeCount = 1
+  /// Where the picture begins in each piece there.
+  var dataOffset = 0
   /// What S_FMT gives instead of what is asked for.
   var insistsOn: (code: String, width: UInt32, height: UInt32)?
   var quantization = V4L2_QUANTIZATION_DEFAULT
   var bytesPerRow: UInt32 = 0
+  var chromaBytesPerRow: (UInt32, UInt32) = (0, 0)
   var controls: [Control] = []
   var failures: [UInt: Int32] = [:]
   /// What `mmap` gave and nobody has unmapped; `isClosed` is set by `close`.
@@ -48,6 +53,7 @@ final class ScriptedDevice: VideoDevice, @unchecked Sendable {
   private(set) var isClosed = false
   private(set) var isStreaming = false
   private(set) var settings: [String] = []
+  /// All pieces of all buffers, those of one buffer one after another.
   private var memory: [UnsafeMutableRawBufferPointer] = []
   private var queued: [UInt32] = []
   private var fps: UInt32 = 30
@@ -112,16 +118,20 @@ final class ScriptedDevice: VideoDevice, @unchecked Sendable {
     body(&argument.assumingMemoryBound(to: Value.self).pointee)
   }
 
+  private var isMultiplanar: Bool { flags & V4L2_CAP_VIDEO_CAPTURE_MPLANE != 0 }
+  private var type: UInt32 { isMultiplanar ? camgate_multiplanar_type : camgate_capture_type }
+
   private func capability(_ answer: inout v4l2_capability) -> Int32 {
     put(card, into: &answer.card)
     put("scripted", into: &answer.driver)
+    // Those of the whole device, which say nothing of this node.
     answer.capabilities = UInt32(V4L2_CAP_DEVICE_CAPS) | UInt32(V4L2_CAP_VIDEO_CAPTURE)
     answer.device_caps = UInt32(bitPattern: flags)
     return 0
   }
 
   private func format(_ answer: inout v4l2_fmtdesc) -> Int32 {
-    guard answer.type == camgate_capture_type, Int(answer.index) < formats.count else { return EINVAL }
+    guard answer.type == type, Int(answer.index) < formats.count else { return EINVAL }
     answer.pixelformat = DeviceEncoding.fourCC(formats[Int(answer.index)].code)
     put("Format \(answer.index)", into: &answer.description)
     return 0
@@ -152,16 +162,21 @@ final class ScriptedDevice: VideoDevice, @unchecked Sendable {
   }
 
   private func setFormat(_ format: inout v4l2_format) -> Int32 {
-    settings.append("\(VideoFormat.code(format.fmt.pix.pixelformat)) \(format.fmt.pix.width)x\(format.fmt.pix.height)")
+    if format.type != type { return EINVAL }
+    var picture = camgate_picture_of(&format)
+    settings.append("\(VideoFormat.code(picture.fourcc)) \(picture.width)x\(picture.height)")
     if let insistsOn {
-      format.fmt.pix.pixelformat = DeviceEncoding.fourCC(insistsOn.code)
-      (format.fmt.pix.width, format.fmt.pix.height) = (insistsOn.width, insistsOn.height)
+      picture.fourcc = DeviceEncoding.fourCC(insistsOn.code)
+      (picture.width, picture.height) = (insistsOn.width, insistsOn.height)
     }
-    format.fmt.pix.quantization = UInt32(quantization.rawValue)
-    format.fmt.pix.bytesperline = bytesPerRow
-    format.fmt.pix.sizeimage = format.fmt.pix.width * format.fmt.pix.height * 4
-    memory = (0..<3).map { _ in
-      UnsafeMutableRawBufferPointer.allocate(byteCount: Int(format.fmt.pix.sizeimage), alignment: 16)
+    picture.quantization = UInt32(quantization.rawValue)
+    picture.bytes_per_row.0 = bytesPerRow
+    (picture.bytes_per_row.1, picture.bytes_per_row.2) = chromaBytesPerRow
+    picture.plane_count = UInt32(planeCount)
+    format = camgate_format(type, picture)
+    let byteCount = Int(picture.width * picture.height * 4)
+    memory = (0..<3 * planeCount).map { _ in
+      UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 16)
     }
     return 0
   }
@@ -179,32 +194,45 @@ final class ScriptedDevice: VideoDevice, @unchecked Sendable {
 
   /// Fewer buffers than were asked for, as a driver may.
   private func requestBuffers(_ answer: inout v4l2_requestbuffers) -> Int32 {
-    answer.count = min(answer.count, UInt32(memory.count))
+    if answer.type != type { return EINVAL }
+    answer.count = min(answer.count, 3)
     return 0
   }
 
   private func queryBuffer(_ buffer: inout v4l2_buffer) -> Int32 {
-    buffer.m.offset = buffer.index
-    buffer.length = UInt32(memory[Int(buffer.index)].count)
+    let first = Int(buffer.index) * planeCount
+    guard isMultiplanar else {
+      (buffer.m.offset, buffer.length) = (UInt32(first), UInt32(memory[first].count))
+      return 0
+    }
+    guard isGood(buffer) else { return EINVAL }
+    for plane in 0..<planeCount {
+      buffer.m.planes[plane].m.mem_offset = UInt32(first + plane)
+      buffer.m.planes[plane].length = UInt32(memory[first + plane].count)
+    }
     return 0
   }
 
+  /// The kernel wants room for all planes (videobuf2-v4l2.c, __verify_planes_array).
+  private func isGood(_ buffer: v4l2_buffer) -> Bool {
+    buffer.type == type && (!isMultiplanar || (buffer.m.planes != nil && Int(buffer.length) >= planeCount))
+  }
+
   private func enqueue(_ buffer: inout v4l2_buffer) -> Int32 {
-    if queued.contains(buffer.index) { return EINVAL }
+    if queued.contains(buffer.index) || !isGood(buffer) { return EINVAL }
     queued.append(buffer.index)
     return 0
   }
 
   private func dequeue(_ buffer: inout v4l2_buffer) -> Int32 {
-    guard isStreaming, !queued.isEmpty else { return EINVAL }
+    guard isStreaming, !queued.isEmpty, isGood(buffer) else { return EINVAL }
     let event = events.withLock { $0.isEmpty ? nil : $0.removeFirst() }
     switch event {
     case nil, .pollError?: return EAGAIN
     case .failure(let code)?: return code
     case .frame(let bytes, let isDamaged, let skipped, let age)?:
       buffer.index = queued.removeFirst()
-      memory[Int(buffer.index)].copyBytes(from: bytes)
-      buffer.bytesused = UInt32(bytes.count)
+      fill(&buffer, with: bytes)
       sequence &+= skipped
       buffer.sequence = sequence
       sequence &+= 1
@@ -215,6 +243,25 @@ final class ScriptedDevice: VideoDevice, @unchecked Sendable {
         buffer.timestamp = timeval(tv_sec: Int(time / 1_000_000_000), tv_usec: Int(time % 1_000_000_000) / 1_000)
       }
       return 0
+    }
+  }
+
+  /// Shares `bytes` out among the planes as those of 4:2:0 are: two thirds to the first, the same to each of the others.
+  private func fill(_ buffer: inout v4l2_buffer, with bytes: [UInt8]) {
+    let first = Int(buffer.index) * planeCount
+    guard isMultiplanar else {
+      memory[first].copyBytes(from: bytes)
+      buffer.bytesused = UInt32(bytes.count)
+      return
+    }
+    var rest = bytes[...]
+    for plane in 0..<planeCount {
+      let count = plane == planeCount - 1 ? rest.count : plane == 0 ? bytes.count * 2 / 3 : rest.count / 2
+      let part = [UInt8](repeating: 0xee, count: dataOffset) + rest.prefix(count)
+      memory[first + plane].copyBytes(from: part)
+      buffer.m.planes[plane].bytesused = UInt32(part.count)
+      buffer.m.planes[plane].data_offset = UInt32(dataOffset)
+      rest = rest.dropFirst(count)
     }
   }
 

@@ -11,16 +11,18 @@ import Testing
   let interrupt = Interrupt()
 
   /// Counts the pictures it is given; the JPEG is the one of a test.
-  private final class CountingEncoder: PictureEncoder {
+  final class CountingEncoder: PictureEncoder {
     var pictures: [(RawPicture.Layout, Int, Int, Bool)] = []
+    var last: [UInt8] = []
 
     func jpeg(of picture: RawPicture) -> Payload? {
+      last = Array(picture.bytes)
       pictures.append((picture.layout, picture.width, picture.bytesPerRow, picture.isFullRange))
       return try? Payload(Clips.jpegs()[0])
     }
   }
 
-  private func source(
+  func source(
     _ format: String = "", _ controls: [(String, String)] = [], path: String = "/dev/video0",
     encoder: (any PictureEncoder)? = nil, interrupt: Interrupt? = nil
   ) -> VideoSource {
@@ -159,8 +161,6 @@ import Testing
     #expect(captureError { _ = try source().open() }?.message.contains("BA81") == true)
     device.flags = V4L2_CAP_META_CAPTURE | V4L2_CAP_STREAMING
     #expect(captureError { _ = try source().open() }?.message.contains("gives no pictures") == true)
-    device.flags = V4L2_CAP_VIDEO_CAPTURE_MPLANE | V4L2_CAP_STREAMING
-    #expect(captureError { _ = try source().open() }?.message.contains("multi-planar") == true)
     #expect(device.isClosed && device.mapped == 0)
   }
 
@@ -263,7 +263,7 @@ import Testing
     }
     let device = Endless()
     let format = VideoFormat(fourCC: 0, name: "")
-    #expect(device.formats().count <= 64)
+    #expect(device.formats(camgate_capture_type).count <= 64)
     _ = (device.controls(), device.sizes(of: format), device.rates(of: format, .init(width: 1, height: 1)))
     #expect(device.count < 1_000)
   }

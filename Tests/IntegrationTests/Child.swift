@@ -32,8 +32,8 @@ final class Child: Sendable {
     input = Mutex(started.input)
     let record = Record()
     self.record = record
-    Thread.detachNewThread { record.collect(started.output, in: \.output) }
-    Thread.detachNewThread { record.collect(started.errors, in: \.errors) }
+    Thread.detachNewThread { [name] in record.collect(started.output, of: name, in: \.output) }
+    Thread.detachNewThread { [name] in record.collect(started.errors, of: name, in: \.errors) }
     Thread.detachNewThread { [processID] in record.awaitExit(of: processID) }
   }
 
@@ -141,17 +141,21 @@ private final class Record: @unchecked Sendable {
   }
 
   /// Reads lines until the stream ends.
-  func collect(_ descriptor: Int32, in lines: WritableKeyPath<State, [String]>) {
+  func collect(_ descriptor: Int32, of name: String, in lines: WritableKeyPath<State, [String]>) {
     let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     var rest = Data()
     while case let data = file.availableData, !data.isEmpty {
       rest += data
       let complete = rest.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
       rest = Data(complete.last ?? Data())
-      update { $0[keyPath: lines] += complete.dropLast().map { String(decoding: $0, as: UTF8.self) } }
+      let new = complete.dropLast().map { String(decoding: $0, as: UTF8.self) }
+      for line in new { OddPassword.check(line, of: name) }
+      update { $0[keyPath: lines] += new }
     }
+    let last = String(decoding: rest, as: UTF8.self)
+    OddPassword.check(last, of: name)
     update { state in
-      if !rest.isEmpty { state[keyPath: lines].append(String(decoding: rest, as: UTF8.self)) }
+      if !rest.isEmpty { state[keyPath: lines].append(last) }
       state.openStreams -= 1
     }
   }

@@ -22,6 +22,11 @@ final class WatchedCamera: Sendable {
     var gaps: [Gap.Reason] { seen.compactMap { $0.frame.gap?.reason } }
     /// Frames since the last gap.
     var countAfterGap: Int { seen.count - (seen.lastIndex { $0.frame.gap != nil } ?? 0) }
+    func recovery(since back: MonotonicTime) -> Duration? {
+      guard let wait = lastWait, let first = seen.last(where: { $0.frame.gap != nil }) ?? seen.first else { return nil }
+      return first.time - max(wait.time + wait.pause, back)
+    }
+
     /// How long no frame came, at most, from one frame to the next.
     var longestSilence: Duration {
       zip(seen, seen.dropFirst()).map { $1.time - $0.time }.max() ?? .zero
@@ -36,6 +41,7 @@ final class WatchedCamera: Sendable {
     if case .rtsp(_, let login?, _, _) = description.source { secrets.register(login.password) }
     let record = record
     let log = Log(level: .debug, secrets: secrets) { line in
+      OddPassword.check(line, of: "camera \(description.name)")
       let pause = line.firstMatch(of: #/retry in (\d+)\.(\d) s/#).flatMap { match in
         Int64(match.output.1 + match.output.2).map { Duration.milliseconds($0 * 100) }
       }
@@ -62,15 +68,8 @@ final class WatchedCamera: Sendable {
   }
 
   /// How long after the end of the last pause, or after the camera was back if that was later, the first frame behind the
-  /// last hole came.
-  func recovery(since back: MonotonicTime) -> Duration? {
-    record.read { record in
-      guard let wait = record.lastWait,
-        let first = record.seen.last(where: { $0.frame.gap != nil }) ?? record.seen.first
-      else { return nil }
-      return first.time - max(wait.time + wait.pause, back)
-    }
-  }
+  /// last hole came; nil when there was no pause.
+  func recovery(since back: MonotonicTime) -> Duration? { record.read { $0.recovery(since: back) } }
 
   /// Ends it; false when it does not within ten seconds.
   func stop() -> Bool {

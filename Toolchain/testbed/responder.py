@@ -22,6 +22,7 @@ A dialogue (every key may be left out):
   swap = 0                   every so many UDP packets, two change places
   seed = 1                   of the losses
   connections = 0            how many may be open at once; 0 for any
+  session_timeout = 60       seconds after which a session ends in which nothing was asked
 
   [[reply]]                  answers one request in another way; replies are used up in their order
   method = "DESCRIBE"
@@ -53,6 +54,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import tomllib
 
 import media
@@ -141,11 +143,14 @@ class Connection(Stream):
                 continue  # the answer to a request of ours
             path = re.sub(r"^rtsps?://[^/]*/?", "", words[1]).split("/")[0].split("?")[0]
             self.camera = self.camera or self.responder.cameras.get(path)
+            self.asked = time.monotonic()
             say("request", camera=path, method=words[0], agent=headers.get("user-agent", ""))
             return words[0], headers
 
     def answer(self, headers, status="200 OK", lines=(), body=b""):
-        head = [f"RTSP/1.0 {status}", f"CSeq: {headers.get('cseq', '0')}", "Session: 4711;timeout=60", *lines]
+        timeout = self.camera.get("session_timeout", 60) if self.camera else 60
+        session = f"Session: 4711;timeout={timeout}"
+        head = [f"RTSP/1.0 {status}", f"CSeq: {headers.get('cseq', '0')}", session, *lines]
         if body:
             head.append(f"Content-Length: {len(body)}")
         self.send((CRLF.join(head) + CRLF * 2).encode() + body)

@@ -34,6 +34,7 @@ class Stream:
         self.sending = threading.Lock()
         self.over = threading.Event()
         self.octets = self.count = 0
+        self.asked = time.monotonic()
         self.held = None
 
     def send(self, data):
@@ -58,10 +59,12 @@ class Stream:
         for count in itertools.count():
             if self.over.wait(max(0, started + count / fps - time.monotonic())):
                 return
+            if time.monotonic() - self.asked > camera.get("session_timeout", 60):
+                raise Gone
             shown = count * claimed + self.clip.recipe.delay(self.number) * claimed
             self.stamp = (self.timestamp + round(shown * 90_000)) & 0xFFFFFFFF
             if shown - reported >= 1 and reports != "none":
-                self.report(shown)
+                self.report(shown / (claimed * fps))
                 reported = shown
             pieces = self.pieces()
             for event in camera.get("event", []):

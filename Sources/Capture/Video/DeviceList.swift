@@ -69,8 +69,8 @@ extension DeviceList.Device {
     defer { device.close() }
     let capability = try device.capability()
     (driver, isCamera) = (capability.driver, capability.canCapture)
-    if !isCamera { return }
-    for format in device.formats() {
+    guard isCamera, let bufferType = capability.bufferType else { return }
+    for format in device.formats(bufferType) {
       var entry = DeviceList.Format(format: format, sizes: device.sizes(of: format))
       if case .list(let sizes) = entry.sizes { entry.rates = sizes.map { device.rates(of: format, $0) } }
       formats.append(entry)

@@ -12,8 +12,8 @@ struct VideoChoice: Equatable {
   static let usualSize = VideoSizes.Size(width: 1280, height: 720)
   static let usualRawSize = VideoSizes.Size(width: 640, height: 480)
 
-  init(of device: any VideoDevice, wanted: DeviceFormat) throws(CaptureError) {
-    let formats = device.formats()
+  init(of device: any VideoDevice, _ bufferType: UInt32, wanted: DeviceFormat) throws(CaptureError) {
+    let formats = device.formats(bufferType)
     let usable = formats.filter { $0.encoding != nil }
     let best =
       usable.first { $0.encoding == wanted.encoding && wanted.encoding != nil }

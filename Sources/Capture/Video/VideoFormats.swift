@@ -42,8 +42,13 @@ struct VideoCapability {
   var flags: UInt32
 
   /// Whether pictures can be captured from it the way Camgate does.
-  var canCapture: Bool {
-    flags & UInt32(V4L2_CAP_VIDEO_CAPTURE) != 0 && flags & UInt32(V4L2_CAP_STREAMING) != 0
+  var canCapture: Bool { bufferType != nil && flags & UInt32(V4L2_CAP_STREAMING) != 0 }
+
+  /// Which of V4L2's two interfaces it has: one piece of memory a picture or several (many cameras on a board's own
+  /// connector, most of which then use one). nil when it gives no pictures.
+  var bufferType: UInt32? {
+    if flags & UInt32(V4L2_CAP_VIDEO_CAPTURE) != 0 { return camgate_capture_type }
+    return flags & UInt32(V4L2_CAP_VIDEO_CAPTURE_MPLANE) != 0 ? camgate_multiplanar_type : nil
   }
 }
 
@@ -59,10 +64,10 @@ extension VideoDevice {
   }
 
   /// VIDIOC_ENUM_FMT
-  func formats() -> [VideoFormat] {
+  func formats(_ bufferType: UInt32) -> [VideoFormat] {
     listing(upTo: 64) { (index) throws(SystemError) in
       var answer = v4l2_fmtdesc()
-      (answer.index, answer.type) = (index, camgate_capture_type)
+      (answer.index, answer.type) = (index, bufferType)
       try request(camgate_vidioc_enum_fmt, &answer)
       return VideoFormat(fourCC: answer.pixelformat, name: text(inTuple: answer.description))
     }
@@ -124,18 +129,18 @@ extension v4l2_fract {
 }
 
 extension DeviceEncoding {
-  /// The kernel's codes for each; the first is the usual one.
+  /// The kernel's codes for each: the usual one, others for the same, and where its planes lie apart.
   var fourCCs: [UInt32] {
     switch self {
     case .mjpeg: ["MJPG", "JPEG"].map(DeviceEncoding.fourCC)
     case .h264: [DeviceEncoding.fourCC("H264")]
     case .h265: [DeviceEncoding.fourCC("HEVC")]
-    case .nv12: [DeviceEncoding.fourCC("NV12")]
-    case .nv21: [DeviceEncoding.fourCC("NV21")]
+    case .nv12: ["NV12", "NM12"].map(DeviceEncoding.fourCC)
+    case .nv21: ["NV21", "NM21"].map(DeviceEncoding.fourCC)
     case .yuyv: [DeviceEncoding.fourCC("YUYV")]
     case .uyvy: [DeviceEncoding.fourCC("UYVY")]
-    case .yu12: [DeviceEncoding.fourCC("YU12")]
-    case .yv12: [DeviceEncoding.fourCC("YV12")]
+    case .yu12: ["YU12", "YM12"].map(DeviceEncoding.fourCC)
+    case .yv12: ["YV12", "YM21"].map(DeviceEncoding.fourCC)
     case .grey: [DeviceEncoding.fourCC("GREY")]
     case .rgb24: [DeviceEncoding.fourCC("RGB3")]
     case .bgr24: [DeviceEncoding.fourCC("BGR3")]

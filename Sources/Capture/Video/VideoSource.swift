@@ -105,18 +105,6 @@ extension DeviceEncoding {
   }
 }
 
-extension VideoAgreement {
-  /// In which ways it is not what was asked for.
-  func differences(from wanted: DeviceFormat) -> [String] {
-    var isDifferent = wanted.encoding != nil && wanted.encoding != encoding
-    if let width = wanted.width, let height = wanted.height {
-      isDifferent = isDifferent || (width, height) != (self.width, self.height)
-    }
-    if let fps = wanted.fps, rate == nil || abs((rate ?? 0) - Double(fps)) > 0.5 { isDifferent = true }
-    return isDifferent ? ["asked for \(wanted), the driver gives \(text)"] : []
-  }
-}
-
 extension SystemError {
   /// Whether the device is no longer there.
   var isUnplugged: Bool { [ENODEV, ENXIO, ENOENT, ESHUTDOWN].contains(code) }

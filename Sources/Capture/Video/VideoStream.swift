@@ -4,24 +4,12 @@ import Glibc
 import Posix
 
 // A device that streams: the format the driver gave, and its buffers. The buffers belong to the driver and are unmapped
-// on closing, so what is in them is lent, never kept.
-
-/// What was agreed with the driver.
-struct VideoAgreement: Equatable {
-  var encoding: DeviceEncoding
-  var width: Int
-  var height: Int
-  /// Frames a second, where the driver says.
-  var rate: Double?
-  var bytesPerRow: Int
-  var isFullRange: Bool
-
-  /// As it would stand in the settings.
-  var text: String { "\(encoding.rawValue) \(width)x\(height)" + (rate.map { "@\(trimmed($0))" } ?? "") }
-}
+// on closing, so what is in them is lent, never kept. A buffer is one piece of memory or, where a driver wants it so, one
+// for each plane of a picture; these are put together.
 
 /// One buffer that came from the driver.
 struct VideoBuffer {
+  /// Empty when a part of it is missing.
   var bytes: UnsafeRawBufferPointer
   /// Counts all frames of the device, also those that found no buffer.
   var sequence: UInt32
@@ -40,53 +28,68 @@ final class VideoStream {
 
   let device: any VideoDevice
   let agreement: VideoAgreement
-  private var buffers: [UnsafeMutableRawBufferPointer] = []
+  private let bufferType: UInt32
+  /// Each with its pieces of memory.
+  private var buffers: [[UnsafeMutableRawBufferPointer]] = []
+  /// What ioctls say of the pieces of one buffer; `v4l2_buffer` points to it.
+  private let planes: UnsafeMutableBufferPointer<v4l2_plane>
+  /// Where the planes of a picture are put together.
+  private var joined: [UInt8] = []
 
   /// Agrees on a format with the device, which is from now on closed with this object.
   init(_ device: any VideoDevice, wanted: DeviceFormat) throws(CaptureError) {
     var isAgreed = false
     defer { if !isAgreed { device.close() } }
     let capability = try asCaptureError("opening it") { () throws(SystemError) in try device.capability() }
-    guard capability.canCapture else {
-      let isMultiplanar = capability.flags & UInt32(V4L2_CAP_VIDEO_CAPTURE_MPLANE) != 0
+    guard capability.canCapture, let bufferType = capability.bufferType else {
       throw CaptureError(
         .unusable,
-        isMultiplanar
-          ? "this device gives pictures in several planes (V4L2 multi-planar), which Camgate cannot read yet"
-          : "this device gives no pictures: a camera has several, take another one (camgate devices lists them)")
+        "this device gives no pictures: a camera has several, take another one (camgate devices lists them)")
     }
-    let choice = try VideoChoice(of: device, wanted: wanted)
-    let agreement = try asCaptureError("agreeing on a format") { () throws(SystemError) in
-      var agreement = try VideoStream.setFormat(device, choice)
-      agreement.rate = try VideoStream.setRate(device, wanted.fps)
-      return agreement
+    let choice = try VideoChoice(of: device, bufferType, wanted: wanted)
+    agreement = try asCaptureError("agreeing on a format") { () throws(SystemError) in
+      try VideoAgreement(with: device, bufferType, choice, fps: wanted.fps)
     }
-    (self.device, self.agreement, isAgreed) = (device, agreement, true)
+    planes = .allocate(capacity: Int(VIDEO_MAX_PLANES))
+    (self.device, self.bufferType, isAgreed) = (device, bufferType, true)
   }
 
   deinit {
-    var type = camgate_capture_type
+    var type = bufferType
     try? device.request(camgate_vidioc_streamoff, &type)
-    for buffer in buffers { device.unmap(buffer) }
+    for buffer in buffers { for memory in buffer { device.unmap(memory) } }
     device.close()
+    planes.deallocate()
   }
 
   /// Gives the driver its buffers and starts.
   func start() throws(SystemError) {
     var wanted = v4l2_requestbuffers()
-    (wanted.count, wanted.type, wanted.memory) = (VideoStream.bufferCount, camgate_capture_type, camgate_memory_mmap)
+    (wanted.count, wanted.type, wanted.memory) = (VideoStream.bufferCount, bufferType, camgate_memory_mmap)
     try device.request(camgate_vidioc_reqbufs, &wanted)
     for index in 0..<min(wanted.count, 32) {
       var buffer = emptyBuffer(index)
       try device.request(camgate_vidioc_querybuf, &buffer)
-      guard (1...VideoStream.largestBuffer).contains(Int(buffer.length)) else {
-        throw SystemError(code: EINVAL, operation: "VIDIOC_QUERYBUF")
+      buffers.append([])
+      for piece in try pieces(of: buffer) {
+        buffers[Int(index)].append(try device.map(offset: piece.offset, byteCount: piece.byteCount))
       }
-      buffers.append(try device.map(offset: buffer.m.offset, byteCount: Int(buffer.length)))
       try device.request(camgate_vidioc_qbuf, &buffer)
     }
-    var type = camgate_capture_type
+    var type = bufferType
     try device.request(camgate_vidioc_streamon, &type)
+  }
+
+  /// Where the memory of a buffer is, by VIDIOC_QUERYBUF.
+  private func pieces(of buffer: v4l2_buffer) throws(SystemError) -> [(offset: UInt32, byteCount: Int)] {
+    let pieces =
+      isMultiplanar
+      ? planes.prefix(agreement.planeCount).map { (offset: $0.m.mem_offset, byteCount: Int($0.length)) }
+      : [(offset: buffer.m.offset, byteCount: Int(buffer.length))]
+    guard pieces.count == agreement.planeCount,
+      pieces.allSatisfy({ (1...VideoStream.largestBuffer).contains($0.byteCount) })
+    else { throw SystemError(code: EINVAL, operation: "VIDIOC_QUERYBUF") }
+    return pieces
   }
 
   /// Lends the next buffer to `body` and gives it back to the driver; nil when there is none after `milliseconds`.
@@ -105,69 +108,48 @@ final class VideoStream {
       throw error
     }
     guard Int(buffer.index) < buffers.count else { throw SystemError(code: EIO, operation: "VIDIOC_DQBUF") }
-    let memory = buffers[Int(buffer.index)]
     let clock = buffer.flags & UInt32(V4L2_BUF_FLAG_TIMESTAMP_MASK)
     let seconds = Int64(buffer.timestamp.tv_sec).multipliedReportingOverflow(by: 1_000_000_000)
     let time = seconds.partialValue.addingSaturated(Int64(clamping: buffer.timestamp.tv_usec &* 1_000))
     let isKnown = clock == UInt32(V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC) && !seconds.overflow
-    let result = body(
-      VideoBuffer(
-        bytes: UnsafeRawBufferPointer(rebasing: memory[..<min(Int(buffer.bytesused), memory.count)]),
-        sequence: buffer.sequence, isDamaged: buffer.flags & UInt32(V4L2_BUF_FLAG_ERROR) != 0,
-        time: isKnown ? MonotonicTime(nanoseconds: time) : nil))
+    let result = withContent(of: buffer) { bytes in
+      body(
+        VideoBuffer(
+          bytes: bytes, sequence: buffer.sequence, isDamaged: buffer.flags & UInt32(V4L2_BUF_FLAG_ERROR) != 0,
+          time: isKnown ? MonotonicTime(nanoseconds: time) : nil))
+    }
     try device.request(camgate_vidioc_qbuf, &buffer)
     return result
   }
 
+  private func withContent<Result>(of buffer: v4l2_buffer, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    let memory = buffers[Int(buffer.index)]
+    guard isMultiplanar else {
+      return body(UnsafeRawBufferPointer(rebasing: memory[0][..<min(Int(buffer.bytesused), memory[0].count)]))
+    }
+    // `bytesused` counts from the beginning of the memory, `data_offset` is within it (struct v4l2_plane).
+    let parts = zip(memory, planes).map { memory, plane in
+      let end = min(Int(plane.bytesused), memory.count)
+      return UnsafeRawBufferPointer(rebasing: memory[min(Int(plane.data_offset), end)..<end])
+    }
+    guard parts.count > 1, let layout = agreement.encoding.rawLayout else { return body(parts[0]) }
+    let counts = layout.planeByteCounts(height: agreement.height, bytesPerRow: agreement.bytesPerRow)
+    joined.removeAll(keepingCapacity: true)
+    if zip(parts, counts).allSatisfy({ $0.count >= $1 }) {
+      for (part, count) in zip(parts, counts) { joined.append(contentsOf: part.prefix(count)) }
+    }
+    return joined.withUnsafeBytes(body)
+  }
+
+  private var isMultiplanar: Bool { bufferType == camgate_multiplanar_type }
+
   private func emptyBuffer(_ index: UInt32) -> v4l2_buffer {
     var buffer = v4l2_buffer()
-    (buffer.index, buffer.type, buffer.memory) = (index, camgate_capture_type, camgate_memory_mmap)
+    (buffer.index, buffer.type, buffer.memory) = (index, bufferType, camgate_memory_mmap)
+    if isMultiplanar {
+      planes.initialize(repeating: v4l2_plane())
+      (buffer.m.planes, buffer.length) = (planes.baseAddress, UInt32(planes.count))
+    }
     return buffer
   }
-
-  private static func setFormat(
-    _ device: any VideoDevice, _ choice: VideoChoice
-  ) throws(SystemError) -> VideoAgreement {
-    var format = v4l2_format()
-    format.type = camgate_capture_type
-    format.fmt.pix.pixelformat = choice.fourCC
-    (format.fmt.pix.width, format.fmt.pix.height) = (UInt32(choice.size.width), UInt32(choice.size.height))
-    format.fmt.pix.field = camgate_field_any
-    try device.request(camgate_vidioc_s_fmt, &format)
-    var given = format.fmt.pix
-    guard let encoding = DeviceEncoding(fourCC: given.pixelformat) else {
-      throw SystemError(
-        code: EINVAL, operation: "VIDIOC_S_FMT: the driver insists on \(VideoFormat.code(given.pixelformat))")
-    }
-    let row = encoding.rawLayout?.rowByteCount(width: Int(given.width)) ?? 0
-    return VideoAgreement(
-      encoding: encoding, width: Int(given.width), height: Int(given.height), rate: nil,
-      bytesPerRow: max(Int(given.bytesperline), row),
-      isFullRange: camgate_is_full_range(&given, encoding.rawLayout?.isRGB == true ? 1 : 0) == 1)
-  }
-
-  /// Asks for `fps` and gives what the driver does; nil when it does not say.
-  private static func setRate(_ device: any VideoDevice, _ fps: Int?) throws(SystemError) -> Double? {
-    var parameters = v4l2_streamparm()
-    parameters.type = camgate_capture_type
-    do throws(SystemError) {
-      try device.request(camgate_vidioc_g_parm, &parameters)
-      if let fps, parameters.parm.capture.capability & UInt32(V4L2_CAP_TIMEPERFRAME) != 0 {
-        parameters.parm.capture.timeperframe = v4l2_fract(numerator: 1, denominator: UInt32(fps))
-        try device.request(camgate_vidioc_s_parm, &parameters)
-      }
-    } catch {
-      if error.isUnplugged { throw error }
-      return nil
-    }
-    return parameters.parm.capture.timeperframe.rate
-  }
-}
-
-/// `rate` with two decimals at most.
-func trimmed(_ rate: Double) -> String {
-  let hundredths = Int((min(rate, 1e9) * 100).rounded())
-  if hundredths % 100 == 0 { return "\(hundredths / 100)" }
-  let fraction = hundredths % 100 < 10 ? "0\(hundredths % 100)" : "\(hundredths % 100)"
-  return "\(hundredths / 100)." + (fraction.last == "0" ? String(fraction.dropLast()) : fraction)
 }
