@@ -13,11 +13,18 @@ sdk=$("$CROSS/sdk.sh")
 compiler=$("$CROSS/compiler.sh")
 tool=$compiler/bin/$MULTIARCH
 
+# Places of this machine must not be in the binary, nor hashes of them: the same bytes wherever it is built.
+flags=(-Xswiftc -gline-tables-only -Xlinker "-Map=$out/$product.map"
+  -Xswiftc -Xfrontend -Xswiftc -disable-incremental-llvm-codegen
+  -Xswiftc -Xfrontend -Xswiftc -no-clang-module-breadcrumbs)
+for place in "$ROOT=/camgate" "$sdk=/sdk" "$compiler=/compiler"; do
+  flags+=(-Xswiftc -file-prefix-map -Xswiftc "$place")
+done
+
 started=$SECONDS
 say "building $product for $TRIPLE"
 mkdir -p "$out"
-build_for_board "$sdk" "$scratch" -c release --product "$product" --swift-sdk "camgate-$ARCH" \
-  -Xlinker "-Map=$out/$product.map"
+build_for_board "$sdk" "$scratch" -c release --product "$product" --swift-sdk "camgate-$ARCH" "${flags[@]}"
 "$tool-objcopy" --only-keep-debug "$scratch/release/$product" "$out/$product.debug"
 "$tool-objcopy" --strip-all --add-gnu-debuglink="$out/$product.debug" "$scratch/release/$product" "$out/$product"
 cat "$("$CROSS/fetch.sh" compiler)" "$("$CROSS/fetch.sh" sysroot)" "$("$CROSS/fetch.sh" library)" >"$out/$product.contents"

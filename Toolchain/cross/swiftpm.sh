@@ -1,18 +1,10 @@
 # Building for the board with this machine's SwiftPM and the Swift SDK of sdk.sh.
 # shellcheck shell=bash
 
-# build_for_board SDK SCRATCH OPTIONS OF swift build...: in $ROOT, whose sources then lie at /camgate in the binary.
-# Places of this machine must not be in it, nor hashes of them: the same bytes wherever it is built.
+# build_for_board SDK SCRATCH OPTIONS OF swift build...: in $ROOT
 build_for_board() {
-  local sdk=$1 scratch=$2 place compiler headers flags
+  local sdk=$1 scratch=$2 headers
   shift 2
-  compiler=$("$CROSS/compiler.sh")
-  flags=("${SWIFT_FLAGS[@]}" -Xswiftc -gline-tables-only
-    -Xswiftc -Xfrontend -Xswiftc -disable-incremental-llvm-codegen
-    -Xswiftc -Xfrontend -Xswiftc -no-clang-module-breadcrumbs)
-  for place in "$ROOT=/camgate" "$sdk=/sdk" "$compiler=/compiler"; do
-    flags+=(-Xswiftc -file-prefix-map -Xswiftc "$place")
-  done
   cd "$ROOT" || return
   # SwiftPM does not see that a header of a system library target has changed.
   mkdir -p "$scratch"
@@ -24,5 +16,5 @@ build_for_board() {
   # Search paths of the desk's environment are no business of the board's binary.
   env -u CPATH -u C_INCLUDE_PATH -u CPLUS_INCLUDE_PATH -u LIBRARY_PATH -u LD_LIBRARY_PATH -u PKG_CONFIG_PATH \
     nice -n 5 swift build --scratch-path "$scratch" --disable-local-rpath --swift-sdks-path "$sdk" \
-    "${flags[@]}" "$@" >&2
+    "${SWIFT_FLAGS[@]}" "$@" >&2
 }
