@@ -192,9 +192,6 @@ extension IntegrationTests {
         }
         complaints += Self.complaints(aboutMediaTimeOf: item.frame, seen[..<index])
       }
-      if let recovery = record.recovery(since: MonotonicTime(nanoseconds: 0)), recovery >= recoveryLimit {
-        complaints.append("came back \(recovery) after the pause")
-      }
       return Array(complaints.prefix(8))
     }
 
