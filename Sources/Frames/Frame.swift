@@ -19,8 +19,8 @@ package struct Frame: Sendable {
   package var bootTime: Int64?
   /// Whether the wall clock was stepped between the frame before and this one.
   package var isClockStepped: Bool
-  /// Presentation time, unwrapped, nanoseconds: on the camera's media clock, and continued over reconnects. Goes back where
-  /// pictures are reordered, and nowhere else.
+  /// Presentation time, unwrapped, nanoseconds: on the camera's media clock, and continued over reconnects. Never goes back
+  /// by more than reordered pictures do (two seconds).
   package var pts: Int64
   /// Decoding time on the same clock, nanoseconds; nil where the source does not say.
   package var dts: Int64?

@@ -16,7 +16,8 @@ extension IntegrationTests {
       _ name: String, _ url: String, _ transport: CameraDescription.RTSPTransport = .tcp
     ) throws -> CameraDescription {
       var timeouts = CameraDescription.Timeouts()
-      (timeouts.connect, timeouts.firstFrame, timeouts.nextFrame) = (.seconds(4), .seconds(4), .seconds(2))
+      // From frame to frame the usual five seconds: a machine that is busy with other things takes two now and then.
+      (timeouts.connect, timeouts.firstFrame) = (.seconds(4), .seconds(8))
       return CameraDescription(
         name: try #require(CameraName(name)), source: .rtsp(url: url, login: login, transport: transport),
         timeouts: timeouts)
@@ -56,16 +57,18 @@ extension IntegrationTests {
       for name in ["steady", "clock-ahead"] {
         let camera = try #require(rows.first { $0.0.dialogue == name }).1
         let told = try #require(events.lazy.compactMap { Play($0) }.first { $0.camera == name })
-        for (index, seen) in camera.record.read({ $0.seen }).enumerated() {
-          // The share of a second in a report has 32 bits, FFmpeg hands it on in microseconds.
-          let error = seen.frame.captureTime - told.clock - Int64(index) * 1_000_000_000 / 30
-          #expect(
-            abs(error) < 20_000 || seen.frame.clock != .camera, "\(name): frame \(index) is dated \(error) ns off")
+        let errors = camera.record.read { $0.seen }.enumerated().compactMap { index, seen in
+          seen.frame.clock == .camera ? seen.frame.captureTime - told.clock - Int64(index) * 1_000_000_000 / 30 : nil
         }
+        // The share of a second in a report has 32 bits, FFmpeg hands it on in microseconds.
+        let worst = errors.max { abs($0) < abs($1) } ?? 0
+        #expect(abs(worst) < 20_000, "\(name): a frame is dated \(worst) ns off")
         #expect(camera.record.read { $0.seen.count { $0.frame.clock == .camera } } > 60)
       }
       #expect(!events.contains { $0.contains(#""camera": "trap""#) }, "a redirect to another host was followed")
       #expect(events.contains { $0.contains(#""agent": "camgate""#) })
+      let goodbyes = events.count { $0.contains(#""camera": "freeze", "method": "TEARDOWN""#) }
+      #expect(goodbyes == 2, "one at the end, and one although the deadline had passed")
     }
 
     /// The machines that cameras are: off at the start, rebooted (gone for five seconds), and hung for twenty, with their
@@ -188,9 +191,6 @@ extension IntegrationTests {
           complaints.append("capture time runs backwards at frame \(index)")
         }
         complaints += Self.complaints(aboutMediaTimeOf: item.frame, seen[..<index])
-      }
-      if let recovery = record.recovery(since: MonotonicTime(nanoseconds: 0)), recovery >= recoveryLimit {
-        complaints.append("came back \(recovery) after the pause")
       }
       return Array(complaints.prefix(8))
     }

@@ -92,7 +92,8 @@ extension IntegrationTests {
       let cases = [
         ("rtsp://127.0.0.1:\(try Testbed.freePort())/gate", "nothing listens"),
         ("usb:NONE", "no camera with the serial"),
-        (try deaf.url("deaf"), "no H.264, H.265 or MJPEG video"), (try deaf.url("deaf").replacing("deaf", with: "else"), "404"),
+        (try deaf.url("deaf"), "no H.264, H.265 or MJPEG video"),
+        (try deaf.url("deaf").replacing("deaf", with: "else"), "404"),
         ("/dev/null", "no video device"), ("/dev/video-of-nobody", "no such device"),
       ]
       for (camera, text) in cases {
