@@ -24,7 +24,6 @@ swift build --build-tests "${SWIFT_FLAGS[@]}"
 if [ ${#ARGUMENTS[@]} -eq 0 ]; then
   say "the ring on a disk that loses power"
   "$ROOT/Toolchain/sim.sh"
-  for name in segment settings; do "$ROOT/Toolchain/fuzz.sh" "$name" 20; done
   say "testing the test bench"
   "$TESTBED/run" selftest
   say "fuzzing each parser for a moment"
