@@ -39,9 +39,6 @@ struct MemoryQueue {
   /// Whether nothing is left to be acknowledged.
   var isEmpty: Bool { byteCount == 0 && lanes.allSatisfy { $0.span == nil } }
 
-  /// Whether frames will soon be dropped for want of room.
-  var isShortOfRoom: Bool { byteCount - readBackBytes > (byteBudget - readAhead) / 4 * 3 }
-
   /// Bytes of frames that came back from disk.
   var readBackBytes: Int { lanes.reduce(0) { $0 + $1.readBackBytes } }
 

@@ -47,12 +47,10 @@ final class RingKeeper {
       for sync in news.syncs { ring.syncFinished(sync.request, sync.error) }
       let isBusy = step(spooler, state)
       let now = MonotonicTime.now()
-      // What is synced may leave memory: that must not wait when memory is nearly full.
-      let (isShort, interval) = state.read { ($0.queue.isShortOfRoom, $0.policy?.lookInterval ?? .seconds(1)) }
-      if let request = ring.nextSync(now: now, flush: news.isSecuring || isShort) { syncer.submit(request, of: ring) }
+      if let request = ring.nextSync(now: now, flush: news.isSecuring) { syncer.submit(request, of: ring) }
       // Never sooner than in 10 ms for what is overdue and still cannot be done.
       let sync = max(ring.nextSyncTime ?? MonotonicTime(nanoseconds: .max), now + .milliseconds(10))
-      deadline = isBusy ? now : min(sync, now + interval)
+      deadline = isBusy ? now : min(sync, now + state.read { $0.policy?.lookInterval ?? .seconds(1) })
     }
     close(spooler, state)
   }

@@ -58,28 +58,50 @@ struct Superblock: Equatable {
   /// Bytes of the ring, decided when it was made (`auto`) or set since.
   var byteCount: Int
   var segmentByteCount: Int
+  /// What a failed sync has made void, as the headers behind it say as well: bits rot, and then it must not come back.
+  var cuts: [Cut] = []
+
+  /// A segment that ends earlier than its bytes do.
+  struct Cut: Equatable {
+    var generation: UInt64
+    /// Of the segment: the number of a lost generation is used again.
+    var epoch: UInt64
+    var offset: UInt64
+  }
+
+  /// The newest so many are kept.
+  private static let largestCutCount = 256
 
   func encoded() -> [UInt8] {
     var writer = ByteWriter()
     writer.put(epoch)
     writer.put(UInt64(byteCount))
     writer.put(UInt64(segmentByteCount))
+    let kept = cuts.suffix(Superblock.largestCutCount)
+    writer.put(UInt64(kept.count))
+    for cut in kept {
+      for number in [cut.generation, cut.epoch, cut.offset] { writer.put(number) }
+    }
     return writer.bytes
   }
 
-  init(epoch: UInt64, byteCount: Int, segmentByteCount: Int) {
-    (self.epoch, self.byteCount, self.segmentByteCount) = (epoch, byteCount, segmentByteCount)
+  init(epoch: UInt64, byteCount: Int, segmentByteCount: Int, cuts: [Cut] = []) {
+    (self.epoch, self.byteCount, self.segmentByteCount, self.cuts) = (epoch, byteCount, segmentByteCount, cuts)
   }
 
   init?(_ content: [UInt8]) {
     let numbers: [UInt64]? = content.withUnsafeBytes { bytes in
       var reader = ByteReader(bytes)
-      guard let epoch: UInt64 = reader.take(), let size: UInt64 = reader.take(), let segment: UInt64 = reader.take()
-      else { return nil }
-      return [epoch, size, segment]
+      var numbers: [UInt64] = []
+      while let number: UInt64 = reader.take() { numbers.append(number) }
+      return numbers.count >= 4 && UInt64(numbers.count - 4) / 3 >= numbers[3] ? numbers : nil
     }
     guard let numbers, numbers[0] < numberLimit, numbers[2] > 0 else { return nil }
-    self.init(epoch: numbers[0], byteCount: Int(clamping: numbers[1]), segmentByteCount: Int(clamping: numbers[2]))
+    let cuts = (0..<Int(numbers[3])).map { index in
+      Cut(generation: numbers[4 + index * 3], epoch: numbers[5 + index * 3], offset: numbers[6 + index * 3])
+    }
+    self.init(
+      epoch: numbers[0], byteCount: Int(clamping: numbers[1]), segmentByteCount: Int(clamping: numbers[2]), cuts: cuts)
   }
 }
 

@@ -134,6 +134,13 @@ struct RingOpening {
       adopt(probe, recoveryCase)
     }
     segments.sort { $0.generation < $1.generation }
+    for cut in superblock?.cuts ?? [] {
+      let isOfIt = { (segment: Segment) in segment.generation == cut.generation && segment.identity.epoch == cut.epoch }
+      if segments.contains(where: isOfIt) {
+        cuts.append(Cut(generation: cut.generation, offset: Int(clamping: cut.offset)))
+      }
+    }
+    cuts = Set(cuts).sorted { ($0.generation, $0.offset) < ($1.generation, $1.offset) }
     cuts.removeAll { cut in !generations.contains(cut.generation) }
   }
 

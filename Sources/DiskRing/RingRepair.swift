@@ -240,7 +240,12 @@ extension RingOpening {
     let epoch = isKnown ? highestEpoch + 1 : max(highestEpoch + 1, options.minimumEpoch)
     let block = Superblock(
       epoch: epoch, byteCount: RingOpening.overhead + segmentCount * segmentByteCount,
-      segmentByteCount: segmentByteCount)
+      segmentByteCount: segmentByteCount,
+      cuts: cuts.compactMap { cut in
+        segments.first { $0.generation == cut.generation }.map {
+          Superblock.Cut(generation: cut.generation, epoch: $0.identity.epoch, offset: UInt64(cut.offset))
+        }
+      })
     let file = try storage.open(Superblock.fileName, creating: false)
     defer { storage.close(file) }
     for turn in [superblockTurn + 1, superblockTurn + 2] {
