@@ -44,6 +44,8 @@ package final class MockCluster: @unchecked Sendable {
   /// What a client asks for, with its API key (Kafka protocol guide, "API Keys").
   package enum Request: Int16, Sendable {
     case produce = 0
+    case fetch = 1
+    case listOffsets = 2
     case initProducerID = 22
   }
 

@@ -21,6 +21,7 @@ import tempfile
 import time
 
 from confluent_kafka import OFFSET_END, Consumer, TopicPartition
+from tool import Tool
 
 HERE = pathlib.Path(__file__).parent
 CAMERAS = {"gate": "h264", "yard": "mjpeg"}
@@ -53,27 +54,11 @@ FAULTS = {
 }
 
 
-class Tool:
-    """A program of the test bench, which lives as long as its standard input is open."""
-
-    def __init__(self, stack, name, *arguments):
-        command = [HERE / "run", name, *map(str, arguments)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        stack.callback(self.end)
-        while not (line := self.process.stdout.readline()).startswith("READY"):
-            if not line:
-                raise RuntimeError(f"{name} did not start")
-        self.ready = json.loads(line[6:])
-
-    def command(self, text):
-        self.process.stdin.write(text + "\n")
-        self.process.stdin.flush()
-        if (answer := self.process.stdout.readline().strip()) != "OK " + text:
-            raise RuntimeError(answer)
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
+def started(stack, name, *arguments):
+    """A tool that ends with the campaign."""
+    tool = Tool(name, *arguments)
+    stack.callback(tool.end)
+    return tool
 
 
 class Tail:
@@ -155,12 +140,12 @@ def heal(name, proxy, broker):
 def run(options, stack):
     directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="camgate-campaign-")))
     subprocess.run([HERE / "run", "certificates", directory], check=True)
-    broker = Tool(stack, "broker", "--topic", f"cameras:{PARTITIONS}")
+    broker = started(stack, "broker", "--topic", f"cameras:{PARTITIONS}")
     proxy_port = free_port()
     certificate = ["--certificate", directory / "good.pem", "--key", directory / "good.key"]
-    front = Tool(stack, "proxy", broker.ready["port"], "--kafka", "--advertise", proxy_port, *certificate)
-    proxy = Tool(stack, "proxy", front.ready["port"], "--port", proxy_port)
-    cameras = Tool(stack, "cameras", *(f"{name}={show}" for name, show in CAMERAS.items()))
+    front = started(stack, "proxy", broker.ready["port"], "--kafka", "--advertise", proxy_port, *certificate)
+    proxy = started(stack, "proxy", front.ready["port"], "--port", proxy_port)
+    cameras = started(stack, "cameras", *(f"{name}={show}" for name, show in CAMERAS.items()))
     tail = Tail(broker.ready["brokers"])
     proxy.command("cut")
     gateway = Gateway(stack, directory, proxy_port, cameras.ready["urls"], 10_000 if options.short else 30_000)
