@@ -64,6 +64,11 @@ package final class MockCluster: @unchecked Sendable {
     _ = isReachable ? rd_kafka_mock_broker_set_up(cluster, id) : rd_kafka_mock_broker_set_down(cluster, id)
   }
 
+  /// Brokers answer so much later.
+  package func setRoundTrip(milliseconds: Int32) {
+    for id in 1...brokerCount { rd_kafka_mock_broker_set_rtt(cluster, id, milliseconds) }
+  }
+
   /// Another broker leads a partition from now on; the old one refuses writes to it.
   package func moveLeader(ofTopic topic: String, partition: Int32, to broker: Int32) {
     rd_kafka_mock_partition_set_leader(cluster, topic, partition, broker)

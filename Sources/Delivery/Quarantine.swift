@@ -35,6 +35,10 @@ package final class Quarantine: Sendable {
     package var keptBytes = 0
     /// Frames of this run that were refused and are not kept.
     package var notKept = 0
+
+    package init(kept: Int = 0, keptBytes: Int = 0, notKept: Int = 0) {
+      (self.kept, self.keptBytes, self.notKept) = (kept, keptBytes, notKept)
+    }
   }
 
   private struct State {
