@@ -17,7 +17,10 @@ kills() {
   CAMGATE_KILLS=$CAMGATE_KILLS swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" --filter KillTests
 }
 
-NAMES=(reconnects faults kills)
+# The same with a look at what it has doubled: nothing, as the topic is, before any removal.
+resumes() { "$TESTBED/run" resumes "$@"; }
+
+NAMES=(reconnects faults kills resumes)
 
 "$ROOT/Toolchain/setup.sh" build test
 cd "$ROOT"

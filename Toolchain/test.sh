@@ -24,7 +24,11 @@ swift build --build-tests "${SWIFT_FLAGS[@]}"
 if [ ${#ARGUMENTS[@]} -eq 0 ]; then
   say "testing the test bench"
   "$TESTBED/run" selftest
+  CAMGATE=$(swift build "${SWIFT_FLAGS[@]}" --show-bin-path)/camgate
+  export CAMGATE
   say "the fault campaign, in its short form"
-  CAMGATE=$(swift build "${SWIFT_FLAGS[@]}" --show-bin-path)/camgate "$TESTBED/run" campaign --short
+  "$TESTBED/run" campaign --short
+  say "killing and resuming, in its short form"
+  "$TESTBED/run" resumes --short
 fi
 swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" "${ARGUMENTS[@]}"

@@ -27,18 +27,23 @@ HERE = pathlib.Path(__file__).parent
 CAMERAS = {"gate": "h264", "yard": "mjpeg"}
 PARTITIONS = 4
 RECOVERY_LIMIT = 180
+MEMORY_MIB = 48
+# Beyond what it had before the first fault and the frames it may hold in memory.
+GROWTH_LIMIT_MIB = 24
+RESOLVING = [("hosts", "hosts"), ("resolv", "resolv.conf")]
+HOSTS = "127.0.0.1 localhost\n"
 SETTINGS = """gateway: dock-7
 kafka:
-  brokers: ['127.0.0.1:{port}']
+  brokers: ['kafka.tst:{port}']
   tls: {{ca: '{directory}/ca.pem'}}
   properties: {{socket.timeout.ms: {timeout}}}
-buffer: {{memory: 256MiB}}
+buffer: {{memory: {memory}MiB, directory: '{directory}/ring', size: 512MiB}}
 stop_timeout: 60s
 cameras:
 {cameras}"""
 
 # What is done to the uplink, and for how many seconds in the long and in the short form; commands of proxy.py, or of
-# broker.py with `broker:` in front. A command given as (seconds, text) is repeated.
+# broker.py with `broker:` in front; `hosts:` takes the brokers' name away. What is (seconds, text) is repeated.
 FAULTS = {
     "refused connections": (["cut"], 30, 2),
     "blackhole": (["blackhole"], 90, 2),
@@ -51,6 +56,7 @@ FAULTS = {
     "256 kbit/s": (["rate 32000"], 60, 0),
     "64 kbit/s": (["rate 8000"], 120, 4),
     "frozen broker": (["broker:pause"], 30, 2),
+    "name does not resolve": (["hosts:", "reset"], 30, 3),
 }
 
 
@@ -98,11 +104,24 @@ class Gateway:
     def __init__(self, stack, directory, port, urls, timeout):
         cameras = "".join(f"  - {{name: {name}, url: '{url}'}}\n" for name, url in urls.items())
         path = directory / "camgate.yaml"
-        path.write_text(SETTINGS.format(port=port, timeout=timeout, directory=directory, cameras=cameras))
+        (directory / "ring").mkdir()
+        path.write_text(
+            SETTINGS.format(port=port, timeout=timeout, directory=directory, cameras=cameras, memory=MEMORY_MIB)
+        )
         self.log = directory / "log"
+        self.hosts = directory / "hosts"
+        self.resolve(True)
+        (directory / "resolv").write_text("nameserver 127.0.0.1\n")
+        # Names as this process alone sees them.
+        mounts = [f"mount --bind {directory}/{name} /etc/{target}" for name, target in RESOLVING]
+        words = ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, 'exec "$@"']), "sh"]
         with self.log.open("w") as output:
-            self.process = subprocess.Popen([os.environ["CAMGATE"], "run", path], stderr=output)
+            self.process = subprocess.Popen([*words, os.environ["CAMGATE"], "run", path], stderr=output)
         stack.callback(self.process.kill)
+
+    def resolve(self, is_known):
+        """Whether the brokers' name leads anywhere."""
+        self.hosts.write_text(HOSTS + ("127.0.0.1 kafka.tst\n" if is_known else ""))
 
     def memory(self):
         """Resident, MiB."""
@@ -117,10 +136,13 @@ class Gateway:
         return self.log.read_text().splitlines()[-1]
 
 
-def inflict(name, seconds, proxy, broker, tail):
+def inflict(name, seconds, proxy, broker, gateway, tail):
     commands, started = FAULTS[name][0], time.monotonic()
     for command in commands:
         period, text = command if isinstance(command, tuple) else (0, command)
+        if text == "hosts:":
+            gateway.resolve(False)
+            continue
         target = broker if text.startswith("broker:") else proxy
         target.command(text.removeprefix("broker:"))
         while period and time.monotonic() - started < seconds:
@@ -129,7 +151,8 @@ def inflict(name, seconds, proxy, broker, tail):
     tail.read(max(0, seconds - (time.monotonic() - started)))
 
 
-def heal(name, proxy, broker):
+def heal(name, proxy, broker, gateway):
+    gateway.resolve(True)
     if name == "frozen broker":
         broker.command("continue")
     if name == "swallowed answers":
@@ -143,7 +166,9 @@ def run(options, stack):
     broker = started(stack, "broker", "--topic", f"cameras:{PARTITIONS}")
     proxy_port = free_port()
     certificate = ["--certificate", directory / "good.pem", "--key", directory / "good.key"]
-    front = started(stack, "proxy", broker.ready["port"], "--kafka", "--advertise", proxy_port, *certificate)
+    front = started(
+        stack, "proxy", broker.ready["port"], "--kafka", "--advertise", proxy_port, "--host", "kafka.tst", *certificate
+    )
     proxy = started(stack, "proxy", front.ready["port"], "--port", proxy_port)
     cameras = started(stack, "cameras", *(f"{name}={show}" for name, show in CAMERAS.items()))
     tail = Tail(broker.ready["brokers"])
@@ -157,9 +182,9 @@ def run(options, stack):
         if seconds == 0:
             continue
         before = tail.count
-        inflict(name, seconds, proxy, broker, tail)
+        inflict(name, seconds, proxy, broker, gateway, tail)
         arrived = tail.count - before
-        heal(name, proxy, broker)
+        heal(name, proxy, broker, gateway)
         rows.append((name, seconds, arrived, tail.wait(), gateway.memory()))
         print(f"campaign: {name}: recovered in {rows[-1][3]:.1f} s", file=sys.stderr)
     code = gateway.stop()
@@ -196,6 +221,10 @@ def main():
     figures = {key: findings[-1][key] for key in ("frames", "lost", "repeated", "twice", "gaps", "problems")}
     recoveries = {name: round(recovery, 1) for name, _, _, recovery, _ in rows}
     print(json.dumps({"campaign": figures, "recovery_s": recoveries, "memory_mib": [row[4] for row in rows]}))
+    growth = max(row[4] for row in rows) - rows[0][4]
+    if growth > MEMORY_MIB + GROWTH_LIMIT_MIB:
+        print(f"campaign: memory grew by {growth} MiB", file=sys.stderr)
+        return 1
     return 0 if all(finding["ok"] for finding in findings) and code == 0 else 1
 
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""The kill campaign: a gateway with a ring dies by SIGKILL again and again, and its topic is counted as it is.
+"""Resuming: a gateway with a ring dies by SIGKILL again and again, and its topic is counted as it is.
 
-usage: kills.py [--kills N] [--partitions N]... [--resume skip-delivered|resend]... [--seed N]   CAMGATE names the executable
+usage: resumes.py [--short] [--kills N] [--partitions N]... [--resume skip-delivered|resend]... [--seed N]
+                  [--order oldest-first|live-first]      CAMGATE names the executable
 
 First the broker is shown to remove the duplicates of idempotent retries, else nothing could be counted. Then, for each
-number of partitions and each way to resume, the same seeds: the gateway (write: always) is killed N times, in turns while
-it sends what its cameras give and while it catches up after an outage, on a link with a delay; another gateway writes to
-the same partitions all the time. Every frame that a run had said to be safe must be in the topic, and with
+number of partitions and each way to resume, the same seeds: the gateway (write: always) is killed N times, in turns
+while it sends what its cameras give and while it catches up after an outage, on a link with a delay; another gateway
+writes to the same partitions all the time. Every frame that a run had said to be safe must be in the topic, and with
 skip-delivered none twice: counted in the topic itself, before any removal. With resend, which is there to show that the
 count can tell, at least half of the kills must have doubled something, and what remains after removal by id must be the
 same as ever: nothing lost, in order.
@@ -28,7 +29,7 @@ import time
 
 import dedup
 import records
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from ledger import Ledger
 from tool import Tool
 from topic import Topic
@@ -40,6 +41,7 @@ SETTINGS = """gateway: {name}
 kafka:
   brokers: ['127.0.0.1:{port}']
   resume: {resume}
+  catch_up: {{order: {order}}}
   properties: {{reconnect.backoff.max.ms: 500}}
 buffer: {buffer}
 stop_timeout: {stop}s
@@ -50,12 +52,14 @@ cameras:
 class Gateway:
     """`camgate run` with its settings, started again and again."""
 
-    def __init__(self, directory, name, port, cameras, buffer, resume):
+    def __init__(self, directory, name, port, cameras, buffer, resume, order="oldest-first"):
         self.path = directory / f"{name}.yaml"
         self.log = directory / f"{name}.log"
         listed = "".join(f"  - {{name: {camera}, url: '{url}'}}\n" for camera, url in cameras.items())
         self.path.write_text(
-            SETTINGS.format(name=name, port=port, resume=resume, buffer=buffer, stop=STOP_SECONDS, cameras=listed)
+            SETTINGS.format(
+                name=name, port=port, resume=resume, order=order, buffer=buffer, stop=STOP_SECONDS, cameras=listed
+            )
         )
         self.cameras = cameras
         # The newest frame of each camera and run that was said to be safe.
@@ -108,11 +112,41 @@ def partition_of(gateway, camera, partitions):
     return (records.murmur2(f"{gateway}/{camera}".encode()) & 0x7FFFFFFF) % partitions
 
 
+class Tail:
+    """Counts our gateway's records as they come into the topic."""
+
+    def __init__(self, brokers, topic, partitions):
+        self.consumer = Consumer({"bootstrap.servers": brokers, "group.id": "tail", "enable.auto.commit": False})
+        self.consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(partitions)])
+        self.count = 0
+        self.is_ending = False
+        self.thread = threading.Thread(target=self.read)
+        self.thread.start()
+
+    def read(self):
+        while not self.is_ending:
+            message = self.consumer.poll(0.1)
+            if message is not None and not message.error() and message.key().startswith(b"dock-7/"):
+                self.count += 1
+
+    def wait(self, count, seconds):
+        """Waits until so many records more are there, or so long."""
+        goal, deadline = self.count + count, time.monotonic() + seconds
+        while self.count < goal and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    def end(self):
+        self.is_ending = True
+        self.thread.join()
+        self.consumer.close()
+
+
 class Counter(Ledger):
     """The ledger, which also notes where in the topic records stand for the second time."""
 
-    def __init__(self, promised, gateway):
+    def __init__(self, promised, gateway, order):
         super().__init__(promised, gateway)
+        self.order = order
         self.doubled_at = []
 
     def add(self, message, partitions):
@@ -120,6 +154,18 @@ class Counter(Ledger):
         super().add(message, partitions)
         if self.figures["repeated"] > before:
             self.doubled_at.append((message.partition(), message.offset()))
+
+    def check_order(self, record):
+        if self.order == "oldest-first":
+            return super().check_order(record)
+        # New frames and those that had to wait are two orders; what a run said to be safe is not known of either, so
+        # everything up to its newest frame must be there.
+        place, lane = (record.epoch, record.sequence), (record.camera, record.backfill)
+        if place <= self.newest.get(lane, (0, 0)):
+            self.problems.append(f"{lane}: {place} behind {self.newest[lane]}")
+        self.newest[lane] = place
+        key = (record.camera, record.epoch)
+        self.promised[key] = max(self.promised.get(key, 0), record.sequence)
 
 
 def ends(brokers, topic, partitions):
@@ -142,9 +188,10 @@ def campaign(options, broker, topic, partitions, resume, directory):
     ring = directory / f"ring-{partitions}-{resume}"
     ring.mkdir()
     buffer = f"{{memory: 16MiB, directory: '{ring}', size: 256MiB, segment: 8MiB, write: always, sync_interval: 200ms}}"
-    ours = Gateway(directory, "dock-7", proxy.ready["port"], CAMERAS, buffer, resume)
+    ours = Gateway(directory, "dock-7", proxy.ready["port"], CAMERAS, buffer, resume, options.order)
     other = Gateway(directory, "dock-8", broker.ready["port"], others_cameras(partitions), "{memory: 16MiB}", resume)
     other.start()
+    tail = Tail(brokers, topic, partitions)
     boundaries = []
     try:
         for number in range(options.kills):
@@ -156,22 +203,25 @@ def campaign(options, broker, topic, partitions, resume, directory):
                 time.sleep(dice.uniform(1.0, 2.0))
                 proxy.command("pass")
                 proxy.command(f"delay {LINK_DELAY_MS}")
-            # From before the first record is sent to well into the sending.
-            time.sleep(dice.uniform(0.5, 4.5))
+            # In the middle of sending; every fifth also before anything of this run is, or while it still looks.
+            if number % 5 < 4:
+                tail.wait(dice.randint(1, 90), 20)
+            time.sleep(dice.uniform(0, 0.4))
             ours.kill()
             boundaries.append(ends(brokers, topic, partitions))
         ours.start()
         time.sleep(5)
         codes = [ours.stop(), other.stop()]
     finally:
+        tail.end()
         for gateway in (ours, other):
             gateway.process.kill()
         proxy.end()
-    return judge(brokers, topic, ours, boundaries, codes)
+    return judge(brokers, topic, ours, boundaries, codes, options.order)
 
 
-def judge(brokers, topic, gateway, boundaries, codes):
-    counter = Counter(gateway.promised, "dock-7")
+def judge(brokers, topic, gateway, boundaries, codes, order):
+    counter = Counter(gateway.promised, "dock-7", order)
     reading = Topic(brokers, topic, timeout=120)
     for message in reading:
         if message.key().startswith(b"dock-7/"):
@@ -182,7 +232,7 @@ def judge(brokers, topic, gateway, boundaries, codes):
         max(0, sum(offset >= ends[partition] for ends in boundaries) - 1) for partition, offset in counter.doubled_at
     }
     for problem in counter.problems[:10]:
-        print(f"kills: {problem}", file=sys.stderr)
+        print(f"resumes: {problem}", file=sys.stderr)
     log = gateway.log.read_text()
     return {
         "kills": len(boundaries),
@@ -206,21 +256,24 @@ def is_good(row, resume):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", default=50, type=int)
+    parser.add_argument("--short", action="store_true", help="a few kills over six partitions")
+    parser.add_argument("--kills", type=int)
     parser.add_argument("--partitions", action="append", type=int)
     parser.add_argument("--resume", action="append", choices=["skip-delivered", "resend"])
     parser.add_argument("--seed", default=1, type=int)
+    parser.add_argument("--order", default="oldest-first", choices=["oldest-first", "live-first"])
     parser.add_argument("--keep", help="a directory for the logs")
     options = parser.parse_args()
+    options.kills = options.kills or (6 if options.short else 50)
     rows, verdict = [], True
     with contextlib.ExitStack() as stack:
         directory = pathlib.Path(
-            options.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="camgate-kills-"))
+            options.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="camgate-resumes-"))
         )
         directory.mkdir(exist_ok=True)
         series = [
             (partitions, resume)
-            for partitions in options.partitions or [1, 6]
+            for partitions in options.partitions or ([6] if options.short else [1, 6])
             for resume in options.resume or ["skip-delivered", "resend"]
         ]
         removal = None
@@ -230,9 +283,9 @@ def main():
             stack.callback(broker.end)
             if removal is None:
                 removal = dedup.check(broker.ready["brokers"])
-                print(f"kills: the broker {json.dumps(removal)}", file=sys.stderr)
+                print(f"resumes: the broker {json.dumps(removal)}", file=sys.stderr)
                 if not removal["removes"]:
-                    print("kills: this broker does not remove the duplicates of retries: nothing can be counted on it")
+                    print("resumes: this broker does not remove the duplicates of retries: it cannot be counted on")
                     return 1
             place = directory / f"{partitions}-{resume}"
             place.mkdir()
@@ -240,12 +293,12 @@ def main():
             broker.end()
             rows.append({"partitions": partitions, "resume": resume, **row})
             verdict = verdict and is_good(row, resume)
-            print(f"kills: {json.dumps(rows[-1])}", file=sys.stderr)
+            print(f"resumes: {json.dumps(rows[-1])}", file=sys.stderr)
     columns = ("partitions", "resume", "kills", "promised", "frames", "lost", "doubled", "kills_that_doubled")
     print("  ".join(f"{name:>14}" for name in columns), file=sys.stderr)
     for row in rows:
         print("  ".join(f"{row[name]!s:>14}" for name in columns), file=sys.stderr)
-    print(json.dumps({"kills": rows, "broker": removal, "ok": verdict}))
+    print(json.dumps({"resumes": rows, "broker": removal, "ok": verdict}))
     return 0 if verdict else 1
 
 
