@@ -48,6 +48,10 @@ let package = Package(
     .target(name: "RingSimulation", dependencies: ["DiskRing", "Posix"], path: "Tests/RingSimulation"),
     .executableTarget(
       name: "RingSimulator", dependencies: ["DiskRing", "Posix", "RingSimulation"], path: "Tests/RingSimulator"),
+    .executableTarget(
+      name: "DeliveryBench",
+      dependencies: ["Backlog", "Broker", "CRdKafka", "Delivery", "DiskRing", "Frames", "Posix"],
+      path: "Tests/DeliveryBench"),
     .executableTarget(name: "RingBench", dependencies: ["DiskRing", "Posix"], path: "Tests/RingBench"),
 
     .testTarget(name: "PosixTests", dependencies: ["Posix"]),

@@ -19,6 +19,13 @@ if [ "$1" = ring ]; then
   swift build "${product[@]}" >&2
   RINGBENCH="$(swift build "${product[@]}" --show-bin-path)/RingBench" exec python3 "$bench" "${@:2}"
 fi
+if [ "$1" = delivery ]; then
+  say "building the bench of delivery (release)"
+  product=(-c release "${PINNED[@]}" --product DeliveryBench)
+  swift build "${product[@]}" >&2
+  DELIVERYBENCH="$(swift build "${product[@]}" --show-bin-path)/DeliveryBench" \
+    exec "$(venv_directory)/bin/python" "$bench" "${@:2}"
+fi
 say "building (release)"
 swift build -c release "${PINNED[@]}" --product camgate >&2
 CAMGATE="$(swift build -c release "${PINNED[@]}" --show-bin-path)/camgate" exec "$(venv_directory)/bin/python" "$bench" "${@:2}"

@@ -21,7 +21,10 @@ swift_test() {
   swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" --filter "$1"
 }
 
-NAMES=(reconnects faults kills outage)
+# The same with a look at what it has doubled: nothing, as the topic is, before any removal.
+resumes() { "$TESTBED/run" resumes "$@"; }
+
+NAMES=(reconnects faults kills resumes outage)
 
 "$ROOT/Toolchain/setup.sh" build test
 cd "$ROOT"

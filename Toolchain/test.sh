@@ -28,7 +28,11 @@ if [ ${#ARGUMENTS[@]} -eq 0 ]; then
   "$TESTBED/run" selftest
   say "fuzzing each parser for a moment"
   "$ROOT/Toolchain/fuzz.sh" all 10
+  CAMGATE=$(swift build "${SWIFT_FLAGS[@]}" --show-bin-path)/camgate
+  export CAMGATE
   say "the fault campaign, in its short form"
-  CAMGATE=$(swift build "${SWIFT_FLAGS[@]}" --show-bin-path)/camgate "$TESTBED/run" campaign --short
+  "$TESTBED/run" campaign --short
+  say "killing and resuming, in its short form"
+  "$TESTBED/run" resumes --short
 fi
 swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" "${ARGUMENTS[@]}"

@@ -40,7 +40,11 @@ package final class Backlog: Sendable {
       precondition(laneCount == disk.facts.lanes.count, "a backlog has the lanes of its disk")
       state.policy = SpillPolicy(
         mode: disk.options.write, memoryBudget: memoryBudget, spillAfter: disk.options.spillAfter)
+      state.queue.restore(disk.facts.leftovers, lanes: disk.facts.lanes, epoch: disk.facts.epoch)
       if disk.facts.mayHaveLost { state.queue.announceRestart() }
+      for (lane, position) in disk.facts.positions.enumerated() {
+        state.queue.lanes[lane].position = LanePosition(start: position, isDurable: position != nil)
+      }
     }
     self.state = Monitor(state)
     disk?.attach(self.state)
@@ -116,6 +120,23 @@ package final class Backlog: Sendable {
       let unfinished = state.queue.unfinished
       return (unfinished.onDisk, unfinished.inMemory)
     }
+  }
+
+  /// Live-first: `backfill` takes the frames of `lane` while Kafka does not take them in time.
+  package func pair(_ lane: Lane, with backfill: Lane) { withQueue { $0.pair(lane.index, with: backfill.index) } }
+
+  /// Looks at the queue, or changes it, with the lock held.
+  func readQueue<Result>(_ body: (borrowing MemoryQueue) -> Result) -> Result { state.read { body($0.queue) } }
+  func withQueue<Result>(_ body: (inout MemoryQueue) -> Result) -> Result { state.withLock { body(&$0.queue) } }
+
+  /// The disk may have something to do.
+  func ringDisk() { disk?.ring() }
+
+  /// Lanes of which an earlier run has left something.
+  package var lanesWithLeftovers: [Lane] {
+    guard let facts = disk?.facts else { return [] }
+    return facts.lanes.indices.filter { lane in facts.leftovers.contains { $0.description == facts.lanes[lane] } }
+      .map { Lane(index: $0) }
   }
 
   /// Makes a waiting `take` return.

@@ -37,6 +37,8 @@ package struct DiskFacts: Sendable {
   package var byteCount: Int
   /// The lanes that were asked for, then those of which an earlier run has left something.
   package var lanes: [StreamDescription]
+  /// Where in Kafka the newest finished frame of each lies; nil while unknown.
+  package var positions: [RecordPosition?]
   /// What an earlier run has left in them.
   package var leftovers: [StreamInventory]
   package var recovery: RecoveryReport
@@ -53,8 +55,6 @@ package final class DiskBuffer: Sendable {
     var isRung = false
     var syncs: [(request: SyncRequest, error: SystemError?)] = []
     var state: Monitor<BacklogState>?
-    /// The queue knows what lies on disk.
-    var isAttached = false
     /// Everything is to be made durable at once.
     var isSecuring = false
     var isClosing = false
@@ -92,22 +92,20 @@ package final class DiskBuffer: Sendable {
   ) throws(RingError) -> (Ring, PosixStorage, DiskFacts) {
     let storage = try PosixStorage(path: options.directory)
     let ring = try Ring.open(storage, options.ring)
-    for lane in lanes { _ = try ring.register(lane) }
+    var streams: [StreamID] = []
+    for lane in lanes { streams.append(try ring.register(lane)) }
     let leftovers = ring.inventory.filter { $0.recordCount > 0 || $0.last.key > $0.cursor.finished.key }
     let others = leftovers.map(\.description).filter { !lanes.contains($0) }
-    for lane in others { _ = try ring.register(lane) }
+    for lane in others { streams.append(try ring.register(lane)) }
     let facts = DiskFacts(
-      ringID: ring.id, epoch: ring.epoch, byteCount: ring.byteCount, lanes: lanes + others, leftovers: leftovers,
-      recovery: ring.recovery, endedBadly: !ring.recovery.isNew && OrderlyStop.epoch(storage) != ring.epoch - 1)
+      ringID: ring.id, epoch: ring.epoch, byteCount: ring.byteCount, lanes: lanes + others,
+      positions: streams.map { ring.cursor(of: $0).position }, leftovers: leftovers, recovery: ring.recovery,
+      endedBadly: !ring.recovery.isNew && OrderlyStop.epoch(storage) != ring.epoch - 1)
     return (ring, storage, facts)
   }
 
-  /// From now on frames go between `state` and the ring. When this returns the queue knows what an earlier run has left
-  /// there: a frame that came before it did would leave in front of that.
-  func attach(_ state: Monitor<BacklogState>) {
-    bell.withLock { $0.state = state }
-    _ = bell.wait { $0.isAttached ? true : nil }
-  }
+  /// From now on frames go between `state` and the ring.
+  func attach(_ state: Monitor<BacklogState>) { bell.withLock { $0.state = state } }
 
   /// There may be something to do.
   func ring() { bell.withLock { $0.isRung = true } }

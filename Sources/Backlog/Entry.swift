@@ -1,5 +1,6 @@
 import DiskRing
 import Frames
+import Posix
 
 // What the backlog holds: frames with their place in a lane.
 
@@ -33,6 +34,8 @@ package struct Entry: Sendable {
   package var epoch: UInt64?
   /// The frame; its `gap` says what is missing right before it.
   package var frame: Frame
+  /// When it came from its camera; nil when an earlier run left it.
+  package var arrival: MonotonicTime?
   /// When it came, over all lanes: smaller is older.
   let arrivalOrder: UInt64
   /// The time of the frame that was taken before it from its lane; set when it is taken itself.

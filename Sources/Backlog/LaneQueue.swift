@@ -79,6 +79,13 @@ struct LaneQueue {
   /// The newest frame that is being written just now.
   var writingThrough: FrameNumber?
   var watermark: Watermark?
+  var position = LanePosition()
+  /// Live-first: the lane that takes this one's frames while this one is behind.
+  var backfillLane: Int?
+  /// Another lane's frames are numbered with this one's.
+  var sharesNumbers = false
+  /// Frames go there at the moment.
+  var isDiverted = false
   /// Bytes of frames in `front` that came back from disk.
   var readBackBytes = 0
   /// Where the first waiting frame of `front` is; its count when none waits.

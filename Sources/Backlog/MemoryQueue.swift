@@ -47,7 +47,10 @@ struct MemoryQueue {
     // Frames that Capture dropped and counted have numbers too.
     let sequence = lanes[lane.index].nextSequence + (frame.gap?.frameCount ?? 0)
     lanes[lane.index].nextSequence = sequence + 1
-    let entry = Entry(lane: lane, sequence: sequence, frame: frame, arrivalOrder: arrivals)
+    var frame = frame
+    let target = route(&frame, lane.index, now: now)
+    let entry = Entry(
+      lane: Lane(index: target), sequence: sequence, frame: frame, arrival: now, arrivalOrder: arrivals)
     arrivals += 1
     let budget = byteBudget - readAhead
     // What could not be read back must not be written.
@@ -121,7 +124,7 @@ struct MemoryQueue {
       guard let head = lanes[index].head, let entry = head.entry else { continue }
       let order = HandOutOrder(head, entry)
       if let oldest, oldest.order <= order { continue }
-      if open(entry) { oldest = (order, index) }
+      if isPlaced(index), open(entry) { oldest = (order, index) }
     }
     guard let index = oldest?.lane else { return nil }
     let position = lanes[index].frontWaiting

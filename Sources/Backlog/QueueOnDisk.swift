@@ -25,6 +25,8 @@ struct ReadWish {
   var isDry: Bool
   /// How many bytes there is room for, all lanes together.
   var room = 0
+  /// Numbers say nothing about what is missing: another lane has some of them.
+  var sharesNumbers = false
 }
 
 /// What reading a lane's span gave, in order.
@@ -44,10 +46,16 @@ struct Hole {
 }
 
 extension MemoryQueue {
-  /// What an earlier run has left on disk.
-  mutating func restore(_ span: DiskSpan, in lane: Int) {
-    lanes[lane].span = span
-    lanes[lane].writtenThrough = number(span.through.key)
+  /// What earlier runs have left on disk, lane by lane. Before anything is taken: else a new frame would overtake it.
+  mutating func restore(_ inventories: [StreamInventory], lanes descriptions: [StreamDescription], epoch: UInt64) {
+    presentEpoch = epoch
+    for inventory in inventories {
+      guard let lane = descriptions.firstIndex(of: inventory.description) else { continue }
+      let span = DiskSpan(after: inventory.cursor.finished, through: inventory.last)
+      guard span.through.key > span.after.key else { continue }
+      lanes[lane].span = span
+      lanes[lane].writtenThrough = number(span.through.key)
+    }
   }
 
   /// Frames of the run before this one may be missing; nobody can say how many.
@@ -141,7 +149,7 @@ extension MemoryQueue {
       guard isDry || has < share / 2, room > 0 else { return nil }
       return ReadWish(
         lane: lane, span: span, needsKeyframe: lanes[lane].needsKeyframe, byteLimit: share - has, isDry: isDry,
-        room: room)
+        room: room, sharesNumbers: lanes[lane].sharesNumbers)
     }.sorted { lanes[$0.lane].readBackBytes < lanes[$1.lane].readBackBytes }
   }
 
@@ -276,7 +284,7 @@ extension LaneQueue {
   }
 
   /// The oldest frame in memory that is not finished and did not come back from disk.
-  fileprivate var oldest: Slot? {
+  var oldest: Slot? {
     for index in 0..<front.count where front[index].entry != nil && !front[index].isReadBack { return front[index] }
     return back.first
   }
@@ -304,7 +312,7 @@ extension LaneQueue {
 
   /// Up to here everything is finished, dropped and counted, or safe on disk.
   func securedThrough(_ durable: Ticket) -> FrameNumber? {
-    var last = watermark?.number
+    var last = watermark.flatMap { $0.number == .none ? nil : $0.number }
     for slots in [front, back] {
       for index in 0..<slots.count {
         let slot = slots[index]

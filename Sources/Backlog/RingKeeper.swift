@@ -37,9 +37,7 @@ final class RingKeeper {
   }
 
   private func serve(_ state: Monitor<BacklogState>) {
-    let made = makeSpooler(state)
-    bell.withLock { $0.isAttached = true }
-    guard let spooler = made else { return }
+    guard let spooler = makeSpooler(state) else { return }
     var (deadline, isClosing) = (MonotonicTime.now(), false)
     while !isClosing {
       let news = listen(until: deadline)
@@ -97,9 +95,11 @@ final class RingKeeper {
     }
     let outcome = spooler.carryOut(plan, now: now)
     let hasRead = outcome.reads.contains { !$0.items.isEmpty }
-    let isProgress = hasRead || ring.degraded != nil
+    var isProgress = hasRead || ring.degraded != nil
     state.withLock(wakingIf: { isProgress || $0.queue.durableTicket != $0.announcedTicket }) { state in
+      let before = state.queue.lanes.map(\.position.isDurable)
       spooler.apply(outcome, to: &state.queue)
+      isProgress = isProgress || before != state.queue.lanes.map(\.position.isDurable)
       events += spooler.takeEvents(&state.queue)
       state.isDegraded = ring.degraded != nil
     }
@@ -171,7 +171,9 @@ final class RingKeeper {
 
   private func tellSecured(_ state: Monitor<BacklogState>) {
     guard let onSecured = options.onSecured else { return }
-    let now = state.read { state in state.queue.lanes.map { $0.securedThrough(state.queue.durableTicket) } }
+    let now = state.read { state in
+      state.queue.lanes.map { $0.sharesNumbers ? nil : $0.securedThrough(state.queue.durableTicket) }
+    }
     if secured.isEmpty { secured = Array(repeating: nil, count: now.count) }
     for (index, number) in now.enumerated() where number != nil && number != secured[index] {
       secured[index] = number

@@ -21,6 +21,8 @@ final class Spooler {
     var durableTicket: Ticket = 0
     /// A write has to wait for a sync.
     var isWaiting = false
+    /// Whether a restart would find a lane's place in Kafka.
+    var arePositionsDurable: [Bool] = []
   }
 
   let ring: Ring
@@ -35,7 +37,7 @@ final class Spooler {
   /// Frames of this boot were written that only its clock can date.
   private(set) var hasUndated = false
 
-  /// `streams` are those of the lanes, in their order. Tells the queue what they have on disk.
+  /// `streams` are those of the lanes, in their order; what they have on disk the queue knows (`restore`).
   init(
     ring: Ring, streams: [StreamID], largestFrame: Int, thinAbove: Int?, boot: UInt64 = FrameMetadata.presentBoot,
     clocks: BootClocks = BootClocks(), queue: inout MemoryQueue
@@ -43,12 +45,6 @@ final class Spooler {
     (self.boot, self.clocks) = (boot, clocks)
     (self.ring, self.streams, self.largestFrame, self.thinAbove) = (ring, streams, largestFrame, thinAbove)
     finished = Array(repeating: nil, count: streams.count)
-    queue.presentEpoch = ring.epoch
-    for inventory in ring.inventory {
-      guard let lane = streams.firstIndex(of: inventory.stream) else { continue }
-      let span = DiskSpan(after: inventory.cursor.finished, through: inventory.last)
-      if span.through.key > span.after.key { queue.restore(span, in: lane) }
-    }
     queue.durableTicket = ring.durableTicket
   }
 
@@ -81,6 +77,9 @@ final class Spooler {
   func apply(_ outcome: Outcome, to queue: inout MemoryQueue) {
     queue.written(outcome.written)
     queue.durableTicket = outcome.durableTicket
+    for (lane, isDurable) in outcome.arePositionsDurable.enumerated() {
+      queue.lanes[lane].position.isDurable = isDurable
+    }
     for (wish, items) in outcome.reads { queue.readBack(items, for: wish) }
   }
 
@@ -123,6 +122,8 @@ final class Spooler {
       outcome.reads.append((wish, read(wish, &room)))
     }
     outcome.durableTicket = ring.durableTicket
+    // What is broken keeps nothing from leaving.
+    outcome.arePositionsDurable = streams.map { ring.degraded != nil || ring.durablePosition(of: $0) != nil }
     return outcome
   }
 
@@ -194,8 +195,10 @@ private struct ReadingPlace {
   /// The last place in front of which nothing is missing.
   private var soundThrough: Mark
   private var drops: DropCounts = [:]
+  private let sharesNumbers: Bool
 
   init(_ wish: ReadWish) {
+    sharesNumbers = wish.sharesNumbers
     (mark, soundThrough, needsKeyframe) = (wish.span.after, wish.span.after, wish.needsKeyframe)
   }
 
@@ -233,6 +236,7 @@ private struct ReadingPlace {
     guard key.epoch == soundThrough.key.epoch else {
       return Hole(gap: Gap(frameCount: nil, reason: .restart), drops: drops)
     }
+    if sharesNumbers { return Hole(gap: Gap(frameCount: drops.values.reduce(0, +), reason: reason), drops: drops) }
     let missing = key.sequence - min(soundThrough.key.sequence, key.sequence) - (isOpen ? 0 : 1)
     let count = missing - min(missing, told?.frameCount ?? 0)
     return Hole(gap: Gap(frameCount: count, reason: reason), drops: drops)

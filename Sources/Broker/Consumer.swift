@@ -6,7 +6,7 @@ import Posix
 /// A client of librdkafka, destroyed with the last reference: rd_kafka_destroy waits until every message it has handed out
 /// is given back, so each record holds a reference.
 // Unchecked because of the C handle, which is thread-safe (rdkafka.h).
-private final class ConsumerHandle: @unchecked Sendable {
+final class ConsumerHandle: @unchecked Sendable {
   let pointer: OpaquePointer
   /// What the client's callbacks reach.
   private let callbacks: ClientCallbacks
@@ -24,7 +24,7 @@ package final class IncomingRecord: @unchecked Sendable {
   /// All headers in their order.
   package let headers: [(name: String, value: String)]
 
-  fileprivate init(_ message: UnsafeMutablePointer<rd_kafka_message_t>, of owner: ConsumerHandle) {
+  init(_ message: UnsafeMutablePointer<rd_kafka_message_t>, of owner: ConsumerHandle) {
     (self.message, self.owner) = (message, owner)
     var headers: [(name: String, value: String)] = []
     var list: OpaquePointer?
@@ -41,6 +41,7 @@ package final class IncomingRecord: @unchecked Sendable {
   // The message first; its client goes after it, with the reference.
   deinit { rd_kafka_message_destroy(message) }
 
+  package var topic: String { message.pointee.rkt.map { String(cString: rd_kafka_topic_name($0)) } ?? "" }
   package var partition: Int32 { message.pointee.partition }
   package var offset: Int64 { message.pointee.offset }
   /// The value.

@@ -44,6 +44,8 @@ package final class MockCluster: @unchecked Sendable {
   /// What a client asks for, with its API key (Kafka protocol guide, "API Keys").
   package enum Request: Int16, Sendable {
     case produce = 0
+    case fetch = 1
+    case listOffsets = 2
     case initProducerID = 22
   }
 
@@ -60,6 +62,11 @@ package final class MockCluster: @unchecked Sendable {
   /// The same for one of them.
   package func setReachable(_ isReachable: Bool, broker id: Int32) {
     _ = isReachable ? rd_kafka_mock_broker_set_up(cluster, id) : rd_kafka_mock_broker_set_down(cluster, id)
+  }
+
+  /// Brokers answer so much later.
+  package func setRoundTrip(milliseconds: Int32) {
+    for id in 1...brokerCount { rd_kafka_mock_broker_set_rtt(cluster, id, milliseconds) }
   }
 
   /// Another broker leads a partition from now on; the old one refuses writes to it.

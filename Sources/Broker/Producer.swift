@@ -26,9 +26,14 @@ package struct DeliveryReport: Sendable {
   package var partition: Int32
   /// -1 where librdkafka does not know it (a retried batch).
   package var offset: Int64
+  /// It failed, and may lie in the topic all the same.
+  package var mayBePersisted: Bool
 
-  package init(id: UInt, error: BrokerError?, partition: Int32 = -1, offset: Int64 = -1) {
+  package init(
+    id: UInt, error: BrokerError?, partition: Int32 = -1, offset: Int64 = -1, mayBePersisted: Bool = false
+  ) {
     (self.id, self.error, self.partition, self.offset) = (id, error, partition, offset)
+    self.mayBePersisted = mayBePersisted
   }
 }
 
@@ -61,13 +66,15 @@ package final class Producer: @unchecked Sendable {
     let configuration = try ClientConfiguration(security.properties + properties)
     callbacks.install(in: configuration.handle)
     rd_kafka_conf_set_dr_msg_cb(configuration.handle) { _, message, opaque in
+      let isPossible = rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED
       guard let message = message?.pointee, let opaque else { return }
       let callbacks = Unmanaged<Callbacks>.fromOpaque(opaque).takeUnretainedValue()
       callbacks.onReport(
         DeliveryReport(
           id: UInt(bitPattern: message._private),
           error: message.err == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : BrokerError(message.err),
-          partition: message.partition, offset: message.offset))
+          partition: message.partition, offset: message.offset,
+          mayBePersisted: message.err != RD_KAFKA_RESP_ERR_NO_ERROR && isPossible))
     }
     handle = try configuration.makeClient(RD_KAFKA_PRODUCER)
     self.callbacks = callbacks

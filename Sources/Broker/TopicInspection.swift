@@ -1,23 +1,26 @@
 import CRdKafka
 
-// What the cluster says of a topic. Both calls block, for the thread of whoever asks.
+// What the cluster says of a topic. All calls block, for the thread of whoever asks.
 
 extension Producer {
-  /// How many partitions a topic has; nil when it does not exist. Asks for the list of all topics, so that the question
-  /// does not create it.
+  /// How many partitions a topic has; nil when it does not exist.
   package func partitionCount(ofTopic name: String, milliseconds: Int32) throws(BrokerError) -> Int? {
-    var metadata: UnsafePointer<rd_kafka_metadata>?
-    let code = withHandle { rd_kafka_metadata($0, 1, nil, &metadata, milliseconds) }
-    guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else { throw BrokerError(code) }
-    defer { rd_kafka_metadata_destroy(metadata) }
-    for index in 0..<Int(metadata.pointee.topic_cnt) {
-      let topic = metadata.pointee.topics[index]
-      guard String(cString: topic.topic) == name else { continue }
-      if topic.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART { return nil }
-      if topic.err != RD_KAFKA_RESP_ERR_NO_ERROR, topic.partition_cnt == 0 { throw BrokerError(topic.err) }
-      return Int(topic.partition_cnt)
+    let answer = withHandle { handle -> Result<Int?, BrokerError> in
+      do throws(BrokerError) { return .success(try queryPartitionCount(handle, name, milliseconds)) } catch {
+        return .failure(error)
+      }
     }
-    return nil
+    return try answer.get()
+  }
+
+  /// The lowest offset of a partition, and the one that its next record will get.
+  package func offsets(of place: TopicPartition, milliseconds: Int32) throws(BrokerError) -> Range<Int64> {
+    let answer = withHandle { handle -> Result<Range<Int64>, BrokerError> in
+      do throws(BrokerError) { return .success(try queryOffsets(handle, place, milliseconds)) } catch {
+        return .failure(error)
+      }
+    }
+    return try answer.get()
   }
 
   /// The topic's `max.message.bytes`; nil when the cluster does not tell.

@@ -27,7 +27,7 @@ package final class FrameReader {
   private var reassembler = Reassembler()
   private var deduplicator = Deduplicator()
   private var offsets = OffsetTracker()
-  private var cameras: [String: (decoder: CameraDecoder, partition: Int32)] = [:]
+  private var cameras: [String: (decoder: CameraDecoder, partition: Int32, source: String)] = [:]
   private var skippedEarlier = 0
   private var counts = Statistics()
   /// Partitions this reader has at the moment.
@@ -65,7 +65,7 @@ package final class FrameReader {
 
   /// Hands out the pictures the decoders still hold.
   package func finish() {
-    for (source, camera) in cameras { camera.decoder.drain { process($0, $1, source: source) } }
+    for camera in cameras.values { camera.decoder.drain { process($0, $1, source: camera.source) } }
   }
 
   private func handle(_ record: IncomingRecord) {
@@ -94,10 +94,10 @@ package final class FrameReader {
       offset: reassembler.unfinishedOffset(source: part.source), now: .now())
     guard let frame = joined else { return }
     deduplicator.insert(frame.id, source: frame.source)
-    let decoder = cameras[frame.source]?.decoder ?? CameraDecoder()
-    cameras[frame.source] = (decoder, frame.partition)
+    let decoder = cameras[frame.stream]?.decoder ?? CameraDecoder()
+    cameras[frame.stream] = (decoder, frame.partition, frame.source)
     let needed = decoder.take(frame) { process($0, $1, source: frame.source) }
-    offsets.pin(.group(of: frame.source), partition: frame.partition, offset: needed, now: .now())
+    offsets.pin(.group(of: frame.stream), partition: frame.partition, offset: needed, now: .now())
   }
 
   private func process(_ picture: borrowing Picture, _ frame: ReceivedFrame, source: String) {
@@ -109,11 +109,11 @@ package final class FrameReader {
   private func revoke(_ revoked: [Int32]) {
     partitions.subtract(revoked)
     for partition in revoked { offsets.forget(partition: partition) }
-    for (source, camera) in cameras where revoked.contains(camera.partition) {
+    for (stream, camera) in cameras where revoked.contains(camera.partition) {
       skippedEarlier += camera.decoder.skippedCount
-      cameras[source] = nil
-      reassembler.forget(source: source)
-      deduplicator.forget(source: source)
+      cameras[stream] = nil
+      reassembler.forget(source: camera.source)
+      deduplicator.forget(source: camera.source)
     }
     log.info("partitions \(revoked.sorted().map { String($0) }.joined(separator: ", ")) went back to the group")
   }

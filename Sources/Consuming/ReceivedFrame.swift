@@ -23,6 +23,8 @@ package struct ReceivedFrame: Sendable {
   package var partition: Int32
   /// Offset of the record; of its first part when it was put together.
   package var offset: Int64
+  /// It had to wait while newer frames of its camera were sent.
+  package var isBackfill = false
 
   /// One of the records a frame was split into.
   package struct Part: Sendable, Equatable {
@@ -37,6 +39,9 @@ package struct ReceivedFrame: Sendable {
     /// XXH3-64 of the whole frame, hexadecimal.
     package var checksum: String
   }
+
+  /// What is decoded by itself: backfill and new frames of a camera come between each other, each in their order.
+  var stream: String { isBackfill ? source + " backfill" : source }
 
   /// The camera's name, the last part of the source.
   package var camera: String { source.split(separator: "/").last.map { String($0) } ?? source }
@@ -89,7 +94,7 @@ extension ReceivedFrame {
       source: try require("ce_source"), id: id, time: try require("ce_time"), sequence: try require("ce_sequence"),
       codec: codec, isKeyframe: try require("ce_keyframe") == "1", gap: headers["ce_gap"],
       part: try ReceivedFrame.part(of: headers), payload: Payload(adopting: record.value) { _ = record },
-      partition: record.partition, offset: record.offset)
+      partition: record.partition, offset: record.offset, isBackfill: headers["ce_backfill"] == "1")
   }
 
   private static func part(of headers: [String: String]) throws(RecordError) -> Part? {

@@ -22,15 +22,18 @@ package final class Forwarder: Sendable {
     package var security: Security
     /// Bytes a second while there is a backlog; nil: as fast as it goes.
     package var catchUpRate: Int?
+    /// How long Kafka must hold nothing of ours before looking there ends; nil: it is not looked at all, and what an
+    /// earlier run may have delivered is sent again.
+    package var resumeQuiet: Duration?
     var catchUp: CatchUp.Settings { CatchUp.Settings(bytesPerSecond: catchUpRate.map { Double($0) }) }
     /// Further librdkafka properties; they win over Camgate's defaults.
     package var properties: [ClientProperty]
 
     package init(
       brokers: String, clientID: String, messageMaxBytes: Int, windowBytes: Int, security: Security = Security(),
-      catchUpRate: Int? = nil, properties: [ClientProperty] = []
+      catchUpRate: Int? = nil, resumeQuiet: Duration? = nil, properties: [ClientProperty] = []
     ) {
-      self.catchUpRate = catchUpRate
+      (self.catchUpRate, self.resumeQuiet) = (catchUpRate, resumeQuiet)
       self.security = security
       (self.brokers, self.clientID, self.messageMaxBytes) = (brokers, clientID, messageMaxBytes)
       (self.windowBytes, self.properties) = (windowBytes, properties)
@@ -43,25 +46,31 @@ package final class Forwarder: Sendable {
   }
 
   let configuration: Configuration
+  let identity: GatewayIdentity
   let lanes: [LaneDescription]
-  private let encoder: RecordEncoder
+  let encoder: RecordEncoder
+  let quarantine: Quarantine?
+  private let hasBackfill: Bool
   let backlog: Backlog
   let log: Log
   let state: Monitor<State>
   let producer = Monitor<Producer?>(nil)
   private let threads = Monitor<[Thread]>([])
 
-  /// `lanes` in the order of the backlog's lane numbers.
+  /// `lanes` in the order of the backlog's lane numbers. What Kafka will never take goes to `quarantine`, if there is one.
   package init(
-    configuration: Configuration, identity: GatewayIdentity, lanes: [LaneDescription], backlog: Backlog, log: Log
+    configuration: Configuration, identity: GatewayIdentity, lanes: [LaneDescription], backlog: Backlog,
+    quarantine: Quarantine? = nil, log: Log
   ) {
     (self.configuration, self.lanes, self.backlog, self.log) = (configuration, lanes, backlog, log)
+    (self.identity, self.quarantine) = (identity, quarantine)
+    hasBackfill = lanes.contains(where: \.isBackfill)
     encoder = RecordEncoder(identity: identity, lanes: lanes)
     state = Monitor(
       State(
         lanes: lanes.map { _ in LaneFlow() }, security: configuration.security,
         window: SendWindow(largest: configuration.windowBytes, timeout: configuration.requestTimeout),
-        recordLimit: configuration.messageMaxBytes))
+        recordLimit: configuration.messageMaxBytes, canLook: configuration.resumeQuiet != nil))
   }
 
   package var status: Status {
@@ -71,6 +80,8 @@ package final class Forwarder: Sendable {
       status.inFlightBytes = state.window.byteCount
       for topic in Set(lanes.map(\.topic)) { status.partitionCounts[topic] = state.topics.partitionCount(of: topic) }
       status.windowBytes = state.window.limit
+      status.liveLatency = state.latency.histogram
+      if let quarantine { status.quarantine = quarantine.count }
       status.held = lanes.indices.compactMap { index in
         let flow = state.lanes[index]
         guard let trouble = flow.trouble, let since = flow.troubleSince else { return nil }
@@ -85,6 +96,12 @@ package final class Forwarder: Sendable {
     let first = try makeProducer()
     producer.withLock { $0 = first }
     _ = Thread.start(name: "kafka-topics") { [self] in watchTopics() }
+    if configuration.resumeQuiet != nil {
+      backlog.requirePositions()
+      let lanes = backlog.lanesWithLeftovers.filter { backlog.position(of: $0) != nil }
+      state.withLock { state in for lane in lanes { state.tails.doubt(lane.index) } }
+      _ = Thread.start(name: "kafka-tails") { [self] in watchTails() }
+    }
     threads.withLock {
       $0 = [
         Thread.start(name: "forward") { [self] in forward() },
@@ -109,6 +126,7 @@ package final class Forwarder: Sendable {
     }
     last?.purge()
     while state.read({ !$0.inFlight.isEmpty }) { last?.poll(milliseconds: 50) }
+    quarantine?.close()
     return backlog.waitingCount
   }
 
@@ -149,9 +167,17 @@ package final class Forwarder: Sendable {
   private func next(until deadline: MonotonicTime, _ catchUp: inout CatchUp) -> Entry? {
     catchUp.observe(waitingCount: backlog.waitingCount, now: .now())
     let departure = catchUp.nextDeparture(now: .now())
-    if departure > .now() { wait(departure - .now()) }
     var entry: Entry?
-    if catchUp.isCatchingUp, catchUp.isRoundBegun {
+    if hasBackfill {
+      // A live frame waits neither for the backlog nor for the cap on it.
+      entry = backlog.take(until: departure > .now() ? min(departure, deadline) : .now()) { entry in
+        !lanes[entry.lane.index].isBackfill && mayLeave(entry)
+      }
+      if entry == nil, departure > .now() { return nil }
+    } else if departure > .now() {
+      wait(departure - .now())
+    }
+    if entry == nil, catchUp.isCatchingUp, catchUp.isRoundBegun {
       entry = backlog.take(until: .now()) { catchUp.hasTurn($0.lane) && mayLeave($0) }
     }
     if entry == nil {
@@ -167,8 +193,11 @@ package final class Forwarder: Sendable {
 
   private func mayLeave(_ entry: Entry) -> Bool {
     state.read { state in
-      state.fatal == nil && state.lanes[entry.lane.index].isOpen(for: entry, now: .now())
-        && state.window.hasRoom(for: min(entry.byteCount, partBytes(of: entry, state) + RecordEncoder.overhead))
+      let byteCount = min(entry.byteCount, partBytes(of: entry, state) + RecordEncoder.overhead)
+      let lane = entry.lane.index
+      return state.fatal == nil && !state.tails.isDoubtful(lane) && state.lanes[lane].isOpen(for: entry, now: .now())
+        && state.window.hasRoom(for: byteCount)
+        && (!lanes[lane].isBackfill || state.hasBackfillRoom(for: byteCount, now: .now()))
     }
   }
 
@@ -198,10 +227,14 @@ package final class Forwarder: Sendable {
   }
 
   private func send(_ entry: Entry, by producer: Producer) {
+    if let position = state.withLock({ $0.tails.position(of: entry, in: identity) }) {
+      return backlog.settle { [.finished(entry, at: position)] }
+    }
     let parts = encoder.parts(of: entry, partBytes: state.read { partBytes(of: entry, $0) })
     let frame = state.withLock { state -> UInt in
       state.lanes[entry.lane.index].sent(entry)
-      return state.inFlight.begin(entry, recordCount: parts.count)
+      return state.inFlight.begin(
+        entry, recordCount: parts.count, isBackfill: lanes[entry.lane.index].isBackfill)
     }
     for (index, part) in parts.enumerated() {
       let byteCount = part.range.count + RecordEncoder.overhead
@@ -210,7 +243,7 @@ package final class Forwarder: Sendable {
       }
       let id = state.withLock { state -> UInt in
         state.window.sent(byteCount, now: .now())
-        return state.inFlight.send(byteCount, of: frame)
+        return state.inFlight.send(byteCount, of: frame, now: .now())
       }
       do throws(BrokerError) {
         let value = UnsafeRawBufferPointer(rebasing: entry.frame.payload.bytes[part.range])

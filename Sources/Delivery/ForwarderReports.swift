@@ -15,20 +15,31 @@ extension Forwarder {
     var outcome: Outcome?
     backlog.settle {
       outcome = state.withLock { state in decide(&state).map { state.finish($0, now: now) } }
-      return outcome?.actions.map(settlement(of:)) ?? []
+      return outcome.map { outcome in outcome.actions.map { settlement(of: $0, at: outcome.position) } } ?? []
     }
     guard let outcome else { return }
     explain(outcome.error, lane: lanes[outcome.lane], isNewTrouble: outcome.isNewTrouble)
-    for case .drop(let entry, let error) in outcome.actions {
-      log.error(
-        "\(lanes[entry.lane.index].camera): Kafka will never accept frame \(entry.sequence) (\(error.name): "
-          + "\(error.message)); it is dropped and counted")
-    }
+    for case .drop(let entry, let error) in outcome.actions { refused(entry, error) }
   }
 
-  private func settlement(of action: LaneFlow.Action) -> Settlement {
+  /// Kafka will never accept this frame.
+  private func refused(_ entry: Entry, _ error: BrokerError) {
+    let place = quarantine.map { "kept in \($0.directory) if there is room, counted, and left out" }
+    log.error(
+      "\(lanes[entry.lane.index].camera): Kafka will never accept frame \(entry.sequence) (\(error.name): "
+        + "\(error.message)); it is \(place ?? "dropped and counted: there is no buffer.directory to keep it in")")
+    let record = encoder.record(for: entry)
+    let header = { (name: String) in record.headers.first { $0.name == name }?.value ?? "" }
+    quarantine?.keep(
+      RefusedFrame(
+        camera: lanes[entry.lane.index].camera.text, topic: record.topic, id: header("ce_id"), time: header("ce_time"),
+        contentType: header("content-type"), reason: "\(error.name): \(error.message)",
+        bytes: Array(entry.frame.payload.bytes)))
+  }
+
+  private func settlement(of action: LaneFlow.Action, at position: RecordPosition?) -> Settlement {
     switch action {
-    case .finish(let entry): .finished(entry)
+    case .finish(let entry): .finished(entry, at: position)
     case .drop(let entry, _): .dropped(entry, .quarantined)
     case .putBack(let entries): .putBack(entries)
     }

@@ -20,6 +20,10 @@ extension Forwarder {
     package var partitionCounts: [String: Int] = [:]
     /// Since when and why nothing gets through; nil while all is well.
     package var trouble: (since: MonotonicTime, reason: String)?
+    /// How long frames took from their arrival to their acknowledgement, in about the last minute; backfill left out.
+    package var liveLatency = LatencyHistogram()
+    /// Frames that Kafka will never take, where they are kept.
+    package var quarantine = Quarantine.Count()
     /// Cameras whose frames are not taken while others' are.
     package var held: [HeldLane] = []
   }
@@ -38,6 +42,9 @@ extension Forwarder {
     /// What a record may be, bytes: as configured, or less where a topic takes less.
     private(set) var recordLimit: Int
     var topics = TopicWatch()
+    var tails = DeliveredTails()
+    var latency = RecentLatency()
+    private var allowance = BackfillAllowance()
     var status = Status()
     /// Since when records are under way and nothing is heard of any; nil when none are, or a report has just come.
     private var silentSince: MonotonicTime?
@@ -56,8 +63,12 @@ extension Forwarder {
     /// A producer with these is to be made.
     var newSecurity: Security?
 
-    init(lanes: [LaneFlow], security: Security, window: SendWindow, recordLimit: Int) {
+    /// Kafka's tail may be read.
+    let canLook: Bool
+
+    init(lanes: [LaneFlow], security: Security, window: SendWindow, recordLimit: Int, canLook: Bool = false) {
       (self.lanes, self.security, self.window, self.recordLimit) = (lanes, security, window, recordLimit)
+      self.canLook = canLook
     }
 
     /// From the next producer on records are no larger than this; nothing when they are not anyway.
@@ -86,11 +97,20 @@ extension Forwarder {
       if let error = report.error {
         window.failed(byteCount, now: now)
         if error.disposition == .recreate { fatal = fatal ?? error }
+        if report.mayBePersisted, canLook, let lane = inFlight.lane(of: report.id) { tails.doubt(lane.index) }
       } else {
         window.acknowledged(byteCount, now: now)
+        allowance.acknowledged(byteCount, latency: inFlight.lonelySendTime(of: report.id).map { now - $0 }, now: now)
         failedProducerCount = 0
       }
-      return inFlight.reported(report.id, report.error)
+      let isPlaced = report.error == nil && report.partition >= 0 && report.offset >= 0
+      let position = isPlaced ? RecordPosition(partition: report.partition, offset: report.offset) : nil
+      return inFlight.reported(report.id, report.error, at: position)
+    }
+
+    /// Whether so many bytes more of the backlog may be under way beside new frames.
+    func hasBackfillRoom(for count: Int, now: MonotonicTime) -> Bool {
+      inFlight.backfillByteCount == 0 || inFlight.backfillByteCount + count <= allowance.limit(now: now)
     }
 
     /// Takes note of the time; true when brokers have been silent for too long, once.
@@ -106,12 +126,14 @@ extension Forwarder {
       if report.error == nil {
         status.acknowledgedCount += 1
         status.acknowledgedBytes += UInt64(report.entry.frame.payload.byteCount)
+        if let arrival = report.entry.arrival, !report.isBackfill { latency.add(now - arrival, now: now) }
       }
       let lane = report.entry.lane.index
       let before = lanes[lane].trouble
       let actions = lanes[lane].reported(report.entry, softened(report), now: now)
       let isNewTrouble = lanes[lane].trouble.map { trouble in !(before.map(trouble.isLike) ?? false) } ?? false
-      return Outcome(lane: lane, error: report.error, actions: actions, isNewTrouble: isNewTrouble)
+      return Outcome(
+        lane: lane, error: report.error, actions: actions, position: report.position, isNewTrouble: isNewTrouble)
     }
   }
 
@@ -120,6 +142,8 @@ extension Forwarder {
     var lane: Int
     var error: BrokerError?
     var actions: [LaneFlow.Action]
+    /// Where the frame that is finished lies.
+    var position: RecordPosition?
     var isNewTrouble: Bool
   }
 }

@@ -1,5 +1,6 @@
 import Backlog
 import Broker
+import Posix
 
 // Which record belongs to which frame. A frame is finished when the last of its records is; one that failed fails it.
 
@@ -10,42 +11,67 @@ struct InFlight {
     /// Records that are to be sent or were not reported on.
     var openCount: Int
     var error: BrokerError?
+    var position: RecordPosition?
+    let isBackfill: Bool
   }
 
   /// What a report says of a frame.
   struct Report {
     var entry: Entry
     var error: BrokerError?
+    /// Where its last record lies, if the broker said so.
+    var position: RecordPosition?
+    /// It had to wait while newer ones were sent.
+    var isBackfill = false
   }
 
   private var frames: [UInt: Pending] = [:]
-  private var records: [UInt: (frame: UInt, byteCount: Int)] = [:]
+  private struct Record {
+    var frame: UInt
+    var byteCount: Int
+    /// nil when some of a backlog was under way at the time.
+    var lonelySendTime: MonotonicTime?
+  }
+
+  private var records: [UInt: Record] = [:]
   private var nextID: UInt = 1
+  /// Bytes under way of frames that had to wait while newer ones were sent.
+  private(set) var backfillByteCount = 0
 
   var frameCount: Int { frames.count }
   var isEmpty: Bool { frames.isEmpty }
 
   /// A frame will be sent as so many records. Returns the number it goes by here.
-  mutating func begin(_ entry: Entry, recordCount: Int) -> UInt {
+  mutating func begin(_ entry: Entry, recordCount: Int, isBackfill: Bool = false) -> UInt {
     defer { nextID += 1 }
-    frames[nextID] = Pending(entry: entry, openCount: recordCount)
+    frames[nextID] = Pending(entry: entry, openCount: recordCount, isBackfill: isBackfill)
     return nextID
   }
 
   /// One of its records goes out. Returns the record's id.
-  mutating func send(_ byteCount: Int, of frame: UInt) -> UInt {
+  mutating func send(_ byteCount: Int, of frame: UInt, now: MonotonicTime) -> UInt {
     defer { nextID += 1 }
-    records[nextID] = (frame, byteCount)
+    records[nextID] = Record(
+      frame: frame, byteCount: byteCount, lonelySendTime: backfillByteCount == 0 ? now : nil)
+    if frames[frame]?.isBackfill == true { backfillByteCount += byteCount }
     return nextID
   }
 
   /// The bytes of a record under way; nil for one that is not.
   func byteCount(of record: UInt) -> Int? { records[record]?.byteCount }
 
+  /// When a record was sent; nil when that says nothing about the link, because of a backlog in front of it.
+  func lonelySendTime(of record: UInt) -> MonotonicTime? { records[record]?.lonelySendTime }
+
+  /// The lane of a record under way; nil for one that is not.
+  func lane(of record: UInt) -> Lane? { records[record].flatMap { frames[$0.frame]?.entry.lane } }
+
   /// The report on a record; returns what became of its frame when that was the last one.
-  mutating func reported(_ record: UInt, _ error: BrokerError?) -> Report? {
-    guard let frame = records.removeValue(forKey: record)?.frame else { return nil }
-    return close(1, of: frame, error)
+  mutating func reported(_ record: UInt, _ error: BrokerError?, at position: RecordPosition? = nil) -> Report? {
+    guard let record = records.removeValue(forKey: record) else { return nil }
+    if frames[record.frame]?.isBackfill == true { backfillByteCount -= record.byteCount }
+    if let position { frames[record.frame]?.position = position }
+    return close(1, of: record.frame, error)
   }
 
   /// The last `count` records of a frame are not sent at all.
@@ -53,12 +79,16 @@ struct InFlight {
     close(count, of: frame, error)
   }
 
+  private func report(_ frame: Pending) -> Report {
+    Report(entry: frame.entry, error: frame.error, position: frame.position, isBackfill: frame.isBackfill)
+  }
+
   private mutating func close(_ count: Int, of frame: UInt, _ error: BrokerError?) -> Report? {
     guard var pending = frames[frame] else { return nil }
     pending.openCount -= count
     if let error, error.weight > pending.error?.weight ?? 0 { pending.error = error }
     frames[frame] = pending.openCount == 0 ? nil : pending
-    return pending.openCount == 0 ? Report(entry: pending.entry, error: pending.error) : nil
+    return pending.openCount == 0 ? report(pending) : nil
   }
 }
 

@@ -45,6 +45,9 @@ struct LaneFlow {
 
   private func isIsolated(_ entry: Entry) -> Bool { isolatedUpTo.map { entry.number <= $0 } ?? false }
 
+  /// Whether nothing of it is under way, and everything that failed is back.
+  var isIdle: Bool { inFlightCount == 0 && failed.isEmpty }
+
   /// When a held lane opens again; nil when it is not held.
   var opensAt: MonotonicTime? { failed.isEmpty ? heldUntil : nil }
 

@@ -18,7 +18,7 @@ package enum ProducerProperties {
 
   /// All properties of the producer, Camgate's defaults first, the user's behind them, and last those that the settings
   /// file may not set (Settings, ReservedProperties).
-  static func all(for configuration: Forwarder.Configuration, recordLimit: Int) -> [ClientProperty] {
+  package static func all(for configuration: Forwarder.Configuration, recordLimit: Int) -> [ClientProperty] {
     let defaults = [
       ClientProperty("linger.ms", "5"),
       // When a link becomes slow under full requests, each of them must be through before it is given up: 128 KiB take

@@ -37,12 +37,6 @@ package struct GatewayIdentity: Sendable {
   fileprivate var ringIDText: String { hexadecimal(ringID) }
 }
 
-/// 16 digits.
-private func hexadecimal(_ number: UInt64) -> String {
-  let digits = String(number, radix: 16)
-  return String(repeating: "0", count: 16 - digits.count) + digits
-}
-
 /// One camera and the topic its frames go to.
 package struct LaneDescription: Sendable {
   package var camera: CameraName

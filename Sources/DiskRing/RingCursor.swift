@@ -71,6 +71,11 @@ extension Ring {
     }
   }
 
+  /// What a restart would find as the stream's position; nil while it would find none.
+  package func durablePosition(of stream: StreamID) -> LogPosition? {
+    streams[stream.number]?.durableCursor?.position
+  }
+
   /// How often the cursor was written since the ring was opened.
   package var cursorWriteCount: UInt64 { cursor.writeCount }
 
@@ -85,7 +90,9 @@ extension Ring {
   /// cursor not much older than the first record has to be durable before it.
   func waitsForCursor(_ stream: Stream, now: MonotonicTime) -> Bool {
     if options.defects.contains(.cursorBeforeSync) { return false }
-    let isUnknown = stream.durableCursor == nil && stream.cursor != CursorEntry()
+    let isUnknown =
+      (stream.durableCursor == nil && stream.cursor != CursorEntry())
+      || (stream.durableCursor?.position == nil && stream.cursor.position != nil)
     let isOld = cursor.durableWrite.map { now - $0 >= Ring.cursorInterval } ?? true
     guard isUnknown || (isEmpty && isOld && cursorIsDirty) else { return false }
     cursor.isAwaited = true

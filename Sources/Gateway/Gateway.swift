@@ -16,6 +16,7 @@ package final class Gateway: Sendable {
   private let capturedCounts: [CapturedCount]
   private let backlog: Backlog
   private let forwarder: Forwarder
+  private let lanes: [LaneDescription]
   private let log: Log
 
   /// Frames one camera has delivered.
@@ -27,10 +28,10 @@ package final class Gateway: Sendable {
     self.log = log
     let buffer = GatewayBuffer(plan, log: log)
     let backlog = buffer.backlog
-    self.backlog = backlog
+    (self.backlog, lanes) = (backlog, buffer.lanes)
     forwarder = Forwarder(
       configuration: plan.delivery, identity: buffer.identity, lanes: buffer.lanes, backlog: backlog,
-      log: log.about("kafka"))
+      quarantine: buffer.quarantine, log: log.about("kafka"))
     let counts = plan.cameras.map { _ in CapturedCount() }
     capturedCounts = counts
     cameras = plan.cameras.enumerated().map { index, camera in
@@ -84,7 +85,10 @@ package final class Gateway: Sendable {
       cameras: cameras.indices.map { index in
         GatewaySnapshot.CameraSnapshot(
           name: cameras[index].name, state: cameras[index].state,
-          capturedCount: capturedCounts[index].value.load(ordering: .relaxed), drops: drops[index])
+          capturedCount: capturedCounts[index].value.load(ordering: .relaxed),
+          drops: lanes.indices.filter { lanes[$0].camera == cameras[index].name }.reduce(into: [:]) { sum, lane in
+            sum.merge(drops[lane], uniquingKeysWith: +)
+          })
       }, delivery: forwarder.status, waitingCount: backlog.waitingCount, diskCount: backlog.diskCount,
       memoryBytes: backlog.byteCount)
   }

@@ -11,22 +11,25 @@ import Posix
 struct GatewayBuffer {
   let backlog: Backlog
   let identity: GatewayIdentity
-  /// Those of the cameras, in their order, then those of which an earlier run has left something on disk.
+  /// Those of the cameras, in their order; with live-first those for what they had to wait with, in the same order; then
+  /// those of which an earlier run has left something on disk.
   let lanes: [LaneDescription]
+  /// Where refused frames are kept; nil without a disk.
+  let quarantine: Quarantine?
 
   init(_ plan: GatewayPlan, log: Log) {
-    let cameras = plan.cameras.map { LaneDescription(camera: $0.description.name, topic: $0.topic) }
-    let disk = plan.disk.flatMap { GatewayBuffer.open($0, cameras, log) }
+    let live = plan.cameras.map { LaneDescription(camera: $0.description.name, topic: $0.topic) }
+    let backfill = live.map {
+      LaneDescription(camera: $0.camera, topic: plan.backfillTopic ?? $0.topic, isBackfill: true)
+    }
+    let present = plan.isLiveFirst ? live + backfill : live
+    let disk = plan.disk.flatMap { GatewayBuffer.open($0, present, log) }
     if disk == nil {
       log.warning("frames are buffered in memory only (\(plan.memoryBudget >> 20) MiB): a power cut loses them")
     }
-    let others = (disk?.facts.lanes.dropFirst(cameras.count) ?? []).map { lane in
-      // A ring whose every copy of a name is damaged gives the lane a number for a name, and no topic.
-      LaneDescription(
-        camera: CameraName(lane.name) ?? CameraName("unnamed")!,
-        topic: lane.topic.isEmpty ? cameras[0].topic : lane.topic)
-    }
-    lanes = cameras + others
+    lanes =
+      present
+      + (disk?.facts.lanes.dropFirst(present.count) ?? []).map { LaneDescription($0, topicOtherwise: live[0].topic) }
     if let facts = disk?.facts {
       identity = GatewayIdentity(gateway: plan.name, ringID: facts.ringID, epoch: facts.epoch)
     } else {
@@ -35,12 +38,20 @@ struct GatewayBuffer {
     backlog = Backlog(
       laneCount: lanes.count, memoryBudget: plan.memoryBudget,
       largestFrame: RecordEncoder.largestFrame(messageMaxBytes: plan.messageMaxBytes), disk: disk)
+    if plan.isLiveFirst {
+      for lane in live.indices { backlog.pair(Lane(index: lane), with: Lane(index: live.count + lane)) }
+    }
+    quarantine = disk.flatMap { _ in plan.disk }.map { disk in
+      Quarantine(directory: Quarantine.directory(ofRing: disk.directory), log: log)
+    }
+    if let kept = quarantine?.count.kept, kept > 0 {
+      log.warning("\(kept) frames that Kafka refused for good are kept; `camgate ring quarantine` lists them")
+    }
   }
 
-  private static func open(_ options: DiskOptions, _ cameras: [LaneDescription], _ log: Log) -> DiskBuffer? {
+  private static func open(_ options: DiskOptions, _ lanes: [LaneDescription], _ log: Log) -> DiskBuffer? {
     do throws(RingError) {
-      let disk = try DiskBuffer.open(
-        options, lanes: cameras.map { StreamDescription(name: $0.camera.text, topic: $0.topic) }, log: log)
+      let disk = try DiskBuffer.open(options, lanes: lanes.map(\.stream), log: log)
       describe(disk.facts, in: options.directory, log)
       return disk
     } catch {
@@ -63,5 +74,24 @@ struct GatewayBuffer {
     if facts.endedBadly {
       log.warning("the run before this one did not end in order: frames that were only in memory are lost")
     }
+  }
+}
+
+/// How lanes are called on disk: a camera's second lane has a name that no camera can have.
+extension LaneDescription {
+  private static let backfillSuffix = "/backfill"
+
+  fileprivate var stream: StreamDescription {
+    StreamDescription(name: camera.text + (isBackfill ? LaneDescription.backfillSuffix : ""), topic: topic)
+  }
+
+  /// The lane of a stream that an earlier run has left. A ring whose every copy of a name is damaged gives it a number
+  /// for a name, and no topic.
+  fileprivate init(_ stream: StreamDescription, topicOtherwise topic: String) {
+    let isBackfill = stream.name.hasSuffix(LaneDescription.backfillSuffix)
+    let name = isBackfill ? String(stream.name.dropLast(LaneDescription.backfillSuffix.count)) : stream.name
+    self.init(
+      camera: CameraName(name) ?? CameraName("unnamed")!, topic: stream.topic.isEmpty ? topic : stream.topic,
+      isBackfill: isBackfill)
   }
 }

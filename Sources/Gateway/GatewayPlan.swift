@@ -26,6 +26,11 @@ package struct GatewayPlan: Sendable {
   package var messageMaxBytes: Int
   /// Bits a second while frames wait; nil: unlimited.
   package var catchUpRate: Int?
+  /// New frames go first; those that had to wait go to `backfillTopic`, or to their camera's topic when that is nil.
+  package var isLiveFirst = false
+  package var backfillTopic: String?
+  /// How long Kafka must have nothing of ours before looking for it ends; nil: nobody looks.
+  package var resumeQuiet: Duration?
   /// TLS and SASL.
   package var security: Security
   /// Further librdkafka properties.
@@ -52,6 +57,7 @@ package struct GatewayPlan: Sendable {
   var delivery: Forwarder.Configuration {
     Forwarder.Configuration(
       brokers: brokers, clientID: "camgate-\(name)", messageMaxBytes: messageMaxBytes, windowBytes: windowBytes,
-      security: security, catchUpRate: catchUpRate.map { max(1, $0 / 8) }, properties: properties)
+      security: security, catchUpRate: catchUpRate.map { max(1, $0 / 8) }, resumeQuiet: resumeQuiet,
+      properties: properties)
   }
 }

@@ -1,5 +1,6 @@
 import Backlog
 import Capture
+import Delivery
 import Frames
 import Posix
 
@@ -37,7 +38,7 @@ package struct GatewayReporter {
           "\(streaming) of \(snapshot.cameras.count) cameras streaming; \(snapshot.capturedCount) frames captured, "
             + "\(acknowledged) acknowledged (\(tenths(rate)) a second), \(snapshot.waitingCount) waiting "
             + "(\(snapshot.diskCount) of them on disk), \(snapshot.droppedCount) dropped; \(snapshot.memoryBytes >> 10) KiB in memory"
-        ))
+            + latency(snapshot.delivery.liveLatency) + quarantine(snapshot.delivery.quarantine)))
       (lastSummary, lastAcknowledged) = (now, acknowledged)
     }
     return lines
@@ -74,6 +75,18 @@ package struct GatewayReporter {
     case .quarantined: "refused by Kafka for good"
     default: "see the log"
     }
+  }
+
+  /// How long frames took to Kafka that did not have to wait.
+  private func latency(_ histogram: LatencyHistogram) -> String {
+    guard let median = histogram.quantile(0.5), let most = histogram.quantile(0.99) else { return "" }
+    let milliseconds = { (duration: Duration) in Int((duration.inSeconds * 1_000).rounded()) }
+    return "; acknowledged \(milliseconds(median)) ms after they came, 99 of 100 within \(milliseconds(most)) ms"
+  }
+
+  private func quarantine(_ count: Quarantine.Count) -> String {
+    if count == Quarantine.Count() { return "" }
+    return "; refused for good: \(count.kept) frames kept, \(count.notKept) not"
   }
 
   private func tenths(_ value: Double) -> String {

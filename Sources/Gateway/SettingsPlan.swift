@@ -20,6 +20,8 @@ extension GatewayPlan {
         CameraPlan(description: camera.description, topic: camera.topic ?? configuration.kafka.topic)
       })
     catchUpRate = configuration.kafka.catchUpRate
+    (isLiveFirst, backfillTopic) = (configuration.kafka.catchUpOrder == .liveFirst, configuration.kafka.backfillTopic)
+    resumeQuiet = configuration.kafka.resume == .skipDelivered ? configuration.kafka.resumeQuiet : nil
   }
 }
 

@@ -19,8 +19,14 @@ package struct Configuration: Sendable {
     package var topic = "cameras"
     /// What a record may be, bytes.
     package var messageMaxBytes = 1 << 20
+    package var catchUpOrder = CatchUpOrder.oldestFirst
     /// Bits a second while catching up; nil: unlimited.
     package var catchUpRate: Int?
+    /// Where frames go that had to wait; nil: where the others go.
+    package var backfillTopic: String?
+    package var resume = Resume.skipDelivered
+    /// How long nothing of this gateway may come before the looking ends.
+    package var resumeQuiet = Duration.seconds(1)
     /// Encryption; nil: none.
     package var tls: TLS?
     /// Authentication; nil: none.
@@ -32,6 +38,16 @@ package struct Configuration: Sendable {
     fileprivate var secrets: [String] {
       if case .password(_, _, let password)? = sasl { [password] } else { [] }
     }
+  }
+
+  package enum CatchUpOrder: String, Sendable, CaseIterable {
+    case oldestFirst = "oldest-first"
+    case liveFirst = "live-first"
+  }
+
+  package enum Resume: String, Sendable, CaseIterable {
+    case skipDelivered = "skip-delivered"
+    case resend
   }
 
   /// Files are absolute or relative to the working directory.

@@ -66,6 +66,9 @@ struct ConfigurationReader {
     configuration.kafka.messageMaxBytes =
       section.size("message_max_bytes", in: (16 << 10)...(64 << 20), &context) ?? kafka.messageMaxBytes
     if let node = section.value("catch_up") { readCatchUp(node, &context) }
+    configuration.kafka.resume = section.word("resume", &context) ?? kafka.resume
+    configuration.kafka.resumeQuiet =
+      section.duration("resume_quiet", in: .milliseconds(100) ... .seconds(20), &context) ?? kafka.resumeQuiet
     if let node = section.value("tls") { configuration.kafka.tls = SecurityReader.readTLS(node, &context) }
     if let node = section.value("sasl") { configuration.kafka.sasl = SecurityReader.readSASL(node, &context) }
     if let node = section.value("properties") { readProperties(node, &context) }
@@ -77,6 +80,14 @@ struct ConfigurationReader {
       text == "unlimited" ? .some(nil) : Units.rate(text).map { .some($0) }
     }
     configuration.kafka.catchUpRate = rate ?? nil
+    let order: Configuration.CatchUpOrder? = section.word("order", &context)
+    configuration.kafka.catchUpOrder = order ?? .oldestFirst
+    configuration.kafka.backfillTopic = topic("backfill_topic", in: section, &context)
+    let isOldestFirst = order == .oldestFirst || section.value("order") == nil
+    if configuration.kafka.backfillTopic != nil, isOldestFirst, let key = section.key("backfill_topic") {
+      context.report(
+        "kafka.catch_up.backfill_topic", "only with 'order: live-first': else frames wait in their place", at: key)
+    }
   }
 
   /// Any librdkafka property but those that Camgate's promises rest on.

@@ -10,7 +10,11 @@ extension Configuration {
     lines.append("  brokers: [\(kafka.brokers.map(quoted).joined(separator: ", "))]")
     lines.append("  topic: \(quoted(kafka.topic))")
     lines.append("  message_max_bytes: \(Units.text(size: kafka.messageMaxBytes))")
-    lines += ["  catch_up:", "    max_rate: \(kafka.catchUpRate.map { Units.text(rate: $0) } ?? "unlimited")"]
+    lines += ["  catch_up:", "    order: \(kafka.catchUpOrder.rawValue)"]
+    lines.append("    max_rate: \(kafka.catchUpRate.map { Units.text(rate: $0) } ?? "unlimited")")
+    if let topic = kafka.backfillTopic { lines.append("    backfill_topic: \(quoted(topic))") }
+    lines.append("  resume: \(kafka.resume.rawValue)")
+    lines.append("  resume_quiet: \(Units.text(duration: kafka.resumeQuiet))")
     lines += renderedSecurity
     lines.append("  properties:\(kafka.properties.isEmpty ? " {}" : "")")
     for property in kafka.properties {

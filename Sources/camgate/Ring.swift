@@ -5,13 +5,13 @@ import Frames
 import Glibc
 import Posix
 
-/// `camgate ring inspect|verify|export DIR`
+/// `camgate ring inspect|verify|export|quarantine DIR`
 struct RingCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ring",
     abstract: "Look into a disk ring: what is in it, whether it is sound, and its pictures as files.",
     discussion: "Nothing in the directory is changed; it may be a copy from a board that is no more.",
-    subcommands: [Inspect.self, Verify.self, Export.self])
+    subcommands: [Inspect.self, Verify.self, Export.self, QuarantineList.self])
 
   /// Opens the ring for reading; ends with exit code 1 and the reason when it cannot.
   fileprivate static func open(_ directory: String) throws -> RingInspector {

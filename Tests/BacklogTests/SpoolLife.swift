@@ -80,9 +80,9 @@ struct SpoolLife {
       RingOptions(
         size: .bytes(1 << 20 + shape.segmentCount << 15), segmentByteCount: 32 << 10, syncBytes: 16 << 10,
         minimumEpoch: 100, newRingID: 7))
-    let streams = try (0..<shape.laneCount).map {
-      try ring.register(StreamDescription(name: "cam-\($0)", topic: "cameras"))
-    }
+    let lanes = (0..<shape.laneCount).map { StreamDescription(name: "cam-\($0)", topic: "cameras") }
+    let streams = try lanes.map { try ring.register($0) }
+    queue.restore(ring.inventory, lanes: lanes, epoch: ring.epoch)
     return Spooler(
       ring: ring, streams: streams, largestFrame: queue.readAhead - Entry.overhead, thinAbove: shape.thinAbove,
       queue: &queue)

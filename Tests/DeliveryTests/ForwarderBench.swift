@@ -61,7 +61,7 @@ final class ForwarderBench {
 
   init(
     laneCount: Int = 1, windowBytes: Int = 1 << 20, catchUpRate: Int? = nil, properties: [ClientProperty] = [],
-    brokers: String? = nil
+    brokers: String? = nil, resumeQuiet: Duration? = nil, quarantine directory: String? = nil
   ) throws {
     cluster = try MockCluster(brokerCount: 3)
     try cluster.createTopic("cameras", partitionCount: ForwarderBench.partitionCount)
@@ -75,11 +75,11 @@ final class ForwarderBench {
     forwarder = Forwarder(
       configuration: Forwarder.Configuration(
         brokers: brokers ?? cluster.bootstrapServers, clientID: "test", messageMaxBytes: messageMaxBytes,
-        windowBytes: windowBytes, catchUpRate: catchUpRate,
+        windowBytes: windowBytes, catchUpRate: catchUpRate, resumeQuiet: resumeQuiet,
         properties: [ClientProperty("topic.metadata.propagation.max.ms", "200")] + properties),
       identity: GatewayIdentity(gateway: "g", ringID: 1, epoch: 1),
       lanes: (0..<laneCount).map { LaneDescription(camera: CameraName("cam-\($0)")!, topic: "cameras") },
-      backlog: backlog,
+      backlog: backlog, quarantine: directory.map { Quarantine(directory: $0, log: Log { _ in }) },
       log: Log(level: .info) { line in lines.withLock { $0.append(line) } })
     try forwarder.start()
   }
@@ -105,6 +105,13 @@ final class ForwarderBench {
   /// Whether everything was acknowledged.
   func settles(within duration: Duration = .seconds(60)) -> Bool {
     backlog.waitUntilEmpty(until: .now() + duration)
+  }
+
+  /// Waits until so many frames are under way.
+  func waitUntilInFlight(_ count: Int) -> Bool {
+    let deadline = MonotonicTime.now() + .seconds(60)
+    while forwarder.status.inFlightCount != count, .now() < deadline { Thread.sleep(.milliseconds(5)) }
+    return forwarder.status.inFlightCount == count
   }
 
   /// The first line of the log that contains `text`; waits for it.

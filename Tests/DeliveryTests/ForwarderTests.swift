@@ -237,9 +237,10 @@ import Testing
   }
 
   /// What is queued behind a batch that is refused for good does not overtake it. (What is under way behind it a broker
-  /// refuses by its sequence numbers; the mock would take it, so nothing is sent before all is queued.)
+  /// refuses by its sequence numbers; the mock would take it, so nothing is.)
   @Test func aRefusedBatchKeepsItsPlace() throws {
-    let bench = try ForwarderBench(properties: [ClientProperty("batch.size", "1000000")])
+    let bench = try ForwarderBench(
+      properties: [ClientProperty("batch.size", "1000000"), ClientProperty("max.in.flight", "1")])
     bench.append(1)
     #expect(bench.settles())
     bench.cluster.fail(.produce, code: 32)  // INVALID_TIMESTAMP

@@ -1,5 +1,6 @@
 import Broker
 import Frames
+import Posix
 import Testing
 
 @testable import Backlog
@@ -16,7 +17,7 @@ import Testing
   @Test func aFrameIsFinishedWithItsLastRecord() {
     var inFlight = InFlight()
     let frame = inFlight.begin(entry, recordCount: 2)
-    let records = [inFlight.send(10, of: frame), inFlight.send(20, of: frame)]
+    let records = [inFlight.send(10, of: frame, now: .now()), inFlight.send(20, of: frame, now: .now())]
     #expect(inFlight.byteCount(of: records[1]) == 20)
     #expect(inFlight.reported(records[1], nil) == nil)
     #expect(inFlight.reported(records[1], nil) == nil, "reported twice")
@@ -30,7 +31,7 @@ import Testing
   @Test func whatWasNotSentIsWaitedForNoMore() {
     var inFlight = InFlight()
     let frame = inFlight.begin(entry, recordCount: 5)
-    let record = inFlight.send(10, of: frame)
+    let record = inFlight.send(10, of: frame, now: .now())
     #expect(inFlight.abandon(4, of: frame, error(.recreate)) == nil)
     let report = inFlight.reported(record, nil)
     #expect(report?.error?.disposition == .recreate)
@@ -47,7 +48,7 @@ import Testing
     for order in [errors, errors.reversed()] {
       var inFlight = InFlight()
       let frame = inFlight.begin(entry, recordCount: errors.count)
-      let records = errors.map { _ in inFlight.send(1, of: frame) }
+      let records = errors.map { _ in inFlight.send(1, of: frame, now: .now()) }
       let reports = zip(records, order).map { inFlight.reported($0, error($1)) }
       #expect(reports.last??.error?.disposition == expected)
     }

@@ -27,7 +27,7 @@ import Testing
 
   @Test func isSaidOnce() {
     var state = state()
-    _ = state.inFlight.send(10, of: state.inFlight.begin(entry, recordCount: 1))
+    _ = state.inFlight.send(10, of: state.inFlight.begin(entry, recordCount: 1), now: .now())
     #expect(alarms(of: &state, asked: 0...100) == [20])
     #expect(state.status.trouble?.since == at(0))
   }
@@ -35,7 +35,7 @@ import Testing
   @Test func isNoneWhileReportsCome() {
     var state = state()
     let frame = state.inFlight.begin(entry, recordCount: 3)
-    let records = (0..<3).map { _ in state.inFlight.send(10, of: frame) }
+    let records = (0..<3).map { _ in state.inFlight.send(10, of: frame, now: .now()) }
     #expect(alarms(of: &state, asked: 0...18) == [])
     _ = state.take(DeliveryReport(id: records[0], error: nil), now: at(19))
     #expect(alarms(of: &state, asked: 21...60) == [41])

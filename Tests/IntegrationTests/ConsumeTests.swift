@@ -21,6 +21,10 @@ extension IntegrationTests {
     }
 
     static func consume(_ broker: some Bootstrap, group: String, _ more: String...) throws -> Child {
+      try consume(broker, group: group, more)
+    }
+
+    static func consume(_ broker: some Bootstrap, group: String, _ more: [String]) throws -> Child {
       let arguments = ["consume", "--brokers", broker.address, "--group", group, "--from", "beginning", "--json"]
       return try Child(Testbed.camgate, arguments + more)
     }

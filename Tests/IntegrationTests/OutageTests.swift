@@ -70,6 +70,8 @@ extension IntegrationTests {
       try broker.command("kill")
       try gateway.waitForLog("kafka", "retrying")
       try broker.command("start")
+      // It refuses the sequence numbers of a producer that it does not know: the real fatal error.
+      try gateway.waitForLog("the producer failed", "nothing is lost")
       let seen = try Testbed.read(broker, names, skip: ["decode"], mayComplain: true)
       try follow(frames: (seen.cameras.values.map(\.frames).max() ?? 0) + 60)
       try gateway.stop()

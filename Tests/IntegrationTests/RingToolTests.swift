@@ -1,4 +1,6 @@
+import Delivery
 import Foundation
+import Posix
 import Testing
 
 extension IntegrationTests {
@@ -38,6 +40,26 @@ extension IntegrationTests {
       let decoder = JSONDecoder()
       decoder.keyDecodingStrategy = .convertFromSnakeCase
       return try decoder.decode(Value.self, from: Data(line.utf8))
+    }
+
+    /// Frames that Kafka refused for good can be listed beside the ring.
+    @Test func refusedFramesAreListed() throws {
+      let ring = try RingDirectory()
+      #expect(try camgate("quarantine", ring.url.path) == ["0 frames, 0 KiB"])
+      let quarantine = Quarantine(directory: Quarantine.directory(ofRing: ring.url.path), log: Log { _ in })
+      quarantine.keep(
+        RefusedFrame(
+          camera: "gate", topic: "cameras", id: "00000000000000ab-7-3", time: "2026-11-23T19:00:00.123456789Z",
+          contentType: "image/jpeg", reason: "INVALID_TIMESTAMP", bytes: [UInt8](repeating: 1, count: 3_000)))
+      quarantine.close()
+      let lines = try camgate("quarantine", ring.url.path)
+      #expect(lines.count == 2)
+      #expect(lines.first?.contains("/quarantine/gate-00000000000000ab-7-3.json: {") == true, "\(lines)")
+      #expect(lines.first?.contains("INVALID_TIMESTAMP") == true)
+      #expect(lines.last == "1 frame, 2 KiB")
+      struct Line: Decodable { let reason: String }
+      let line: Line = try parsed(try #require(try camgate("quarantine", ring.url.path, "--json").last))
+      #expect(line.reason == "INVALID_TIMESTAMP")
     }
 
     /// What a gateway leaves behind when Kafka never came: everything is in the ring, sound, and can be watched.

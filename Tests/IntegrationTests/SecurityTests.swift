@@ -24,10 +24,10 @@ extension IntegrationTests {
       return try Server("proxy", ["\(broker.port)", "--kafka"] + certificate + options)
     }
 
-    private func gateway(_ front: some Bootstrap, _ kafka: String) throws -> Gateway {
+    private func gateway(_ front: some Bootstrap, _ kafka: String, _ more: String = "") throws -> Gateway {
       try Gateway(
         brokers: front.address, [Gateway.Camera("gate", try cameras.url("gate"))], kafka: kafka,
-        more: "stop_timeout: 1s")
+        more: "stop_timeout: 1s\n\(more)")
     }
 
     private func follow(frames: Int) throws {
@@ -43,20 +43,25 @@ extension IntegrationTests {
       #expect(try consumer.waitForExit() == .code(0), "\(consumer.transcript)")
     }
 
-    /// Each mistake is named, and the frames are kept meanwhile.
+    /// Each mistake is named, and the ring fills meanwhile.
     @Test(arguments: [
       ("good", "other-ca", "is not signed by a CA that is trusted here"), ("wrong-name", "ca", "is for another name"),
       ("expired", "ca", "has expired"),
     ])
     func aWrongCertificateIsRefusedWithItsReason(_ certificate: String, _ authority: String, _ reason: String) throws {
       let front = try front(certificate)
-      let gateway = try gateway(front, "tls: {ca: '\(path(authority)).pem'}")
+      try FileManager.default.createDirectory(atPath: path("ring"), withIntermediateDirectories: true)
+      let gateway = try gateway(
+        front, "tls: {ca: '\(path(authority)).pem'}",
+        "buffer: {directory: '\(path("ring"))', size: 65MiB, segment: 8MiB}")
       try gateway.waitForLog("no connection to Kafka", reason, "frames are kept")
+      try gateway.waitForLog("frames go to disk")
       let consumer = try ConsumeTests.consume(front, group: "tls", "--ca", path(authority) + ".pem")
       _ = try consumer.waitForErrors { $0.contains(reason) }
       gateway.child.signal(SIGTERM)
       #expect(try gateway.child.waitForExit() == .code(0))
       #expect(gateway.child.errors.contains { $0.contains(" 0 dropped") }, "\(gateway.child.transcript)")
+      #expect(try gateway.count(" wait on disk") > 0)
     }
 
     @Test func verificationCanBeSwitchedOff() throws {
@@ -111,6 +116,33 @@ extension IntegrationTests {
       let consumer = try ConsumeTests.consume(
         broker, group: "sasl", "--sasl", "PLAIN", "--username", "u", "--password-file", path("password"), "--count", "5"
       )
+      #expect(try consumer.waitForExit() == .code(0), "\(consumer.transcript)")
+    }
+
+    /// Each mechanism in a dialogue with the other side, written down a second time (sasl.py) in front of a broker: a wrong
+    /// secret is refused and said so, the right one, read again on request, passes.
+    @Test(arguments: ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"])
+    func aLoginIsCheckedByTheOtherSide(_ mechanism: String) throws {
+      let secret = "s3cret-\(mechanism)"
+      let front = try Server("proxy", ["\(broker.port)", "--kafka", "--sasl", mechanism, "gateway", secret])
+      let file = directory.appending(path: "secret")
+      try Data("wrong\n".utf8).write(to: file)
+      let login =
+        mechanism == "OAUTHBEARER" ? "token_file: '\(file.path)'" : "username: gateway, password_file: '\(file.path)'"
+      let gateway = try gateway(front, "sasl: {mechanism: \(mechanism), \(login)}")
+      try gateway.waitForLog("no connection to Kafka", "SASL", "frames are kept")
+      try Data((secret + "\n").utf8).write(to: file)
+      gateway.child.signal(SIGHUP)
+      try gateway.waitForLog("a new producer is in use")
+      try follow(frames: 30)
+      try gateway.stop()
+      #expect(!gateway.child.errors.contains { $0.contains(secret) })
+      let findings = try Testbed.read(broker, ["gate"])
+      #expect(findings.lost == 0 && findings.repeated == 0 && findings.gaps == 0)
+      let proof =
+        mechanism == "OAUTHBEARER"
+        ? ["--token-file", file.path] : ["--username", "gateway", "--password-file", file.path]
+      let consumer = try ConsumeTests.consume(front, group: "sasl", ["--sasl", mechanism] + proof + ["--count", "5"])
       #expect(try consumer.waitForExit() == .code(0), "\(consumer.transcript)")
     }
   }

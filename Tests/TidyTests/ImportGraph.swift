@@ -31,6 +31,7 @@ let allowedImports: [String: Set<String>] = [
   "CaptureFuzzing": ["Capture", "Frames", "Posix"],
   "RingSimulation": ["DiskRing", "Posix"],
   "RingSimulator": ["DiskRing", "Posix", "RingSimulation"],
+  "DeliveryBench": ["Backlog", "Broker", "CRdKafka", "Delivery", "DiskRing", "Frames", "Posix"],
   "RingBench": ["DiskRing", "Posix"],
 ]
 

@@ -21,23 +21,29 @@ import tempfile
 import time
 
 from confluent_kafka import OFFSET_END, Consumer, TopicPartition
+from tool import Tool
 
 HERE = pathlib.Path(__file__).parent
 CAMERAS = {"gate": "h264", "yard": "mjpeg"}
 PARTITIONS = 4
 RECOVERY_LIMIT = 180
+MEMORY_MIB = 48
+# Beyond what it had before the first fault and the frames it may hold in memory.
+GROWTH_LIMIT_MIB = 24
+RESOLVING = [("hosts", "hosts"), ("resolv", "resolv.conf")]
+HOSTS = "127.0.0.1 localhost\n"
 SETTINGS = """gateway: dock-7
 kafka:
-  brokers: ['127.0.0.1:{port}']
+  brokers: ['kafka.tst:{port}']
   tls: {{ca: '{directory}/ca.pem'}}
   properties: {{socket.timeout.ms: {timeout}}}
-buffer: {{memory: 256MiB}}
+buffer: {{memory: {memory}MiB, directory: '{directory}/ring', size: 512MiB}}
 stop_timeout: 60s
 cameras:
 {cameras}"""
 
 # What is done to the uplink, and for how many seconds in the long and in the short form; commands of proxy.py, or of
-# broker.py with `broker:` in front. A command given as (seconds, text) is repeated.
+# broker.py with `broker:` in front; `hosts:` takes the brokers' name away. What is (seconds, text) is repeated.
 FAULTS = {
     "refused connections": (["cut"], 30, 2),
     "blackhole": (["blackhole"], 90, 2),
@@ -50,30 +56,15 @@ FAULTS = {
     "256 kbit/s": (["rate 32000"], 60, 0),
     "64 kbit/s": (["rate 8000"], 120, 4),
     "frozen broker": (["broker:pause"], 30, 2),
+    "name does not resolve": (["hosts:", "reset"], 30, 3),
 }
 
 
-class Tool:
-    """A program of the test bench, which lives as long as its standard input is open."""
-
-    def __init__(self, stack, name, *arguments):
-        command = [HERE / "run", name, *map(str, arguments)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        stack.callback(self.end)
-        while not (line := self.process.stdout.readline()).startswith("READY"):
-            if not line:
-                raise RuntimeError(f"{name} did not start")
-        self.ready = json.loads(line[6:])
-
-    def command(self, text):
-        self.process.stdin.write(text + "\n")
-        self.process.stdin.flush()
-        if (answer := self.process.stdout.readline().strip()) != "OK " + text:
-            raise RuntimeError(answer)
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
+def started(stack, name, *arguments):
+    """A tool that ends with the campaign."""
+    tool = Tool(name, *arguments)
+    stack.callback(tool.end)
+    return tool
 
 
 class Tail:
@@ -113,11 +104,24 @@ class Gateway:
     def __init__(self, stack, directory, port, urls, timeout):
         cameras = "".join(f"  - {{name: {name}, url: '{url}'}}\n" for name, url in urls.items())
         path = directory / "camgate.yaml"
-        path.write_text(SETTINGS.format(port=port, timeout=timeout, directory=directory, cameras=cameras))
+        (directory / "ring").mkdir()
+        path.write_text(
+            SETTINGS.format(port=port, timeout=timeout, directory=directory, cameras=cameras, memory=MEMORY_MIB)
+        )
         self.log = directory / "log"
+        self.hosts = directory / "hosts"
+        self.resolve(True)
+        (directory / "resolv").write_text("nameserver 127.0.0.1\n")
+        # Names as this process alone sees them.
+        mounts = [f"mount --bind {directory}/{name} /etc/{target}" for name, target in RESOLVING]
+        words = ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, 'exec "$@"']), "sh"]
         with self.log.open("w") as output:
-            self.process = subprocess.Popen([os.environ["CAMGATE"], "run", path], stderr=output)
+            self.process = subprocess.Popen([*words, os.environ["CAMGATE"], "run", path], stderr=output)
         stack.callback(self.process.kill)
+
+    def resolve(self, is_known):
+        """Whether the brokers' name leads anywhere."""
+        self.hosts.write_text(HOSTS + ("127.0.0.1 kafka.tst\n" if is_known else ""))
 
     def memory(self):
         """Resident, MiB."""
@@ -132,10 +136,13 @@ class Gateway:
         return self.log.read_text().splitlines()[-1]
 
 
-def inflict(name, seconds, proxy, broker, tail):
+def inflict(name, seconds, proxy, broker, gateway, tail):
     commands, started = FAULTS[name][0], time.monotonic()
     for command in commands:
         period, text = command if isinstance(command, tuple) else (0, command)
+        if text == "hosts:":
+            gateway.resolve(False)
+            continue
         target = broker if text.startswith("broker:") else proxy
         target.command(text.removeprefix("broker:"))
         while period and time.monotonic() - started < seconds:
@@ -144,7 +151,8 @@ def inflict(name, seconds, proxy, broker, tail):
     tail.read(max(0, seconds - (time.monotonic() - started)))
 
 
-def heal(name, proxy, broker):
+def heal(name, proxy, broker, gateway):
+    gateway.resolve(True)
     if name == "frozen broker":
         broker.command("continue")
     if name == "swallowed answers":
@@ -155,12 +163,14 @@ def heal(name, proxy, broker):
 def run(options, stack):
     directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="camgate-campaign-")))
     subprocess.run([HERE / "run", "certificates", directory], check=True)
-    broker = Tool(stack, "broker", "--topic", f"cameras:{PARTITIONS}")
+    broker = started(stack, "broker", "--topic", f"cameras:{PARTITIONS}")
     proxy_port = free_port()
     certificate = ["--certificate", directory / "good.pem", "--key", directory / "good.key"]
-    front = Tool(stack, "proxy", broker.ready["port"], "--kafka", "--advertise", proxy_port, *certificate)
-    proxy = Tool(stack, "proxy", front.ready["port"], "--port", proxy_port)
-    cameras = Tool(stack, "cameras", *(f"{name}={show}" for name, show in CAMERAS.items()))
+    front = started(
+        stack, "proxy", broker.ready["port"], "--kafka", "--advertise", proxy_port, "--host", "kafka.tst", *certificate
+    )
+    proxy = started(stack, "proxy", front.ready["port"], "--port", proxy_port)
+    cameras = started(stack, "cameras", *(f"{name}={show}" for name, show in CAMERAS.items()))
     tail = Tail(broker.ready["brokers"])
     proxy.command("cut")
     gateway = Gateway(stack, directory, proxy_port, cameras.ready["urls"], 10_000 if options.short else 30_000)
@@ -172,9 +182,9 @@ def run(options, stack):
         if seconds == 0:
             continue
         before = tail.count
-        inflict(name, seconds, proxy, broker, tail)
+        inflict(name, seconds, proxy, broker, gateway, tail)
         arrived = tail.count - before
-        heal(name, proxy, broker)
+        heal(name, proxy, broker, gateway)
         rows.append((name, seconds, arrived, tail.wait(), gateway.memory()))
         print(f"campaign: {name}: recovered in {rows[-1][3]:.1f} s", file=sys.stderr)
     code = gateway.stop()
@@ -211,6 +221,10 @@ def main():
     figures = {key: findings[-1][key] for key in ("frames", "lost", "repeated", "twice", "gaps", "problems")}
     recoveries = {name: round(recovery, 1) for name, _, _, recovery, _ in rows}
     print(json.dumps({"campaign": figures, "recovery_s": recoveries, "memory_mib": [row[4] for row in rows]}))
+    growth = max(row[4] for row in rows) - rows[0][4]
+    if growth > MEMORY_MIB + GROWTH_LIMIT_MIB:
+        print(f"campaign: memory grew by {growth} MiB", file=sys.stderr)
+        return 1
     return 0 if all(finding["ok"] for finding in findings) and code == 0 else 1
 
 

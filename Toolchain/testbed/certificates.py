@@ -5,7 +5,7 @@ usage: certificates.py DIRECTORY
 
 Writes, each with its key (NAME.pem, NAME.key):
   ca, other-ca                  two authorities that do not know each other
-  good                          for 127.0.0.1 and localhost, by ca
+  good                          for 127.0.0.1, localhost and kafka.tst, by ca
   wrong-name, expired           as good, but for another name, or of the past
   client                        a client's, by ca
 """
@@ -28,7 +28,7 @@ copy_extensions = copy
 [any]
 commonName = supplied
 """
-HERE = "IP:127.0.0.1,DNS:localhost,DNS:127.0.0.1"
+HERE = "IP:127.0.0.1,DNS:localhost,DNS:127.0.0.1,DNS:kafka.tst"
 PAST, FUTURE = ("20200101000000Z", "20200201000000Z"), ("20200101000000Z", "20991231000000Z")
 
 

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """A TCP proxy on 127.0.0.1 that misbehaves on command.
 
-usage: proxy.py TARGET_PORT [--port N] [--kafka] [--advertise PORT] [--certificate FILE --key FILE [--client-ca FILE]]
+usage: proxy.py TARGET_PORT [--port N] [--kafka] [--advertise PORT] [--host NAME]
+                [--certificate FILE --key FILE [--client-ca FILE]] [--sasl MECHANISM USER SECRET]
 
 --kafka rewrites the broker's port in its answers, so that clients, which go where the metadata says, stay on the proxy
-(or on --advertise, where another proxy stands in front of this one). With --certificate clients speak TLS to it, and
-show a certificate by --client-ca if that is given.
+(or on --advertise, where another proxy stands in front of this one; under --host, which has as many characters as
+127.0.0.1). With --certificate clients speak TLS to it, and
+show a certificate by --client-ca if that is given. With --sasl they have to log in (sasl.py).
 Prints `READY {"port": N}`. Ends when standard input ends.
 Commands on standard input, each answered by a line `OK …` or `ERROR …`:
   pass             all normal again
@@ -27,14 +29,18 @@ import ssl
 import struct
 import sys
 
+import sasl
+
 CHUNK = 1 << 16
 LENGTH = struct.Struct(">I")
 ANSWER_LIMIT = 1 << 16  # metadata is small; larger answers carry records, which are left alone
 
 
 class Proxy:
-    def __init__(self, target, kafka, advertised):
+    def __init__(self, target, kafka, advertised, host, login=None):
+        self.login = login
         self.target = target
+        self.host = host.encode()
         self.kafka = kafka
         self.advertised = advertised
         self.mode = "pass"
@@ -44,6 +50,7 @@ class Proxy:
         self.until_corruption = 0
         self.generation = 0
         self.links = {False: asyncio.Lock(), True: asyncio.Lock()}
+        self.free = {False: 0.0, True: 0.0}  # when each direction of the link has carried what it took
         self.resumed = asyncio.Event()
         self.resumed.set()
         self.writers = set()
@@ -52,7 +59,7 @@ class Proxy:
         """A Kafka answer with this proxy's port in place of the broker's."""
         if len(answer) > ANSWER_LIMIT:
             return answer
-        return answer.replace(b"127.0.0.1" + LENGTH.pack(self.target), b"127.0.0.1" + LENGTH.pack(self.advertised))
+        return answer.replace(b"127.0.0.1" + LENGTH.pack(self.target), self.host + LENGTH.pack(self.advertised))
 
     async def read(self, reader, from_server):
         """The next piece to pass on: a chunk, or one whole Kafka answer."""
@@ -78,7 +85,10 @@ class Proxy:
             piece = data[at : at + step]
             if self.rate:
                 async with self.links[from_server]:
-                    await asyncio.sleep(len(piece) / self.rate if self.rate else 0)
+                    now = asyncio.get_running_loop().time()
+                    # A busy machine sleeps too long; what it was late by, up to a tenth of a second, is made up for.
+                    self.free[from_server] = max(self.free[from_server], now - 0.1) + len(piece) / (self.rate or 1e9)
+                    await asyncio.sleep(max(0, self.free[from_server] - now))
             writer.write(piece)
             await writer.drain()
 
@@ -108,10 +118,20 @@ class Proxy:
             return reset(writer)
         both = {writer, server_writer}
         self.writers |= both
+        if self.login and not await self.logs_in(reader, writer, server_reader, server_writer):
+            self.writers -= both
+            server_writer.close()
+            return writer.close()
         await asyncio.gather(
             self.pump(reader, server_writer, from_server=False), self.pump(server_reader, writer, from_server=True)
         )
         self.writers -= both
+
+    async def logs_in(self, *connections):
+        try:
+            return await sasl.log_in(self.login, *connections)
+        except (OSError, asyncio.IncompleteReadError):
+            return False
 
     def obey(self, line):
         verb, *arguments = line.split() or [""]
@@ -165,11 +185,15 @@ async def main():
     parser.add_argument("--port", default=0, type=int)
     parser.add_argument("--kafka", action="store_true")
     parser.add_argument("--advertise", type=int)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--certificate")
     parser.add_argument("--key")
     parser.add_argument("--client-ca")
+    parser.add_argument("--sasl", nargs=3)
     options = parser.parse_args()
-    proxy = Proxy(options.target, options.kafka, options.advertise)
+    if len(options.host) != len("127.0.0.1"):
+        parser.error("--host must have nine characters")
+    proxy = Proxy(options.target, options.kafka, options.advertise, options.host, options.sasl)
     server = await asyncio.start_server(proxy.accept, "127.0.0.1", options.port, ssl=tls(options))
     port = server.sockets[0].getsockname()[1]
     proxy.advertised = proxy.advertised or port

@@ -1,0 +1,122 @@
+import Backlog
+import Broker
+import Posix
+
+// Nothing of a lane is sent while some of it may lie in Kafka already: what an earlier run left on disk, and what a producer
+// took with it when it failed. A thread of its own looks; the other lanes go on.
+
+extension Forwarder {
+  /// How long until a topic whose partitions are not known yet is looked at again.
+  private static let tailRetry = Duration.milliseconds(200)
+
+  /// Until stopping. Nobody waits for this thread: it may be in the middle of a question.
+  func watchTails() {
+    while let lanes = doubtfulLanes() {
+      do throws(BrokerError) {
+        try look(lanes)
+      } catch {
+        for lane in lanes { giveUp(lane, error) }
+      }
+    }
+  }
+
+  /// The lanes to look for, once there are any and everything of them that was under way is back; nil when stopping.
+  private func doubtfulLanes() -> [Int]? {
+    let lanes: [Int]?? = state.wait { state in
+      if state.isStopping { return .some(nil) }
+      let ready = state.tails.doubtful.filter { state.lanes[$0].isIdle }.sorted()
+      return ready.isEmpty ? nil : .some(ready)
+    }
+    return lanes ?? nil
+  }
+
+  private func look(_ lanes: [Int]) throws(BrokerError) {
+    var (tails, readers): ([TopicPartition: Int64], [TopicPartition: [Int]]) = ([:], [:])
+    var search = TailSearch()
+    for lane in lanes {
+      guard let position = backlog.position(of: Lane(index: lane)) else {
+        conclude(lane, [:])
+        continue
+      }
+      guard let places = places(of: lane, position) else { continue }
+      search.begin(lane, placeCount: places.count)
+      for place in places {
+        tails[place] = min(tails[place] ?? .max, max(0, position.offset))
+        readers[place, default: []].append(lane)
+      }
+    }
+    if tails.isEmpty { return wait(Forwarder.tailRetry) }
+    log.info(
+      "looking in Kafka for frames that were sent and not acknowledged: \(lanes.map { self.lanes[$0].camera.text })")
+    try tailReader.read(tails, isStopping: { self.currentProducer == nil }) { place, result in
+      for lane in readers[place] ?? [] {
+        switch result {
+        case .refused(let error): self.giveUp(lane, error)
+        case .found(let frames, let outcome):
+          if case .cut(let why) = outcome { self.explainCut(place, why) }
+          let own = frames[self.key(of: lane)] ?? [:]
+          search.found(own.mapValues { RecordPosition(partition: place.partition, offset: $0) }, for: lane)
+          if let all = search.end(of: lane) { self.conclude(lane, all) }
+        }
+      }
+    }
+  }
+
+  private var tailReader: TailReader {
+    var limits = TailReading.Limits()
+    limits.quiet = configuration.resumeQuiet ?? limits.quiet
+    return TailReader(
+      brokers: configuration.brokers, clientID: configuration.clientID, security: state.read { $0.security },
+      properties: configuration.properties, ringID: identity.ringID, limits: limits)
+  }
+
+  /// The partitions on which a lane's records can be; nil while that is not known.
+  private func places(of lane: Int, _ position: RecordPosition) -> [TopicPartition]? {
+    let topic = lanes[lane].topic
+    if position.partition >= 0 { return [TopicPartition(topic: topic, partition: position.partition)] }
+    // The topic did not exist when the lane began.
+    return state.read { $0.topics.partitionCount(of: topic) }.map { count in
+      (0..<Int32(count)).map { TopicPartition(topic: topic, partition: $0) }
+    }
+  }
+
+  /// The key of a lane's records.
+  func key(of lane: Int) -> String { "\(identity.gateway)/\(lanes[lane].camera)" }
+
+  private func conclude(_ lane: Int, _ positions: [SentFrame: RecordPosition]) {
+    if !positions.isEmpty {
+      log.info(
+        "\(lanes[lane].camera): \(positions.count) of its newest frames are in Kafka already and are not sent again")
+    }
+    state.withLock { $0.tails.know(lane, positions) }
+    backlog.wake()
+  }
+
+  private func giveUp(_ lane: Int, _ error: BrokerError) {
+    log.warning(
+      "topic '\(lanes[lane].topic)' cannot be read (\(error.name): \(error.message)): frames of \(lanes[lane].camera) that "
+        + "it has already may be sent twice; allow reading it, or set kafka.resume: resend")
+    conclude(lane, [:])
+  }
+
+  private func explainCut(_ place: TopicPartition, _ why: String) {
+    log.warning("looking in partition \(place) ended \(why): frames behind that may be sent twice")
+  }
+}
+
+/// What was found of lanes whose records may be on several partitions.
+private struct TailSearch {
+  private var open: [Int: (placeCount: Int, positions: [SentFrame: RecordPosition])] = [:]
+
+  mutating func begin(_ lane: Int, placeCount: Int) { open[lane] = (placeCount, [:]) }
+
+  mutating func found(_ positions: [SentFrame: RecordPosition], for lane: Int) {
+    open[lane]?.positions.merge(positions) { $1 }
+    open[lane]?.placeCount -= 1
+  }
+
+  /// Everything of the lane, when that was its last partition.
+  func end(of lane: Int) -> [SentFrame: RecordPosition]? {
+    open[lane].flatMap { $0.placeCount == 0 ? $0.positions : nil }
+  }
+}

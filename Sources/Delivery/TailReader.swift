@@ -1,0 +1,106 @@
+import Broker
+import Posix
+
+// Reads the tails of partitions, with a client of its own, on the thread of whoever asks. A cluster that cannot be reached
+// is waited for, because without it nothing can be sent anyway; one that refuses to be read is not.
+
+/// Finds out which frames of a ring lie in Kafka behind given places.
+struct TailReader: Sendable {
+  enum Result {
+    /// The offsets of our frames, by the key of their records.
+    case found([String: [SentFrame: Int64]], TailReading.Outcome)
+    /// The cluster does not let us look.
+    case refused(BrokerError)
+  }
+
+  let brokers: String
+  let clientID: String
+  let security: Security
+  let properties: [ClientProperty]
+  let ringID: UInt64
+  var limits = TailReading.Limits()
+
+  /// How long one question may take, milliseconds, and how soon it is asked again.
+  private static let patience: Int32 = 1_000
+  private static let retry = Duration.milliseconds(500)
+  /// A cluster that has said nothing for so long may be away.
+  private static let silence = Duration.seconds(5)
+
+  /// Reads each partition from its offset on and tells what was found, one partition after another as they end. Returns
+  /// when all have, or when `isStopping`.
+  func read(
+    _ tails: [TopicPartition: Int64], isStopping: () -> Bool, told: (TopicPartition, Result) -> Void
+  ) throws(BrokerError) {
+    let reader = try PartitionReader(
+      brokers: brokers, clientID: clientID, security: security, properties: properties, onEvent: { _ in })
+    var session = Session(reader: reader, tails: tails)
+    while !session.tails.isEmpty, !isStopping() {
+      if session.readings.count < session.tails.count, session.nextQuestion <= .now() { ask(&session, told) }
+      switch reader.poll(milliseconds: 50) {
+      case .record(let record)?:
+        session.readings[TopicPartition(topic: record.topic, partition: record.partition)]?.take(
+          offset: record.offset, byteCount: record.value.count, key: record.key, headers: record.headers, now: .now())
+      case .end(let place)?: session.readings[place]?.reachedEnd(now: .now())
+      case .error(let error, let place?)? where error.disposition == .hold:
+        session.end(place)
+        told(place, .refused(error))
+      case .error?, nil: break
+      }
+      conclude(&session, told)
+    }
+  }
+
+  private struct Session {
+    let reader: PartitionReader
+    /// What is to be read, and from where.
+    var tails: [TopicPartition: Int64]
+    var readings: [TopicPartition: TailReading] = [:]
+    var nextQuestion = MonotonicTime.now()
+
+    mutating func end(_ place: TopicPartition) {
+      reader.stop(place)
+      (tails[place], readings[place]) = (nil, nil)
+    }
+  }
+
+  /// Asks for the ends of the partitions that are not being read yet, and begins to read them.
+  private func ask(_ session: inout Session, _ told: (TopicPartition, Result) -> Void) {
+    for (place, from) in session.tails where session.readings[place] == nil {
+      do throws(BrokerError) {
+        let range = try session.reader.offsets(of: place, milliseconds: TailReader.patience)
+        // A topic that ends in front of the place was made anew.
+        let start = from > range.upperBound ? range.lowerBound : max(from, range.lowerBound)
+        try session.reader.start(place, at: start)
+        session.readings[place] = TailReading(ringID: ringID, end: range.upperBound, limits: limits, now: .now())
+      } catch {
+        guard error.disposition == .hold else { continue }
+        session.end(place)
+        told(place, .refused(error))
+      }
+    }
+    session.nextQuestion = .now() + TailReader.retry
+  }
+
+  private func conclude(_ session: inout Session, _ told: (TopicPartition, Result) -> Void) {
+    for (place, reading) in session.readings {
+      guard let outcome = reading.outcome(now: .now()) else { continue }
+      // Out of time, and nothing heard for long: an outage does not count.
+      if case .cut = outcome, MonotonicTime.now() - reading.lastAnswer >= TailReader.silence,
+        !isReachable(session.reader, place)
+      {
+        session.reader.stop(place)
+        session.readings[place] = nil
+        continue
+      }
+      session.end(place)
+      told(place, .found(reading.found, outcome))
+    }
+  }
+
+  private func isReachable(_ reader: PartitionReader, _ place: TopicPartition) -> Bool {
+    do throws(BrokerError) {
+      _ = try reader.offsets(of: place, milliseconds: TailReader.patience)
+      return true
+    } catch { return error.disposition == .hold }
+  }
+}

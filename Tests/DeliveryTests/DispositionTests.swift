@@ -1,0 +1,140 @@
+import Broker
+import Foundation
+import Frames
+import Posix
+import Testing
+
+@testable import Backlog
+@testable import Delivery
+
+/// What the gateway makes of each kind of error, on the real forwarder with errors put in by the mock cluster. Codes are those
+/// of the Kafka protocol guide, "Error Codes".
+@Suite struct DispositionTests {
+  /// NOT_LEADER_FOR_PARTITION, LEADER_NOT_AVAILABLE, REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS,
+  /// NOT_ENOUGH_REPLICAS_AFTER_APPEND
+  @Test(arguments: [6, 5, 7, 19, 20] as [Int32])
+  func passingTroubleIsLeftToLibrdkafka(_ code: Int32) throws {
+    let bench = try ForwarderBench()
+    bench.append(1)
+    #expect(bench.settles())
+    bench.cluster.fail(.produce, code: code)
+    bench.append(20)
+    #expect(bench.settles())
+    try bench.expectEverything()
+    #expect(bench.log.isEmpty, "\(bench.log)")
+  }
+
+  /// What librdkafka gives up on and nobody knows to be for good (NETWORK_EXCEPTION, UNKNOWN_SERVER_ERROR) is sent again.
+  @Test(arguments: [13, -1] as [Int32])
+  func whatIsNotKnownToBeForGoodIsSentAgain(_ code: Int32) throws {
+    let bench = try ForwarderBench(
+      properties: [ClientProperty("linger.ms", "200"), ClientProperty("batch.size", "1000000")])
+    bench.append(1)
+    #expect(bench.settles())
+    bench.cluster.fail(.produce, code: code)
+    bench.append(20)
+    #expect(bench.settles())
+    try bench.expectEverything()
+    #expect(bench.backlog.drops == [[:]])
+  }
+
+  /// A broker that answers late (throttled, overloaded) costs time and nothing else.
+  @Test func aBrokerThatIsSlowIsWaitedFor() throws {
+    let bench = try ForwarderBench()
+    bench.append(1)
+    #expect(bench.settles())
+    bench.cluster.setRoundTrip(milliseconds: 700)
+    bench.append(50)
+    #expect(bench.settles())
+    try bench.expectEverything()
+    #expect(bench.log.isEmpty, "\(bench.log)")
+  }
+
+  /// OUT_OF_ORDER_SEQUENCE_NUMBER, UNKNOWN_PRODUCER_ID, INVALID_PRODUCER_EPOCH
+  @Test(arguments: [45, 59, 47] as [Int32])
+  func aLostProducerIsReplaced(_ code: Int32) throws {
+    let bench = try ForwarderBench(
+      properties: [ClientProperty("linger.ms", "200"), ClientProperty("batch.size", "1000000")])
+    bench.append(1)
+    #expect(bench.settles())
+    bench.cluster.fail(.produce, code: code)
+    bench.append(20)
+    #expect(bench.settles())
+    try bench.expectEverything()
+    #expect(bench.log.allSatisfy { $0.contains("the producer failed") }, "\(bench.log)")
+    #expect(bench.backlog.drops == [[:]])
+  }
+
+  /// TOPIC_AUTHORIZATION_FAILED, INVALID_TOPIC_EXCEPTION, POLICY_VIOLATION
+  @Test(arguments: [29, 17, 44] as [Int32])
+  func whatTheOperatorMustMendIsHeld(_ code: Int32) throws {
+    let bench = try ForwarderBench()
+    bench.append(1)
+    #expect(bench.settles())
+    bench.cluster.fail(.produce, code: code)
+    bench.append(20)
+    #expect(bench.line(with: "are held, create the topic or mend the rights") != nil)
+    #expect(bench.forwarder.status.held.count == 1)
+    #expect(bench.settles())
+    try bench.expectEverything()
+    #expect(bench.backlog.drops == [[:]])
+  }
+
+  /// INVALID_TIMESTAMP, RECORD_LIST_TOO_LARGE, UNSUPPORTED_FOR_MESSAGE_FORMAT, INVALID_RECORD: the batch, then its first
+  /// frame alone. The others go on, and the one that is refused is kept.
+  @Test(arguments: [32, 18, 43, 87] as [Int32])
+  func whatWillNeverBeAcceptedIsKeptAsideAndTheStreamGoesOn(_ code: Int32) throws {
+    let directory = FileManager.default.temporaryDirectory.appending(path: "camgate-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let bench = try ForwarderBench(quarantine: directory)
+    bench.append(1)
+    #expect(bench.settles())
+    bench.cluster.fail(.produce, count: 2, code: code)
+    bench.append(20)
+    #expect(bench.settles())
+    #expect(bench.line(with: "Kafka will never accept frame 2") != nil)
+    #expect(bench.backlog.drops == [[.quarantined: 1]])
+    try bench.expectEverything(dropped: [2])
+    bench.drain(within: .seconds(1))
+    let items = Quarantine.list(directory)
+    #expect(items.count == 1)
+    #expect(items.first?.description.contains(#""ce_id":"0000000000000001-1-2""#) == true)
+    #expect(bench.forwarder.status.quarantine.kept == 1)
+  }
+
+  /// The one error that may have let records through: the answers did not come, the producer was given up. Kafka's tail says
+  /// what it has, and nothing is sent twice (the mock removes no duplicates: the topic is counted as it is).
+  @Test func whatMayHaveArrivedIsLookedForBeforeItIsSentAgain() throws {
+    let bench = try ForwarderBench(laneCount: 3, resumeQuiet: .milliseconds(300))
+    bench.append(5)
+    #expect(bench.settles())
+    bench.cluster.setRoundTrip(milliseconds: 25_000)
+    bench.append(20)
+    #expect(bench.waitUntilInFlight(60))
+    bench.forwarder.renew(Security())
+    #expect(bench.line(with: "a new producer is in use") != nil)
+    bench.cluster.setRoundTrip(milliseconds: 0)
+    bench.append(5)
+    #expect(bench.settles())
+    #expect(bench.line(with: "are in Kafka already and are not sent again") != nil)
+    let stored = try bench.stored()
+    #expect(stored.count == 90, "\(stored.count) records for 90 frames")
+    try bench.expectEverything()
+  }
+
+  /// The same without looking doubles records, or the test above would show nothing.
+  @Test func withoutLookingItIsSentTwice() throws {
+    let bench = try ForwarderBench(laneCount: 3)
+    bench.append(5)
+    #expect(bench.settles())
+    bench.cluster.setRoundTrip(milliseconds: 25_000)
+    bench.append(20)
+    #expect(bench.waitUntilInFlight(60))
+    bench.forwarder.renew(Security())
+    #expect(bench.line(with: "a new producer is in use") != nil)
+    bench.cluster.setRoundTrip(milliseconds: 0)
+    #expect(bench.settles())
+    #expect(try bench.stored().count > 75)
+    try bench.expectEverything()
+  }
+}

@@ -1,0 +1,59 @@
+import Foundation
+import Posix
+import Testing
+
+@testable import Delivery
+
+/// What is kept of frames that Kafka refuses.
+@Suite struct QuarantineTests {
+  private let directory = FileManager.default.temporaryDirectory.appending(path: "camgate-\(UUID().uuidString)").path
+
+  private func frame(_ sequence: Int, byteCount: Int = 1_000) -> RefusedFrame {
+    RefusedFrame(
+      camera: "gate", topic: "cameras", id: "00000000000000ab-7-\(sequence)", time: "2026-11-23T19:00:00.123456789Z",
+      contentType: "image/jpeg", reason: "INVALID_RECORD: no \"key\"",
+      bytes: [UInt8](repeating: UInt8(truncatingIfNeeded: sequence), count: byteCount))
+  }
+
+  @Test func whatIsKeptCanBeListedAndReadByTheNextRun() throws {
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    #expect(Quarantine.list(directory).isEmpty)
+    let quarantine = Quarantine(directory: directory, log: Log { _ in })
+    for sequence in 1...3 { quarantine.keep(frame(sequence)) }
+    quarantine.close()
+    #expect(quarantine.count == .init(kept: 3, keptBytes: 3_000, notKept: 0))
+    let items = Quarantine.list(directory)
+    #expect(items.map(\.byteCount) == [1_000, 1_000, 1_000])
+    #expect(
+      items[1].description
+        == #"{"camera":"gate","topic":"cameras","ce_id":"00000000000000ab-7-2","ce_time":"2026-11-23T19:00:00.123456789Z","#
+        + #""content-type":"image/jpeg","reason":"INVALID_RECORD: no \"key\"","bytes":1000}"#)
+    let picture = try Data(contentsOf: URL(filePath: directory + "/gate-00000000000000ab-7-2.jpg"))
+    #expect(Array(picture) == frame(2).bytes)
+    #expect(Quarantine(directory: directory, log: Log { _ in }).count.kept == 3)
+  }
+
+  @Test func itIsBoundedAndCountsTheRest() {
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let lines = Monitor<[String]>([])
+    let quarantine = Quarantine(directory: directory, log: Log { line in lines.withLock { $0.append(line) } })
+    for sequence in 1...(Quarantine.frameLimit + 10) { quarantine.keep(frame(sequence, byteCount: 10)) }
+    // Larger than what may wait.
+    quarantine.keep(frame(999, byteCount: 5 << 20))
+    quarantine.close()
+    #expect(quarantine.count.kept == Quarantine.frameLimit)
+    #expect(quarantine.count.notKept == 11)
+    #expect(Quarantine.list(directory).count == Quarantine.frameLimit)
+    #expect(lines.read { $0 }.count { $0.contains("is full") } == 1)
+  }
+
+  @Test func aDirectoryThatCannotBeMadeIsSaidAndCounted() {
+    let lines = Monitor<[String]>([])
+    let quarantine = Quarantine(
+      directory: "/proc/no/such/place", log: Log { line in lines.withLock { $0.append(line) } })
+    quarantine.keep(frame(1))
+    quarantine.close()
+    #expect(quarantine.count == .init(kept: 0, keptBytes: 0, notKept: 1))
+    #expect(lines.read { $0 }.contains { $0.contains("cannot be kept") })
+  }
+}

@@ -1,0 +1,94 @@
+import Posix
+import Testing
+
+@testable import Delivery
+
+/// What a reading of Kafka's tail finds, and when it ends.
+@Suite struct TailReadingTests {
+  static let start = MonotonicTime(nanoseconds: 1_000_000_000)
+  private let own: UInt64 = 0x9f2c_4a11_7be0_0d35
+
+  private func reading(end: Int64 = 3, _ limits: TailReading.Limits = .init()) -> TailReading {
+    TailReading(ringID: own, end: end, limits: limits, now: Self.start)
+  }
+
+  private func at(_ seconds: Double) -> MonotonicTime { Self.start + .milliseconds(Int64(seconds * 1_000)) }
+
+  private func take(
+    _ reading: inout TailReading, _ offset: Int64, _ id: String, chunk: String? = nil, key: String = "dock-7/gate",
+    at seconds: Double = 0, bytes: Int = 1_000
+  ) {
+    var headers = [(name: "ce_specversion", value: "1.0"), (name: "ce_id", value: id)]
+    if let chunk { headers.append((name: "ce_chunk", value: chunk)) }
+    reading.take(offset: offset, byteCount: bytes, key: key, headers: headers, now: at(seconds))
+  }
+
+  @Test func ownFramesAreFoundAndNoOthers() {
+    var reading = reading(end: 6)
+    take(&reading, 0, "9f2c4a117be00d35-7-1")
+    take(&reading, 1, "0f2c4a117be00d35-7-2")
+    take(&reading, 2, "9f2c4a117be00d35-7-3", key: "dock-7/yard")
+    take(&reading, 3, "9f2c4a117be00d35-8-1")
+    take(&reading, 4, "9f2c4a117be00d35-x-9")
+    reading.take(offset: 5, byteCount: 1, key: "dock-7/gate", headers: [], now: at(0))
+    #expect(reading.found["dock-7/gate"] == [.init(epoch: 7, sequence: 1): 0, .init(epoch: 8, sequence: 1): 3])
+    #expect(reading.found["dock-7/yard"] == [.init(epoch: 7, sequence: 3): 2])
+  }
+
+  @Test func partsCountOnlyWhenAllAreThere() {
+    var reading = reading()
+    for part in [1, 3, 3] { take(&reading, 0, "9f2c4a117be00d35-7-1.\(part)", chunk: "\(part)/3") }
+    // The same frame sent again in more parts is another set.
+    for part in [1, 2] { take(&reading, 1, "9f2c4a117be00d35-7-1.\(part)", chunk: "\(part)/4") }
+    for chunk in ["0/1", "5/4", "x", "1/0"] { take(&reading, 1, "9f2c4a117be00d35-7-1.1", chunk: chunk) }
+    #expect(reading.found.isEmpty)
+    take(&reading, 2, "9f2c4a117be00d35-7-1.2", chunk: "2/3")
+    #expect(reading.found["dock-7/gate"] == [.init(epoch: 7, sequence: 1): 2])
+  }
+
+  @Test func itGoesOnUntilNothingOfOursComes() {
+    var reading = reading()
+    for offset in 0..<3 { take(&reading, Int64(offset), "9f2c4a117be00d35-7-\(offset)", at: 0.5) }
+    #expect(reading.outcome(now: at(1.4)) == nil)
+    // Still on its way when the reading began.
+    take(&reading, 3, "9f2c4a117be00d35-7-3", at: 1.4)
+    #expect(reading.outcome(now: at(2.3)) == nil)
+    // Another gateway's do not prolong it.
+    take(&reading, 4, "00000000000000aa-7-3", at: 2.3)
+    #expect(reading.outcome(now: at(2.4)) == .complete)
+    #expect(reading.found["dock-7/gate"]?.count == 4)
+  }
+
+  @Test func itIsNotOverBeforeTheEndOfThePartition() {
+    var reading = reading(end: 1_000)
+    take(&reading, 10, "9f2c4a117be00d35-7-1", at: 0.1)
+    #expect(reading.outcome(now: at(20)) == nil)
+    // What the last offsets held may be gone (compaction, transaction markers).
+    reading.reachedEnd(now: at(20))
+    #expect(reading.outcome(now: at(20.9)) == nil)
+    #expect(reading.outcome(now: at(21)) == .complete)
+  }
+
+  @Test func anEmptyTailIsQuietToo() {
+    var reading = reading(end: 0)
+    #expect(reading.outcome(now: at(5)) == nil)
+    reading.reachedEnd(now: at(5))
+    #expect(reading.outcome(now: at(6)) == .complete)
+  }
+
+  @Test func timeBytesAndMemoryAreBounded() {
+    var limits = TailReading.Limits()
+    #expect(reading().outcome(now: at(29.9)) == nil)
+    #expect(reading().outcome(now: at(30)) == .cut("after 30 s"))
+    (limits.byteCount, limits.frameCount) = (1 << 20, 4)
+    var heavy = reading(end: 10, limits)
+    take(&heavy, 0, "00000000000000aa-7-3", bytes: 1 << 20 + 1)
+    #expect(heavy.outcome(now: at(0)) == .cut("after 1 MiB"))
+    var many = reading(end: 10, limits)
+    for sequence in 1...2 { take(&many, 0, "9f2c4a117be00d35-7-\(sequence)") }
+    take(&many, 1, "9f2c4a117be00d35-7-3.1", chunk: "1/2")
+    #expect(many.outcome(now: at(0)) == nil)
+    take(&many, 1, "9f2c4a117be00d35-7-4.1", chunk: "1/2")
+    #expect(many.outcome(now: at(0)) == .cut("after 4 frames"))
+  }
+}
