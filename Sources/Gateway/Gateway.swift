@@ -73,6 +73,16 @@ package final class Gateway: Sendable {
     return forwarder.drain(until: .now())
   }
 
+  /// Threads that have to show progress have not for so long. All waiting in the gateway is shorter, or has a deadline.
+  static let patience = Duration.seconds(60)
+
+  /// Which of its threads hang; empty when all is well. Cameras and brokers that are away hang nothing.
+  package func hangingThreads(now: MonotonicTime) -> [String] {
+    var names = cameras.filter { $0.delay(now: now) > Gateway.patience }.map { "camera \($0.name)" }
+    if forwarder.silence(now: now) > Gateway.patience { names.append("kafka") }
+    return names
+  }
+
   /// How things stand.
   package var snapshot: GatewaySnapshot {
     let drops = backlog.drops

@@ -1,0 +1,35 @@
+# Shared by the scripts of the image. What is said goes to the console and into the log.
+# shellcheck shell=sh
+export PATH=/bin:/sbin
+
+# say TEXT: before the log runs (/run/startup is there) the console is written to here.
+say() {
+  line="$(date -u +%Y-%m-%dT%H:%M:%SZ) system: $*"
+  if [ -e /run/startup ]; then
+    echo "$line" >>/run/startup
+    echo "$line" >/dev/console
+  else
+    echo "$line" 1<>/run/log
+  fi
+}
+
+# told COMMAND...: runs it; whatever it prints is said.
+told() {
+  output=$("$@" 2>&1)
+  status=$?
+  [ -z "$output" ] || say "$output"
+  return $status
+}
+
+# setting NAME: a variable of the section `system`.
+setting() { sed -n "s/^SYSTEM_$1='\(.*\)'$/\1/p" /run/settings 2>/dev/null; }
+
+# wired: the first wired network interface.
+wired() {
+  for path in /sys/class/net/*; do
+    [ -e "$path/device" ] && [ ! -e "$path/wireless" ] && [ "$(cat "$path/type")" = 1 ] || continue
+    echo "${path##*/}"
+    return
+  done
+  return 1
+}
