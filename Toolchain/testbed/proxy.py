@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """A TCP proxy on 127.0.0.1 that misbehaves on command.
 
-usage: proxy.py TARGET_PORT [--port N] [--kafka] [--advertise PORT] [--certificate FILE --key FILE [--client-ca FILE]]
+usage: proxy.py TARGET_PORT [--port N] [--kafka] [--advertise PORT] [--host NAME]
+                [--certificate FILE --key FILE [--client-ca FILE]]
 
 --kafka rewrites the broker's port in its answers, so that clients, which go where the metadata says, stay on the proxy
-(or on --advertise, where another proxy stands in front of this one). With --certificate clients speak TLS to it, and
-show a certificate by --client-ca if that is given.
+(or on --advertise, where another proxy stands in front of this one); --host says by which name clients in a virtual
+machine reach it, in as many characters as 127.0.0.1 has. With --certificate clients speak TLS to it, and show a
+certificate by --client-ca if that is given.
 Prints `READY {"port": N}`. Ends when standard input ends.
 Commands on standard input, each answered by a line `OK …` or `ERROR …`:
   pass             all normal again
@@ -33,7 +35,8 @@ ANSWER_LIMIT = 1 << 16  # metadata is small; larger answers carry records, which
 
 
 class Proxy:
-    def __init__(self, target, kafka, advertised):
+    def __init__(self, target, kafka, advertised, host):
+        self.host = host.encode()
         self.target = target
         self.kafka = kafka
         self.advertised = advertised
@@ -52,7 +55,8 @@ class Proxy:
         """A Kafka answer with this proxy's port in place of the broker's."""
         if len(answer) > ANSWER_LIMIT:
             return answer
-        return answer.replace(b"127.0.0.1" + LENGTH.pack(self.target), b"127.0.0.1" + LENGTH.pack(self.advertised))
+        there = self.host + LENGTH.pack(self.advertised)
+        return answer.replace(b"127.0.0.1" + LENGTH.pack(self.target), there)
 
     async def read(self, reader, from_server):
         """The next piece to pass on: a chunk, or one whole Kafka answer."""
@@ -165,11 +169,12 @@ async def main():
     parser.add_argument("--port", default=0, type=int)
     parser.add_argument("--kafka", action="store_true")
     parser.add_argument("--advertise", type=int)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--certificate")
     parser.add_argument("--key")
     parser.add_argument("--client-ca")
     options = parser.parse_args()
-    proxy = Proxy(options.target, options.kafka, options.advertise)
+    proxy = Proxy(options.target, options.kafka, options.advertise, options.host)
     server = await asyncio.start_server(proxy.accept, "127.0.0.1", options.port, ssl=tls(options))
     port = server.sockets[0].getsockname()[1]
     proxy.advertised = proxy.advertised or port

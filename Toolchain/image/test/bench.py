@@ -1,0 +1,117 @@
+"""What a board needs around it: cameras and a broker on the desk's loopback, and settings on the card."""
+
+import contextlib
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+TESTBED = pathlib.Path(__file__).parents[2] / "testbed"
+sys.path.insert(0, str(TESTBED))
+
+from confluent_kafka import OFFSET_END, Consumer, TopicPartition  # noqa: E402
+from machine import HOST  # noqa: E402
+
+PARTITIONS = 4
+MIB = 1 << 20
+CONFIG_OFFSET = 16 * MIB
+
+
+class Tool:
+    """A program of the test bench, which lives as long as its standard input is open."""
+
+    def __init__(self, stack, name, *arguments):
+        command = [TESTBED / "run", name, *map(str, arguments)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        stack.callback(self.end)
+        while not (line := self.process.stdout.readline()).startswith("READY"):
+            if not line:
+                raise RuntimeError(f"{name} did not start")
+        self.ready = json.loads(line[6:])
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Bench:
+    """Cameras `names` and a broker with the topic `cameras`, which a guest reaches as HOST."""
+
+    def __init__(self, stack, cameras):
+        self.directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="camgate-image-test-")))
+        self.broker = Tool(stack, "broker", "--topic", f"cameras:{PARTITIONS}")
+        self.proxy = Tool(stack, "proxy", self.broker.ready["port"], "--kafka", "--host", HOST)
+        self.cameras = Tool(stack, "cameras", *(f"{name}={show}" for name, show in cameras.items()))
+        self.urls = {name: url.replace("127.0.0.1", HOST) for name, url in self.cameras.ready["urls"].items()}
+
+    def settings(self, names=None, more="", system=""):
+        """A settings file for the board, with the cameras `names` of the bench, and more of them as YAML."""
+        rows = [f"  - {{name: {name}, url: '{self.urls[name]}'}}" for name in names or self.urls]
+        kafka = f"kafka: {{brokers: ['{HOST}:{self.proxy.ready['port']}']}}"
+        buffer = "buffer: {directory: /data/ring}"
+        return "\n".join(["gateway: board-1", kafka, buffer, "cameras:", *rows, more, system]) + "\n"
+
+    def read(self, *arguments):
+        """What the independent reader says of the topic: its summary, and what is wrong as text."""
+        command = [TESTBED / "run", "reader", "--brokers", self.broker.ready["brokers"], "--timeout", "120", *arguments]
+        reader = subprocess.run(command, capture_output=True, text=True, check=False)
+        if not reader.stdout:
+            raise RuntimeError(reader.stderr)
+        return json.loads(reader.stdout.splitlines()[-1]), reader.stderr
+
+
+class Tail:
+    """The newest records of the topic, as they come."""
+
+    def __init__(self, bench):
+        self.consumer = Consumer({
+            "bootstrap.servers": bench.broker.ready["brokers"], "group.id": "tail", "enable.auto.commit": False
+        })
+        self.consumer.assign([TopicPartition("cameras", number, OFFSET_END) for number in range(PARTITIONS)])
+        self.consumer.poll(0.5)
+        self.counts = {}
+
+    def read(self, seconds):
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            message = self.consumer.poll(min(left, 0.2))
+            if message is not None and not message.error():
+                camera = message.key().decode().rpartition("/")[2]
+                self.counts[camera] = self.counts.get(camera, 0) + 1
+
+    def wait(self, cameras, frames, timeout):
+        """Waits until each of the cameras has so many more records; the seconds that took."""
+        started, wanted = time.monotonic(), {name: self.counts.get(name, 0) + frames for name in cameras}
+        while any(self.counts.get(name, 0) < count for name, count in wanted.items()):
+            if time.monotonic() - started > timeout:
+                raise TimeoutError(f"after {timeout} s there are {self.counts}, wanted {wanted}")
+            self.read(0.2)
+        return time.monotonic() - started
+
+
+def make_card(image, path, size):
+    """A card with the image on it: a sparse file of `size` bytes."""
+    subprocess.run(["cp", "--sparse=always", image, path], check=True)
+    with open(path, "r+b") as card:
+        card.truncate(size)
+
+
+def on_config(card, *command, **options):
+    """Runs an mtools command on the config partition of a card, as a laptop would write to it."""
+    name, *arguments = command
+    return subprocess.run([name, "-i", f"{card}@@{CONFIG_OFFSET}", *arguments], check=True, **options)
+
+
+def write_settings(card, text, directory):
+    """Puts a settings file on the card."""
+    path = pathlib.Path(directory) / "camgate.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    on_config(card, "mcopy", "-o", str(path), "::camgate.yaml")
+
+
+@contextlib.contextmanager
+def on_desk(cameras):
+    with contextlib.ExitStack() as stack:
+        yield Bench(stack, cameras)
