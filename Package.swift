@@ -25,19 +25,22 @@ let package = Package(
     .target(name: "Capture", dependencies: ["CFFmpeg", "CV4L2", "Frames", "Posix"]),
     .target(name: "Imaging", dependencies: ["CFFmpeg", "CTurboJPEG", "Frames", "Posix"]),
     .target(name: "DiskRing", dependencies: ["CXXHash", "Posix"]),
-    .target(name: "Backlog", dependencies: ["Frames", "Posix"]),
+    .target(name: "Backlog", dependencies: ["DiskRing", "Frames", "Posix"]),
     .target(name: "Broker", dependencies: ["CRdKafka", "Posix"]),
     .target(name: "Delivery", dependencies: ["Backlog", "Broker", "CXXHash", "Frames", "Posix"]),
     .target(name: "Discovery", dependencies: ["CExpat", "CFFmpeg", "Posix"]),
     .target(name: "Settings", dependencies: ["CYAML", "Frames", "Posix"]),
     .target(
       name: "Gateway",
-      dependencies: ["Backlog", "Broker", "Capture", "Delivery", "Frames", "Imaging", "Posix", "Settings"]),
+      dependencies: [
+        "Backlog", "Broker", "Capture", "Delivery", "DiskRing", "Frames", "Imaging", "Posix", "Settings",
+      ]),
     .target(name: "Consuming", dependencies: ["Broker", "CXXHash", "Frames", "Imaging", "Posix"]),
     .executableTarget(
       name: "camgate",
       dependencies: [
-        "Appliance", "Broker", "Capture", "Consuming", "Discovery", "DiskRing", "Frames", "Gateway", "Imaging", "Posix", "Settings",
+        "Appliance", "Backlog", "Broker", "Capture", "Consuming", "Delivery", "Discovery", "DiskRing", "Frames", "Gateway",
+        "Imaging", "Posix", "Settings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -55,7 +58,8 @@ let package = Package(
       name: "CaptureTests", dependencies: ["CFFmpeg", "CV4L2", "Capture", "CaptureFuzzing", "Frames", "Posix"]),
     .testTarget(name: "ImagingTests", dependencies: ["CFFmpeg", "Frames", "Imaging"]),
     .testTarget(name: "DiskRingTests", dependencies: ["DiskRing", "Posix", "RingSimulation"]),
-    .testTarget(name: "BacklogTests", dependencies: ["Backlog", "Frames", "Posix"]),
+    .testTarget(
+      name: "BacklogTests", dependencies: ["Backlog", "DiskRing", "Frames", "Posix", "RingSimulation"]),
     .testTarget(name: "BrokerTests", dependencies: ["Broker", "Posix"]),
     .testTarget(
       name: "DeliveryTests", dependencies: ["Backlog", "Broker", "CRdKafka", "Delivery", "Frames", "Posix", "Settings"]),

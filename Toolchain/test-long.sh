@@ -10,7 +10,14 @@ reconnects() { "$TESTBED/run" reconnects "$CAMGATE"; }
 # Every fault of the uplink to Kafka, one after another: nothing lost, nothing doubled.
 faults() { "$TESTBED/run" campaign "$@"; }
 
-NAMES=(reconnects faults)
+# SIGKILL of the gateway under load, 100 times unless CAMGATE_KILLS says otherwise, with Kafka cut off in turns.
+kills() {
+  swift build --build-tests "${SWIFT_FLAGS[@]}"
+  say "killing the gateway ${CAMGATE_KILLS:=100} times"
+  CAMGATE_KILLS=$CAMGATE_KILLS swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" --filter KillTests
+}
+
+NAMES=(reconnects faults kills)
 
 "$ROOT/Toolchain/setup.sh" build test
 cd "$ROOT"

@@ -1,65 +1,121 @@
+import DiskRing
 import Frames
 import Posix
 
-// The one queue between the cameras and Kafka. Today it is memory; the disk ring goes behind the same interface: what a
-// lane has on disk is always older than what it has only in memory, and `take` hands out whichever is next. Nothing in
-// here grows with the length of an outage.
+// The one queue between the cameras and Kafka: memory, and a ring on disk behind the same interface. What a lane has on
+// disk only is always older than what it has only in memory, and `take` hands out whichever is next. Nothing in here
+// grows with the length of an outage, and nobody who appends or takes waits for the disk.
+
+/// What the threads share.
+struct BacklogState {
+  var queue: MemoryQueue
+  /// nil without a disk.
+  var policy: SpillPolicy?
+  /// How often `wake` was called.
+  var wakeCount = 0
+  /// Up to where waiters were told that records are durable.
+  var announcedTicket: Ticket = 0
+  /// The disk takes nothing any more.
+  var isDegraded = false
+}
 
 /// Frames that Kafka has not acknowledged yet. Safe to use from any thread.
 package final class Backlog: Sendable {
-  private struct State {
-    var queue: MemoryQueue
-    /// How often `wake` was called.
-    var wakeCount = 0
-  }
-
-  private let state: Monitor<State>
+  private let state: Monitor<BacklogState>
+  private let disk: DiskBuffer?
   /// How many lanes there are.
   package let laneCount: Int
 
   /// - Parameters:
-  ///   - laneCount: lanes are numbered from 0.
+  ///   - laneCount: lanes are numbered from 0; with a disk there are as many as its facts say.
   ///   - memoryBudget: bytes of frames in memory that are not acknowledged, all lanes together.
   ///   - largestFrame: frames with more bytes than this cannot be sent and are dropped as oversize.
-  package init(laneCount: Int, memoryBudget: Int, largestFrame: Int) {
-    self.laneCount = laneCount
-    state = Monitor(
-      State(queue: MemoryQueue(laneCount: laneCount, byteBudget: memoryBudget, largestFrame: largestFrame)))
+  ///   - disk: what does not fit, or must survive; nil for memory only.
+  package init(laneCount: Int, memoryBudget: Int, largestFrame: Int, disk: DiskBuffer? = nil) {
+    (self.laneCount, self.disk) = (laneCount, disk)
+    var state = BacklogState(
+      queue: MemoryQueue(
+        laneCount: laneCount, byteBudget: memoryBudget, largestFrame: largestFrame, hasDisk: disk != nil))
+    if let disk {
+      precondition(laneCount == disk.facts.lanes.count, "a backlog has the lanes of its disk")
+      state.policy = SpillPolicy(
+        mode: disk.options.write, memoryBudget: memoryBudget, spillAfter: disk.options.spillAfter)
+      if disk.facts.endedBadly { state.queue.announceRestart() }
+    }
+    self.state = Monitor(state)
+    disk?.attach(self.state)
   }
 
   /// Adds a frame at the end of a lane. Never blocks: when the budget is full, whole GOPs are dropped, oldest first.
-  package func append(_ frame: Frame, to lane: Lane) { state.withLock { $0.queue.append(frame, to: lane) } }
+  package func append(_ frame: Frame, to lane: Lane) {
+    let now = MonotonicTime.now()
+    let wantsDisk = state.withLock { state in
+      state.queue.append(frame, to: lane, now: now)
+      return state.wantsWrite
+    }
+    if wantsDisk { disk?.ring() }
+  }
 
   /// Waits for a frame that may leave now, and takes it; nil when `deadline` has passed or somebody called `wake`.
   /// `isOpen` is asked with the lock held and must be quick.
   package func take(until deadline: MonotonicTime, where isOpen: (Entry) -> Bool) -> Entry? {
     var wakeCount: Int?
+    var wantsDisk = false
     let result: Entry?? = state.wait(until: deadline) { state in
-      if let entry = state.queue.take(where: isOpen) { return .some(entry) }
+      if let entry = state.queue.take(where: isOpen) {
+        wantsDisk = state.queue.wantsRead
+        return .some(entry)
+      }
       if let wakeCount, wakeCount != state.wakeCount { return .some(nil) }
       wakeCount = state.wakeCount
       return nil
     }
+    if wantsDisk { disk?.ring() }
     return result ?? nil
   }
 
   /// Carries out what `decide` says. Decision and deed are one step: nobody takes a frame in between, so what goes back
   /// is taken again before anything behind it. `decide` is called with the lock held and must be quick.
   package func settle(_ decide: () -> [Settlement]) {
-    state.withLock(wakingIf: { $0.queue.waitingCount > 0 || $0.queue.byteCount == 0 }) { state in
+    let wantsDisk = state.withLock(wakingIf: { $0.queue.waitingCount > 0 || $0.queue.byteCount == 0 }) { state in
       for settlement in decide() {
         switch settlement {
-        case .finished(let entry): state.queue.finish(entry)
+        case .finished(let entry, let position): state.queue.finish(entry, at: position)
         case .dropped(let entry, let reason): state.queue.finish(entry, dropped: reason)
         case .putBack(let entries): state.queue.putBack(entries)
         }
       }
+      return state.queue.wantsRead
     }
+    if wantsDisk { disk?.ring() }
   }
 
   /// Waits until every frame is finished; false when some were not at `deadline`.
   package func waitUntilEmpty(until deadline: MonotonicTime) -> Bool {
-    state.wait(until: deadline) { $0.queue.byteCount == 0 ? true : nil } ?? false
+    state.wait(until: deadline) { $0.queue.isEmpty ? true : nil } ?? false
+  }
+
+  /// Writes every frame that is not acknowledged to disk and waits until all are safe there; false when they are not at
+  /// `deadline`, or when there is no disk. Frames that come later are written as well.
+  package func secure(until deadline: MonotonicTime) -> Bool {
+    guard let disk else { return false }
+    state.withLock { $0.policy?.stop() }
+    disk.secure()
+    disk.ring()
+    let isSecured = state.wait(until: deadline) { state -> Bool? in
+      state.queue.isSecured ? true : state.isDegraded ? false : nil
+    }
+    return isSecured ?? false
+  }
+
+  /// Closes the disk; what is finished is written down. Nothing may be appended or taken any more. Returns what is left:
+  /// frames that wait on disk for the next run, and frames that are lost.
+  package func close() -> (onDisk: Int, lost: Int) {
+    disk?.close()
+    return state.read { state in
+      let unfinished = state.queue.unfinished
+      return (unfinished.onDisk, unfinished.inMemory)
+    }
   }
 
   /// Makes a waiting `take` return.
@@ -73,6 +129,17 @@ package final class Backlog: Sendable {
   /// Frames waiting to be taken.
   package var waitingCount: Int { state.read { $0.queue.waitingCount } }
 
-  /// Bytes of all frames that are not acknowledged.
+  /// Frames that are on disk only.
+  package var diskCount: Int { state.read { $0.queue.diskCount } }
+
+  /// Bytes of all frames in memory that are not acknowledged.
   package var byteCount: Int { state.read { $0.queue.byteCount } }
+}
+
+extension BacklogState {
+  /// Whether the thread of the disk has something to write.
+  var wantsWrite: Bool {
+    guard let policy, !isDegraded else { return false }
+    return policy.isSpilling || queue.byteCount > queue.byteBudget / 2
+  }
 }

@@ -1,3 +1,4 @@
+import DiskRing
 import Frames
 
 // What the backlog holds: frames with their place in a lane.
@@ -9,18 +10,36 @@ package struct Lane: Sendable, Hashable {
   package init(index: Int) { self.index = index }
 }
 
+/// Where a frame stands in its lane: runs of the gateway one after another, and in each the frames by their number.
+package struct FrameNumber: Sendable, Hashable, Comparable {
+  /// The run it was captured in; nil is the present one.
+  package let epoch: UInt64?
+  package let sequence: UInt64
+
+  package init(epoch: UInt64? = nil, sequence: UInt64) { (self.epoch, self.sequence) = (epoch, sequence) }
+
+  package static func < (left: FrameNumber, right: FrameNumber) -> Bool {
+    (left.epoch ?? .max, left.sequence) < (right.epoch ?? .max, right.sequence)
+  }
+}
+
 /// A frame with its place in its lane.
 package struct Entry: Sendable {
   /// Where it belongs.
   package let lane: Lane
   /// Its number within the lane: grows by one a frame and also counts frames that were dropped on purpose.
   package let sequence: UInt64
+  /// The run it was captured in; nil is the present one. What an earlier run has left on disk keeps its own.
+  package var epoch: UInt64?
   /// The frame; its `gap` says what is missing right before it.
   package var frame: Frame
   /// When it came, over all lanes: smaller is older.
   let arrivalOrder: UInt64
   /// The time of the frame that was taken before it from its lane; set when it is taken itself.
   var precedingTime: FrameTime?
+
+  /// Run and number; what is sent in order is in the order of these.
+  package var number: FrameNumber { FrameNumber(epoch: epoch, sequence: sequence) }
 
   /// What it weighs in the memory budget, bytes.
   package var byteCount: Int { frame.payload.byteCount + Entry.overhead }
@@ -46,48 +65,16 @@ struct FrameTime: Equatable {
 
 /// What becomes of frames that were taken.
 package enum Settlement: Sendable {
-  /// Acknowledged by the broker.
-  case finished(Entry)
+  /// Acknowledged by the broker, which keeps it there.
+  case finished(Entry, at: RecordPosition? = nil)
   /// Dropped after all, which the next frame of its lane tells.
   case dropped(Entry, Gap.Reason)
   /// Of one lane and in their order: to be taken again.
   case putBack([Entry])
 }
 
+/// Where in Kafka a record lies.
+package typealias RecordPosition = LogPosition
+
 /// How many frames were dropped on purpose, by reason.
 package typealias DropCounts = [Gap.Reason: UInt64]
-
-/// A first-in-first-out queue that lets go of an element as soon as it has left.
-struct FIFO<Element> {
-  /// Those in front of `head` have left and are nil: their memory must not wait for the array to be shortened.
-  private var elements: [Element?] = []
-  private var head = 0
-
-  var count: Int { elements.count - head }
-  var isEmpty: Bool { count == 0 }
-  var first: Element? { isEmpty ? nil : elements[head] }
-
-  /// The element at `index`, 0 being the oldest.
-  subscript(index: Int) -> Element {
-    get { elements[head + index]! }
-    set { elements[head + index] = newValue }
-  }
-
-  mutating func append(_ element: Element) { elements.append(element) }
-
-  mutating func removeFirst(_ count: Int) {
-    for index in head..<(head + count) { elements[index] = nil }
-    head += count
-    if head == elements.count {
-      (elements, head) = ([], 0)
-    } else if head > 64, head * 2 > elements.count {
-      elements.removeFirst(head)
-      head = 0
-    }
-  }
-
-  mutating func prepend(_ newElements: [Element]) {
-    elements.replaceSubrange(..<head, with: newElements)
-    head = 0
-  }
-}

@@ -1,53 +1,63 @@
+import DiskRing
 import Frames
+import Posix
 
-// The bounded memory of the backlog, as a value without threads. Invariants: the bytes of all frames that are not
-// finished never exceed the budget; a lane hands out its frames in order; frames are dropped in whole GOPs, oldest
-// first, so that a consumer never meets a frame it cannot decode; every dropped frame is counted and announced by the
-// `gap` of the next frame of its lane.
+// The bounded memory of the backlog, as a value without threads. Invariants: the bytes of all frames in memory that are
+// not finished never exceed the budget; a lane hands out its frames in order; what a lane has on disk only is older than
+// what it has only in memory; frames are dropped in whole GOPs, oldest first, so that a consumer never meets a frame it
+// cannot decode; every dropped frame is counted and announced by the `gap` of the next frame of its lane.
 
 /// Frames that wait, and frames that were taken and are not finished yet.
 struct MemoryQueue {
-  private struct LaneState {
-    var waiting = FIFO<Entry>()
-    var nextSequence: UInt64 = 1
-    /// Why the beginning of a GOP was dropped whose rest is dropped too; nil while frames are admitted.
-    var skipReason: Gap.Reason?
-    /// What is missing before the next frame that is appended; set only while `waiting` is empty or skipping.
-    var gap: Gap?
-    /// Capture time of the frame that was handed out last, nanoseconds since 1970.
-    var lastTakenTime: FrameTime?
-    var drops: DropCounts = [:]
-  }
-
-  private let byteBudget: Int
-  private let largestFrame: Int
-  private var lanes: [LaneState]
+  let byteBudget: Int
+  let largestFrame: Int
+  /// Bytes of the budget that are kept for frames read back from disk.
+  let readAhead: Int
+  var lanes: [LaneQueue]
   private var arrivals: UInt64 = 0
 
-  /// Bytes of all entries that are not finished, waiting or taken.
-  private(set) var byteCount = 0
-  /// Frames waiting to be taken.
-  private(set) var waitingCount = 0
+  /// Bytes of all frames in memory that are not finished, waiting or taken.
+  var byteCount = 0
+  /// Frames in memory that wait to be taken.
+  private(set) var memoryWaitingCount = 0
+  /// The epoch of this run, as the disk counts them.
+  var presentEpoch: UInt64?
+  /// All records with tickets up to here survive a crash.
+  var durableTicket: Ticket = 0
 
-  /// `largestFrame`: a frame with more bytes than this can never be delivered and is dropped as oversize.
-  init(laneCount: Int, byteBudget: Int, largestFrame: Int) {
-    lanes = Array(repeating: LaneState(), count: laneCount)
+  /// `largestFrame`: a frame with more bytes than this can never be delivered and is dropped as oversize. `hasDisk`: a
+  /// part of the budget is kept for frames on their way back from there.
+  init(laneCount: Int, byteBudget: Int, largestFrame: Int, hasDisk: Bool = false) {
+    lanes = Array(repeating: LaneQueue(), count: laneCount)
     (self.byteBudget, self.largestFrame) = (byteBudget, largestFrame)
+    readAhead = hasDisk ? byteBudget / 4 : 0
   }
 
+  /// Frames waiting to be taken, in memory and on disk.
+  var waitingCount: Int { memoryWaitingCount + diskCount }
+
+  /// Whether nothing is left to be acknowledged.
+  var isEmpty: Bool { byteCount == 0 && lanes.allSatisfy { $0.span == nil } }
+
+  /// Bytes of frames that came back from disk.
+  var readBackBytes: Int { lanes.reduce(0) { $0 + $1.readBackBytes } }
+
   /// Admits a frame at the end of its lane, dropping the oldest GOPs of whatever lane to make room.
-  mutating func append(_ frame: Frame, to lane: Lane) {
+  mutating func append(_ frame: Frame, to lane: Lane, now: MonotonicTime) {
     // Frames that Capture dropped and counted have numbers too.
     let sequence = lanes[lane.index].nextSequence + (frame.gap?.frameCount ?? 0)
     lanes[lane.index].nextSequence = sequence + 1
     let entry = Entry(lane: lane, sequence: sequence, frame: frame, arrivalOrder: arrivals)
     arrivals += 1
-    if frame.payload.byteCount > largestFrame || entry.byteCount > byteBudget { return refuse(entry, .oversize) }
-    while byteCount + entry.byteCount > byteBudget && skipReason(entry) == nil {
-      if !dropOldestGOP() { return refuse(entry, .overload) }
+    let budget = byteBudget - readAhead
+    // What could not be read back must not be written.
+    let largest = readAhead > 0 ? readAhead : budget
+    if frame.payload.byteCount > largestFrame || entry.byteCount > largest { return refuse(entry, .oversize) }
+    while byteCount - readBackBytes + entry.byteCount > budget && skipReason(entry) == nil {
+      if !releaseOldest(), !dropOldestGOP() { return refuse(entry, .overload) }
     }
     if let reason = skipReason(entry) { return refuse(entry, reason) }
-    push(entry)
+    push(entry, now: now)
   }
 
   /// Why the frame is dropped when the beginning of its GOP was; nil when it can be decoded.
@@ -55,16 +65,16 @@ struct MemoryQueue {
     entry.frame.isKeyframe ? nil : lanes[entry.lane.index].skipReason
   }
 
-  private mutating func push(_ entry: Entry) {
+  private mutating func push(_ entry: Entry, now: MonotonicTime) {
     let index = entry.lane.index
     var entry = entry
     var gap = lanes[index].gap
     gap.append(entry.frame.gap)
     entry.frame.gap = gap
     (lanes[index].gap, lanes[index].skipReason) = (nil, nil)
-    lanes[index].waiting.append(entry)
+    lanes[index].back.append(Slot(number: entry.number, entry: entry, state: .waiting, arrival: now))
     byteCount += entry.byteCount
-    waitingCount += 1
+    memoryWaitingCount += 1
   }
 
   /// The frame at the end of a lane is not admitted, and neither are those that need it.
@@ -76,84 +86,95 @@ struct MemoryQueue {
     lanes[index].drops[reason, default: 0] += 1
   }
 
-  /// Drops the oldest waiting frame and all that need it; false when nothing waits.
+  /// Drops the oldest waiting frame that is not on disk and all that need it; false when there is none.
   private mutating func dropOldestGOP() -> Bool {
-    let heads = lanes.indices.compactMap { index in
-      lanes[index].waiting.first.map { (order: $0.arrivalOrder, index: index) }
-    }
-    guard let index = heads.min(by: { $0.order < $1.order })?.index else { return false }
-    var end = 0
-    var gap: Gap?
-    repeat {
-      let entry = lanes[index].waiting[end]
-      gap.append(entry.frame.gap)
-      gap.append(Gap(frameCount: 1, reason: .overload))
-      byteCount -= entry.byteCount
-      end += 1
-    } while end < lanes[index].waiting.count && !lanes[index].waiting[end].frame.isKeyframe
-    waitingCount -= end
-    lanes[index].waiting.removeFirst(end)
-    lanes[index].drops[.overload, default: 0] += UInt64(end)
-    if lanes[index].waiting.isEmpty {
-      gap.append(lanes[index].gap)
-      (lanes[index].gap, lanes[index].skipReason) = (gap, .overload)
-    } else {
-      gap.append(lanes[index].waiting[0].frame.gap)
-      lanes[index].waiting[0].frame.gap = gap
-    }
+    let candidates = lanes.indices.compactMap { lane in lanes[lane].firstDroppable.map { (lane: lane, frame: $0) } }
+    guard let oldest = candidates.min(by: { $0.frame.arrivalOrder < $1.frame.arrivalOrder }) else { return false }
+    drop(oldest.lane, at: oldest.frame.index, isInFront: oldest.frame.isInFront, .overload)
     return true
+  }
+
+  /// Drops a waiting frame and all that need it.
+  mutating func drop(_ lane: Int, at index: Int, isInFront: Bool = false, _ reason: Gap.Reason) {
+    let dropped = lanes[lane].dropGOP(at: index, isInFront: isInFront, reason)
+    leave(waiting: dropped.count, byteCount: dropped.byteCount)
+  }
+
+  /// Waiting frames have left the memory, to disk or for good.
+  mutating func leave(waiting count: Int, byteCount: Int) {
+    self.byteCount -= byteCount
+    memoryWaitingCount -= count
+  }
+
+  /// A frame has come back from disk.
+  mutating func insertReadBack(_ slot: Slot, in lane: Int) {
+    byteCount += slot.entry?.byteCount ?? 0
+    memoryWaitingCount += 1
+    lanes[lane].insertReadBack(slot)
   }
 
   /// Takes the oldest waiting frame of the lanes that are `open`; nil when there is none. It stays in the budget until
   /// `finish`.
   mutating func take(where open: (Entry) -> Bool) -> Entry? {
-    var oldest: Entry?
+    var oldest: (order: HandOutOrder, lane: Int)?
     for index in lanes.indices {
-      guard let head = lanes[index].waiting.first, head.arrivalOrder < oldest?.arrivalOrder ?? .max, open(head) else {
-        continue
-      }
-      oldest = head
+      guard let head = lanes[index].head, let entry = head.entry else { continue }
+      let order = HandOutOrder(head, entry)
+      if let oldest, oldest.order <= order { continue }
+      if open(entry) { oldest = (order, index) }
     }
-    guard var entry = oldest else { return nil }
-    let index = entry.lane.index
-    lanes[index].waiting.removeFirst(1)
-    waitingCount -= 1
-    entry.precedingTime = lanes[index].lastTakenTime
+    guard let index = oldest?.lane else { return nil }
+    let position = lanes[index].frontWaiting
+    lanes[index].takeHead()
+    memoryWaitingCount -= 1
+    let last = lanes[index].lastTakenTime
+    lanes[index].front[position].entry?.precedingTime = last
+    guard var entry = lanes[index].front[position].entry else { return nil }
     let time = FrameTime(entry.frame)
-    if let last = entry.precedingTime, let gap = entry.frame.gap, gap.frameCount == nil {
+    if let last, let gap = entry.frame.gap, gap.frameCount == nil {
       entry.frame.gap?.duration = last.duration(to: time)
     }
+    lanes[index].front[position].entry = entry
     lanes[index].lastTakenTime = time
     return entry
   }
 
   /// A taken frame is done with: acknowledged, or dropped after all for `reason`, which the next frame then tells; so
   /// no frame behind it may be taken at that time.
-  mutating func finish(_ entry: Entry, dropped reason: Gap.Reason? = nil) {
+  mutating func finish(_ entry: Entry, at position: RecordPosition? = nil, dropped reason: Gap.Reason? = nil) {
     byteCount -= entry.byteCount
-    guard let reason else { return }
     let index = entry.lane.index
+    lanes[index].finish(entry.number, at: position)
+    guard let reason else { return }
     lanes[index].drops[reason, default: 0] += 1
     lanes[index].lastTakenTime = entry.precedingTime
     var gap = entry.frame.gap
     gap.append(Gap(frameCount: 1, reason: reason))
-    if lanes[index].waiting.isEmpty {
-      gap.append(lanes[index].gap)
-      lanes[index].gap = gap
-    } else {
-      gap.append(lanes[index].waiting[0].frame.gap)
-      lanes[index].waiting[0].frame.gap = gap
-    }
+    lanes[index].tellNext(gap)
   }
 
   /// Taken frames of one lane, in order, go back to where they were.
   mutating func putBack(_ entries: [Entry]) {
     guard let first = entries.first else { return }
-    lanes[first.lane.index].waiting.prepend(entries)
+    for entry in entries { lanes[first.lane.index].putBack(entry.number) }
     lanes[first.lane.index].lastTakenTime = first.precedingTime
-    waitingCount += entries.count
+    memoryWaitingCount += entries.count
   }
 
   /// Frames dropped so far in one lane.
   func drops(in lane: Lane) -> DropCounts { lanes[lane.index].drops }
+}
+
+/// Which of two lanes' frames leaves first: what comes from disk, by capture time; then the one that came first.
+private struct HandOutOrder: Comparable {
+  let captureTime: Int64
+  let arrivalOrder: UInt64
+
+  init(_ slot: Slot, _ entry: Entry) {
+    (captureTime, arrivalOrder) = (slot.isReadBack ? entry.frame.captureTime : .max, entry.arrivalOrder)
+  }
+
+  static func < (left: HandOutOrder, right: HandOutOrder) -> Bool {
+    (left.captureTime, left.arrivalOrder) < (right.captureTime, right.arrivalOrder)
+  }
 }

@@ -26,9 +26,9 @@ struct LaneFlow {
   private var needsHold = false
   private var heldUntil: MonotonicTime?
   private var hold = LaneFlow.shortestHold
-  /// Up to this sequence records are sent one at a time: a permanent error fails a whole batch, and one at a time shows
+  /// Up to this one records are sent one at a time: a permanent error fails a whole batch, and one at a time shows
   /// whose fault it was.
-  private var isolatedUpTo: UInt64 = 0
+  private var isolatedUpTo: FrameNumber?
   /// The record in flight was sent alone, and nothing may join it.
   private var isIsolating = false
   /// Why the lane is held; nil while it flows.
@@ -40,8 +40,10 @@ struct LaneFlow {
   func isOpen(for entry: Entry, now: MonotonicTime) -> Bool {
     if isIsolating || !failed.isEmpty { return false }
     if let heldUntil, now < heldUntil { return false }
-    return entry.sequence > isolatedUpTo || inFlightCount == 0
+    return !isIsolated(entry) || inFlightCount == 0
   }
+
+  private func isIsolated(_ entry: Entry) -> Bool { isolatedUpTo.map { entry.number <= $0 } ?? false }
 
   /// When a held lane opens again; nil when it is not held.
   var opensAt: MonotonicTime? { failed.isEmpty ? heldUntil : nil }
@@ -49,7 +51,7 @@ struct LaneFlow {
   /// An entry is handed to the producer.
   mutating func sent(_ entry: Entry) {
     inFlightCount += 1
-    isIsolating = entry.sequence <= isolatedUpTo
+    isIsolating = isIsolated(entry)
   }
 
   /// The report on an entry that was sent, or that the producer did not take.
@@ -60,7 +62,7 @@ struct LaneFlow {
       if error.disposition == .poison && isIsolating {
         actions.append(.drop(entry, error))
       } else {
-        if error.disposition == .poison { isolatedUpTo = max(isolatedUpTo, entry.sequence) }
+        if error.disposition == .poison { isolatedUpTo = max(isolatedUpTo ?? entry.number, entry.number) }
         failed.append(entry)
         if error.needsTime { (trouble, needsHold) = (error, true) } else { trouble = trouble ?? error }
         troubleSince = troubleSince ?? now
@@ -72,7 +74,7 @@ struct LaneFlow {
     if inFlightCount == 0 { isIsolating = false }
     // Only when nothing of the lane is under way any more can the failed ones go back without being overtaken further.
     if inFlightCount == 0, !failed.isEmpty {
-      actions.append(.putBack(failed.sorted { $0.sequence < $1.sequence }))
+      actions.append(.putBack(failed.sorted { $0.number < $1.number }))
       failed = []
       if needsHold {
         needsHold = false

@@ -23,9 +23,14 @@ package struct GatewayIdentity: Sendable {
   /// The identity of a process without a disk ring: a new id, and the clock as the epoch, though never less than
   /// `earliestEpoch`, because boards start with a clock that is wrong.
   package static func ephemeral(gateway: String, nanosecondsSince1970: Int64) -> GatewayIdentity {
-    let seconds = UInt64(max(0, nanosecondsSince1970 / 1_000_000_000))
-    return GatewayIdentity(gateway: gateway, ringID: .random(in: .min ... .max), epoch: max(seconds, earliestEpoch))
+    GatewayIdentity(
+      gateway: gateway, ringID: .random(in: .min ... .max), epoch: newEpoch(nanosecondsSince1970: nanosecondsSince1970))
   }
+
+  /// What the epoch of a process or of a new ring begins with.
+  package static func newEpoch(
+    nanosecondsSince1970: Int64 = WallClock.nanosecondsSince1970()
+  ) -> UInt64 { max(UInt64(max(0, nanosecondsSince1970 / 1_000_000_000)), earliestEpoch) }
 
   static let earliestEpoch = UInt64(WallClock.earliest / 1_000_000_000)
 
@@ -100,7 +105,10 @@ package struct RecordEncoder: Sendable {
     }
   }
 
-  private func identifier(of entry: Entry) -> String { "\(identity.ringIDText)-\(identity.epoch)-\(entry.sequence)" }
+  private func identifier(of entry: Entry) -> String { "\(identity.ringIDText)-\(epoch(of: entry))-\(entry.sequence)" }
+
+  /// What an earlier run has left goes out under its own epoch.
+  private func epoch(of entry: Entry) -> UInt64 { entry.epoch ?? identity.epoch }
 
   /// The record of an entry without its value, which is the frame's payload.
   package func record(for entry: Entry) -> OutgoingRecord {
@@ -114,7 +122,7 @@ package struct RecordEncoder: Sendable {
       ("ce_id", identifier(of: entry)),
       ("ce_time", DateTime(nanosecondsSince1970: frame.captureTime).text()),
       ("content-type", frame.codec.contentType),
-      ("ce_sequence", padded(identity.epoch, 10) + padded(entry.sequence, 20)),
+      ("ce_sequence", padded(epoch(of: entry), 10) + padded(entry.sequence, 20)),
       ("ce_clock", frame.clock.rawValue),
       ("ce_ptsns", String(frame.pts)),
     ]

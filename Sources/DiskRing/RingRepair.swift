@@ -38,7 +38,10 @@ extension RingOpening {
     let probe = try SlotProbe(storage, CursorFile.fileName, magic: CursorFile.magic, isThere: isThere)
     let slot = probe.newest(ringID: ringID)
     var recoveryCase = probe.recoveryCase
-    if slot == nil, recoveryCase != .slotsBlank || !(report.isNew || segments.isEmpty) { recoveryCase = .slotsLost }
+    // A ring of which nothing was ever finished has a cursor that was never written.
+    if slot == nil, recoveryCase != .slotsBlank || !(isThere || report.isNew || segments.isEmpty) {
+      recoveryCase = .slotsLost
+    }
     report.add(RecoveryFinding(recoveryCase, file: CursorFile.fileName))
     turn = slot?.turn ?? 0
     return slot.flatMap { CursorFile.decode($0.content) } ?? [:]
@@ -120,7 +123,7 @@ extension RingOpening {
           report.failures.append(error)
           break
         }
-        removeNewFiles(error)
+        removeNewFiles()
         throw error
       }
       freeFiles.append(name)
@@ -129,14 +132,8 @@ extension RingOpening {
     return min(count, wanted)
   }
 
-  private mutating func removeNewFiles(_ error: SystemError) {
+  private func removeNewFiles() {
     if report.isNew { for name in freeFiles { try? storage.unlink(name) } }
-    if error.code == EOPNOTSUPP || error.code == ENOSYS {
-      pendingError = RingError(
-        .noPreallocation,
-        "the filesystem of the ring's directory cannot preallocate; use one that can (ext4, xfs, f2fs, btrfs)",
-        cause: error)
-    }
   }
 
   /// Superblock and cursor.
@@ -195,6 +192,8 @@ extension RingOpening {
     let free = try storage.freeByteCount()
     guard free < needed, report.isNew || existing < RingOpening.fewestSegments else { return }
     let total = try storage.totalByteCount()
+    // Filesystems without a size of their own (ramfs) say nothing; allocating will.
+    if total == 0 { return }
     let sizes = "needs \(needed >> 20) MiB more, \(free >> 20) MiB are free"
     pendingError =
       total < needed
@@ -289,13 +288,20 @@ extension RingError {
   /// What an errno means to somebody who wants to open a ring.
   static func opening(_ error: SystemError) -> RingError {
     switch error.code {
-    case ENOENT, ENOTDIR:
+    case ENOENT:
       RingError(.directoryMissing, "the ring's directory is not there; create it or mount its disk", cause: error)
+    case ENOTDIR:
+      RingError(.directoryMissing, "there is a file where the ring's directory should be; move it away", cause: error)
     case EACCES, EPERM:
       RingError(
         .notWritable, "the ring's directory or a file in it may not be written; give it to this user (chown)",
         cause: error)
     case EROFS: RingError(.readOnlyFilesystem, "the ring's filesystem is read-only; remount it", cause: error)
+    case EOPNOTSUPP, ENOSYS:
+      RingError(
+        .noPreallocation,
+        "the filesystem of the ring's directory cannot preallocate; use one that can (ext4, xfs, f2fs, btrfs)",
+        cause: error)
     case ENOSPC, EDQUOT:
       RingError(.diskFull, "no room for the ring; make it smaller or make room", cause: error)
     default: RingError(.device, "the ring's disk failed; look at the kernel's log", cause: error)

@@ -19,7 +19,7 @@ extension Storage {
     }
   }
 
-  func writeAll(bytes: [UInt8], to file: FileNumber, at offset: Int) throws(SystemError) {
+  package func writeAll(bytes: [UInt8], to file: FileNumber, at offset: Int) throws(SystemError) {
     let result = bytes.withUnsafeBytes { memory -> Result<Void, SystemError> in
       do throws(SystemError) { return .success(try writeAll([memory], to: file, at: offset)) } catch {
         return .failure(error)

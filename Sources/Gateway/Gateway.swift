@@ -25,14 +25,11 @@ package final class Gateway: Sendable {
 
   package init(_ plan: GatewayPlan, log: Log) {
     self.log = log
-    let backlog = Backlog(
-      laneCount: plan.cameras.count, memoryBudget: plan.memoryBudget,
-      largestFrame: RecordEncoder.largestFrame(messageMaxBytes: plan.messageMaxBytes))
+    let buffer = GatewayBuffer(plan, log: log)
+    let backlog = buffer.backlog
     self.backlog = backlog
     forwarder = Forwarder(
-      configuration: plan.delivery,
-      identity: .ephemeral(gateway: plan.name, nanosecondsSince1970: WallClock.nanosecondsSince1970()),
-      lanes: plan.cameras.map { LaneDescription(camera: $0.description.name, topic: $0.topic) }, backlog: backlog,
+      configuration: plan.delivery, identity: buffer.identity, lanes: buffer.lanes, backlog: backlog,
       log: log.about("kafka"))
     let counts = plan.cameras.map { _ in CapturedCount() }
     capturedCounts = counts
@@ -64,13 +61,17 @@ package final class Gateway: Sendable {
     }
   }
 
-  /// Goes on sending until everything is acknowledged, `deadline` has passed or `isInterrupted` says so, then stops.
-  /// Returns how many frames were left behind.
-  package func drain(until deadline: MonotonicTime, isInterrupted: () -> Bool = { false }) -> Int {
+  /// Puts on disk what is not acknowledged, then goes on sending until everything is, for `timeout` or until
+  /// `isInterrupted` says so, then stops.
+  package func drain(for timeout: Duration, isInterrupted: () -> Bool = { false }) -> Remains {
+    if !backlog.waitUntilEmpty(until: .now()) { _ = backlog.secure(until: .now() + Gateway.securingTimeout) }
+    let deadline = MonotonicTime.now() + timeout
     while MonotonicTime.now() < deadline && !isInterrupted() {
       if backlog.waitUntilEmpty(until: min(deadline, .now() + .milliseconds(200))) { break }
     }
-    return forwarder.drain(until: .now())
+    _ = forwarder.drain(until: .now())
+    let remains = backlog.close()
+    return Remains(onDisk: remains.onDisk, lost: remains.lost)
   }
 
   /// Threads that have to show progress have not for so long. All waiting in the gateway is shorter, or has a deadline.
@@ -83,6 +84,9 @@ package final class Gateway: Sendable {
     return names
   }
 
+  /// How long a disk may take at the end.
+  private static let securingTimeout = Duration.seconds(30)
+
   /// How things stand.
   package var snapshot: GatewaySnapshot {
     let drops = backlog.drops
@@ -91,8 +95,17 @@ package final class Gateway: Sendable {
         GatewaySnapshot.CameraSnapshot(
           name: cameras[index].name, state: cameras[index].state,
           capturedCount: capturedCounts[index].value.load(ordering: .relaxed), drops: drops[index])
-      }, delivery: forwarder.status, waitingCount: backlog.waitingCount, memoryBytes: backlog.byteCount)
+      }, delivery: forwarder.status, waitingCount: backlog.waitingCount, diskCount: backlog.diskCount,
+      memoryBytes: backlog.byteCount)
   }
+}
+
+/// Frames that a gateway has not delivered when it stops.
+package struct Remains: Sendable {
+  /// They wait on disk for the next run.
+  package var onDisk: Int
+  /// They were in memory only.
+  package var lost: Int
 }
 
 /// A gateway that could not be started.
@@ -115,7 +128,9 @@ package struct GatewaySnapshot: Sendable {
   package var delivery: Forwarder.Status
   /// Frames waiting to be sent.
   package var waitingCount: Int
-  /// Bytes of frames that are not acknowledged.
+  /// How many of them are on disk only.
+  package var diskCount: Int
+  /// Bytes of frames in memory that are not acknowledged.
   package var memoryBytes: Int
 
   package var capturedCount: UInt64 { cameras.reduce(0) { $0 + $1.capturedCount } }

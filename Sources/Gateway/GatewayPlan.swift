@@ -1,3 +1,4 @@
+import Backlog
 import Broker
 import Capture
 import Delivery
@@ -31,15 +32,17 @@ package struct GatewayPlan: Sendable {
   package var properties: [ClientProperty]
   /// Bytes of frames in memory, all cameras together.
   package var memoryBudget: Int
+  /// Where frames go that memory cannot hold or that must survive; nil for memory only.
+  package var disk: DiskOptions?
   package var cameras: [CameraPlan]
 
   package init(
     name: String, brokers: String, messageMaxBytes: Int, security: Security = Security(),
-    properties: [ClientProperty], memoryBudget: Int, cameras: [CameraPlan]
+    properties: [ClientProperty], memoryBudget: Int, disk: DiskOptions? = nil, cameras: [CameraPlan]
   ) {
     self.security = security
     (self.name, self.brokers, self.messageMaxBytes) = (name, brokers, messageMaxBytes)
-    (self.properties, self.memoryBudget, self.cameras) = (properties, memoryBudget, cameras)
+    (self.properties, self.memoryBudget, self.disk, self.cameras) = (properties, memoryBudget, disk, cameras)
   }
 
   /// Bytes that may be under way to Kafka: 16 MiB, at most half the memory, never less than one record.

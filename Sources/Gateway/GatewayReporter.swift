@@ -35,8 +35,9 @@ package struct GatewayReporter {
       lines.append(
         .info(
           "\(streaming) of \(snapshot.cameras.count) cameras streaming; \(snapshot.capturedCount) frames captured, "
-            + "\(acknowledged) acknowledged (\(tenths(rate)) a second), \(snapshot.waitingCount) waiting, "
-            + "\(snapshot.droppedCount) dropped; \(snapshot.memoryBytes >> 10) KiB in memory"))
+            + "\(acknowledged) acknowledged (\(tenths(rate)) a second), \(snapshot.waitingCount) waiting "
+            + "(\(snapshot.diskCount) of them on disk), \(snapshot.droppedCount) dropped; \(snapshot.memoryBytes >> 10) KiB in memory"
+        ))
       (lastSummary, lastAcknowledged) = (now, acknowledged)
     }
     return lines
@@ -65,8 +66,11 @@ package struct GatewayReporter {
 
   private func remedy(for reason: Gap.Reason) -> String {
     switch reason {
-    case .overload: "buffer.memory is full because Kafka takes less than the cameras give"
-    case .oversize: "larger than buffer.memory or 4096 records"
+    case .overload: "buffer.memory is full because Kafka, and the disk, take less than the cameras give"
+    case .oversize: "larger than buffer.memory, with a ring a quarter of it, or 4096 records"
+    case .evicted: "the ring is full, buffer.size, because Kafka was away for so long"
+    case .thinned: "only keyframes are kept, buffer.thin_above"
+    case .damaged: "cannot be read back from disk"
     case .quarantined: "refused by Kafka for good"
     default: "see the log"
     }

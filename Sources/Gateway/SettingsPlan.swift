@@ -1,5 +1,7 @@
+import Backlog
 import Broker
 import Delivery
+import DiskRing
 import Settings
 
 // From settings to plan, and the one check that needs librdkafka: whether it knows the properties.
@@ -13,6 +15,7 @@ extension GatewayPlan {
       security: Security(configuration.kafka),
       properties: configuration.kafka.properties.map { ClientProperty($0.name, $0.value) },
       memoryBudget: configuration.buffer.memory,
+      disk: DiskOptions(configuration.buffer),
       cameras: configuration.cameras.map { camera in
         CameraPlan(description: camera.description, topic: camera.topic ?? configuration.kafka.topic)
       })
@@ -48,5 +51,19 @@ extension SettingsFile {
       let reason = ProducerProperties.refusal(of: GatewayPlan(configuration).delivery)
     else { return diagnostics + single }
     return diagnostics + [refusal(message: reason)]
+  }
+}
+
+extension DiskOptions {
+  /// nil when the settings name no directory.
+  fileprivate init?(_ buffer: Configuration.Buffer) {
+    guard let directory = buffer.directory else { return nil }
+    self.init(
+      directory: directory,
+      ring: RingOptions(
+        size: buffer.size.map { .bytes($0) } ?? .auto, segmentByteCount: buffer.segment,
+        syncInterval: buffer.syncInterval, syncBytes: buffer.syncBytes, minimumEpoch: GatewayIdentity.newEpoch()),
+      write: buffer.write == .always ? .always : .onPressure, spillAfter: buffer.spillAfter,
+      thinAbove: buffer.thinAbove)
   }
 }

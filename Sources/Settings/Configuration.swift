@@ -64,8 +64,28 @@ package struct Configuration: Sendable {
   }
 
   package struct Buffer: Sendable {
+    package enum Write: String, Sendable, CaseIterable {
+      case onPressure = "on-pressure"
+      case always
+    }
+
     /// Bytes of frames in memory, all cameras together.
     package var memory = 32 << 20
+    /// Where frames go that must not be lost; nil: nowhere.
+    package var directory: String?
+    /// Bytes on disk, everything included; nil is `auto`.
+    package var size: Int?
+    /// Bytes of one of its files.
+    package var segment = 32 << 20
+    package var write = Write.onPressure
+    /// How old an unacknowledged frame becomes before it is written.
+    package var spillAfter = Duration.seconds(2)
+    /// How old a written frame becomes before it is synced.
+    package var syncInterval = Duration.seconds(1)
+    /// How many written bytes wait for a sync.
+    package var syncBytes = 4 << 20
+    /// Above so many hundredths of the disk's part only keyframes are kept; nil is `never`.
+    package var thinAbove: Int?
 
     package init() {}
   }

@@ -11,7 +11,7 @@ struct ConfigurationReader {
     readGateway(top, &context)
     if let node = required("kafka", in: top, &context) { readKafka(node, &context) }
     if let node = top.value("buffer") { readBuffer(node, &context) }
-    checkMemory(top, &context)
+    checkBuffer(top, &context)
     if required("cameras", in: top, &context) != nil { readCameras(top, &context) }
     if let timeout = top.duration("stop_timeout", in: .zero ... .seconds(600), &context) {
       configuration.stopTimeout = timeout
@@ -102,22 +102,6 @@ struct ConfigurationReader {
           Configuration.Property(name: name, value: text, nameMark: key.start))
       }
     }
-  }
-
-  private mutating func readBuffer(_ node: YAMLNode, _ context: inout ReadingContext) {
-    let section = Section(node, path: "buffer", schemaPath: "buffer", context: &context)
-    guard let memory = section.size("memory", in: (1 << 20)...(16 << 30), &context) else { return }
-    configuration.buffer.memory = memory
-  }
-
-  /// One record must fit into what may be under way, and that is half of the memory.
-  private func checkMemory(_ top: Section, _ context: inout ReadingContext) {
-    let least = 2 * configuration.kafka.messageMaxBytes
-    guard configuration.buffer.memory < least, let node = top.value("buffer") ?? top.value("kafka") else { return }
-    context.report(
-      "buffer.memory",
-      "\(Units.text(size: configuration.buffer.memory)) is too little: at least twice "
-        + "kafka.message_max_bytes, \(Units.text(size: least)), is needed", at: node.firstKey)
   }
 
   private mutating func readCameras(_ top: Section, _ context: inout ReadingContext) {

@@ -17,7 +17,7 @@ extension Configuration {
       let value = SourceText.isSecret(key: property.name) ? "***" : property.value
       lines.append("    \(quoted(property.name)): \(quoted(value))")
     }
-    lines += ["", "buffer:", "  memory: \(Units.text(size: buffer.memory))", "", "cameras:"]
+    lines += ["", "buffer:"] + rendered(buffer) + ["", "cameras:"]
     for camera in cameras { lines += rendered(camera) }
     lines += ["", "stop_timeout: \(Units.text(duration: stopTimeout))", "log:"]
     lines += ["  level: \(log.level.rawValue)", "  format: \(log.format.rawValue)"]
@@ -54,6 +54,19 @@ extension Configuration {
       lines += ["  sasl:", "    mechanism: OAUTHBEARER", "    token_command: \(quoted(command))"]
     case nil: break
     }
+    return lines
+  }
+
+  private func rendered(_ buffer: Buffer) -> [String] {
+    var lines = ["  memory: \(Units.text(size: buffer.memory))"]
+    if let directory = buffer.directory { lines.append("  directory: \(quoted(directory))") }
+    lines.append("  size: \(buffer.size.map { Units.text(size: $0) } ?? "auto")")
+    lines.append("  segment: \(Units.text(size: buffer.segment))")
+    lines.append("  write: \(buffer.write.rawValue)")
+    lines.append("  spill_after: \(Units.text(duration: buffer.spillAfter))")
+    lines.append("  sync_interval: \(Units.text(duration: buffer.syncInterval))")
+    lines.append("  sync_bytes: \(Units.text(size: buffer.syncBytes))")
+    lines.append("  thin_above: \(buffer.thinAbove.map { "\($0)%" } ?? "never")")
     return lines
   }
 

@@ -1,6 +1,9 @@
 import ArgumentParser
+import Backlog
 import Broker
 import Capture
+import Delivery
+import DiskRing
 import Frames
 import Gateway
 import Posix
@@ -11,8 +14,8 @@ struct Demo: ParsableCommand {
     abstract: "Show the main job with an embedded camera and an embedded Kafka, and an outage in the middle.",
     discussion: """
       Two generated cameras (a picture with its number burnt in), a gateway, an in-process Kafka of three brokers, and \
-      two readers in two groups that compute the average pixel of every frame. In the middle Kafka goes away. At the \
-      end every captured frame must have been processed once by each reader; otherwise the exit code is 1.
+      two readers in two groups that compute the average pixel of every frame. In the middle Kafka goes away, and frames go \
+      to a ring in a temporary directory. At the end every captured frame must have been processed once by each reader; otherwise the exit code is 1.
 
       'repeated' counts records that lay in the topic twice: the embedded Kafka does not remove the repetitions of \
       idempotent retries as real brokers do. 'duplicates' counts frames that a reader processed twice.
@@ -49,11 +52,12 @@ struct Demo: ParsableCommand {
       progress.say("reader \(reader.group) got no partitions within 30 s: is loopback networking blocked?")
       throw ExitCode.failure
     }
-    let gateway = Gateway(plan(brokers: cluster.bootstrapServers), log: log)
+    let directory = try TemporaryDirectory()
+    let gateway = Gateway(plan(brokers: cluster.bootstrapServers, directory: directory.path), log: log)
     try gateway.start()
     capture(gateway, readers, cluster, signals, progress)
     gateway.stopCameras()
-    _ = gateway.drain(until: .now() + .seconds(30)) {
+    _ = gateway.drain(for: .seconds(30)) {
       progress.show(gateway.snapshot, readers, note: "draining")
       return false
     }
@@ -69,10 +73,13 @@ struct Demo: ParsableCommand {
   /// The embedded brokers vanish and come back; look for them often.
   static let clientProperties = [ClientProperty("reconnect.backoff.max.ms", "500"), ClientProperty("log_level", "0")]
 
-  private func plan(brokers: String) -> GatewayPlan {
+  private func plan(brokers: String, directory: String) -> GatewayPlan {
     GatewayPlan(
       name: "demo", brokers: brokers, messageMaxBytes: 1 << 20,
       properties: Demo.clientProperties, memoryBudget: 32 << 20,
+      disk: DiskOptions(
+        directory: directory,
+        ring: RingOptions(size: .bytes(64 << 20), segmentByteCount: 8 << 20, minimumEpoch: GatewayIdentity.newEpoch())),
       cameras: ["left", "right"].compactMap { CameraName($0) }.map { name in
         GatewayPlan.CameraPlan(
           description: CameraDescription(name: name, source: .test(width: 320, height: 240, fps: 10)), topic: topic)

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Backlog
 import DiskRing
+import Frames
 import Glibc
 import Posix
 
@@ -19,12 +21,12 @@ struct RingCommand: ParsableCommand {
     }
   }
 
-  /// What `inspect` and `verify` take.
+  /// What all of them take.
   struct RingArguments: ParsableArguments {
     @Argument(help: "The ring's directory.")
     var directory: String
 
-    @Flag(help: "Print one JSON object.")
+    @Flag(help: "Print JSON, one object a line.")
     var json = false
   }
 
@@ -73,8 +75,7 @@ struct RingCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Write each camera's pictures to a file that players understand (.h264, .h265, .mjpeg).")
 
-    @Argument(help: "The ring's directory.")
-    var directory: String
+    @OptionGroup var ring: RingArguments
 
     @Option(help: "Where the files go.")
     var to: String = "."
@@ -83,37 +84,70 @@ struct RingCommand: ParsableCommand {
     var camera: String?
 
     func run() throws {
-      let inspector = try RingCommand.open(directory)
-      for stream in inspector.ring.inventory where camera == nil || camera == stream.description.name {
-        try export(stream, inspector)
+      let inspector = try RingCommand.open(ring.directory)
+      let streams = inspector.ring.inventory.filter { camera == nil || camera == $0.description.name }
+      if streams.isEmpty {
+        Terminal.writeError("\(ring.directory): nothing of \(camera.map { "camera '\($0)'" } ?? "any camera")\n")
+        throw ExitCode.failure
+      }
+      for stream in streams {
+        let files = try export(stream, inspector)
+        for file in files {
+          try Terminal.writeResult(ring.json ? file.json(stream) : "\(file.path): \(file.count) frames")
+        }
+        if files.isEmpty, !ring.json {
+          try Terminal.writeResult("\(stream.description.name): nothing that can be played")
+        }
       }
     }
 
-    private func export(_ stream: StreamInventory, _ inspector: RingInspector) throws {
+    private func export(_ stream: StreamInventory, _ inspector: RingInspector) throws -> [ExportedFile] {
+      var files: [ExportedFile] = []
       // A name from a disk is no path.
       let name = String(stream.description.name.map { $0.isLetter || $0.isNumber || $0 == "-" ? $0 : "_" })
-      var (descriptor, path): (Int32, String) = (-1, "")
-      defer { if descriptor >= 0 { close(descriptor) } }
-      let count = try inspector.export(stream.stream) { bytes in
-        if descriptor < 0 {
-          path = "\(to)/\(name)-\(stream.stream.number).\(fileExtension(of: bytes.payload))"
-          descriptor = try retryingInterrupts("create \(path)") {
-            Glibc.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-          }
+      defer { for file in files { close(file.descriptor) } }
+      _ = try inspector.export(stream.stream) { bytes in
+        guard let codec = FrameMetadata.codec(of: bytes.metadata) else { return }
+        // A camera whose codec was changed has a file for each.
+        if !files.contains(where: { $0.codec == codec }) {
+          let path = "\(to)/\(name)-\(stream.stream.number).\(codec.rawValue)"
+          files.append(ExportedFile(codec: codec, path: path, descriptor: try create(path)))
         }
-        try Files.write(Array(bytes.payload), to: descriptor)
+        for index in files.indices where files[index].codec == codec {
+          try Files.write(Array(bytes.payload), to: files[index].descriptor)
+          files[index].count += 1
+        }
       }
-      try Terminal.writeResult(
-        count == 0 ? "\(stream.description.name): nothing that can be played" : "\(path): \(count) frames")
+      return files
     }
 
-    /// JPEGs begin with FF D8; in Annex B the first unit of an H.265 keyframe is a parameter set of type 32 to 34
-    /// (ITU-T H.265, table 7-1), which no H.264 stream begins with.
-    private func fileExtension(of payload: UnsafeRawBufferPointer) -> String {
-      if payload.starts(with: [0xff, 0xd8]) { return "mjpeg" }
-      guard let start = payload.firstIndex(of: 1), start + 1 < payload.count else { return "h264" }
-      return (32...34).contains(payload[start + 1] >> 1 & 0x3f) ? "h265" : "h264"
+    private func create(_ path: String) throws -> Int32 {
+      do throws(SystemError) {
+        return try retryingInterrupts("create \(path)") {
+          Glibc.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        }
+      } catch {
+        Terminal.writeError("\(error)\n")
+        throw ExitCode.failure
+      }
     }
+  }
+}
+
+/// A file with pictures of one camera.
+private struct ExportedFile {
+  let codec: Codec
+  let path: String
+  let descriptor: Int32
+  var count = 0
+
+  func json(_ stream: StreamInventory) -> String {
+    var object = JSONObject()
+    object.add("camera", stream.description.name)
+    object.add("topic", stream.description.topic)
+    object.add("file", path)
+    object.add("frames", count)
+    return object.text
   }
 }
 

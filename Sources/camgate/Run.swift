@@ -9,9 +9,10 @@ struct Run: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run the gateway with a settings file.",
     discussion: """
-      Runs until SIGTERM or SIGINT: then the cameras stop, delivery goes on for stop_timeout, what could not be \
-      delivered is counted and said, and the exit code is 0. A second signal ends the wait. Cameras or brokers that are \
-      away, also at the start, are tried again for ever. The log goes to standard error.
+      Runs until SIGTERM or SIGINT: then the cameras stop, what Kafka has not acknowledged is written to disk (with \
+      buffer.directory), delivery goes on for stop_timeout, what is left is counted and said, and the exit code is 0. A \
+      second signal ends the wait. Cameras or brokers that are away, also at the start, are tried again for ever. The \
+      log goes to standard error.
       """)
 
   @Argument(help: "The settings file (YAML); image/config/camgate.yaml is the commented sample.")
@@ -22,15 +23,20 @@ struct Run: ParsableCommand {
       "The board's watchdog, as /dev/watchdog: it resets the board once the gateway hangs.", valueName: "device"))
   var watchdog: String?
 
+  @Option(help: ArgumentHelp("The ring's directory when the settings name none.", valueName: "directory"))
+  var ring: String?
+
   func run() throws {
-    let settings = try loadSettings(file)
+    var settings = try loadSettings(file)
+    settings.buffer.directory = settings.buffer.directory ?? ring
     let signals = Signals()
     let secrets = Secrets()
     for secret in settings.secrets { secrets.register(secret) }
     let log = Log(level: settings.log.logLevel, format: settings.log.logFormat, secrets: secrets)
     log.info("camgate \(Version.number), gateway '\(settings.gateway)', \(settings.cameras.count) cameras")
-    log.warning("frames are buffered in memory only (\(settings.buffer.memory >> 20) MiB): a power cut loses them")
-    let gateway = Gateway(GatewayPlan(settings), log: log)
+    var plan = GatewayPlan(settings)
+    plan.disk?.onSecured = SecuredReport(cameras: plan.cameras.map(\.description.name.text))?.report
+    let gateway = Gateway(plan, log: log)
     do throws(GatewayError) { try gateway.start() } catch {
       log.error("the Kafka client does not start: \(error.message)")
       throw ExitCode.failure
@@ -83,15 +89,16 @@ struct Run: ParsableCommand {
   private func stop(_ gateway: Gateway, after timeout: Duration, _ signals: Signals, _ log: Log) {
     log.info("stopping: cameras first, then delivery goes on for up to \(timeout.inSeconds) s")
     gateway.stopCameras()
-    let left = gateway.drain(until: .now() + timeout) { signals.next(until: .now()) == .stop }
+    let left = gateway.drain(for: timeout) { signals.next(until: .now()) == .stop }
     let snapshot = gateway.snapshot
     let totals =
       "\(snapshot.capturedCount) frames captured, \(snapshot.delivery.acknowledgedCount) acknowledged, "
       + "\(snapshot.droppedCount) dropped"
-    if left == 0 {
-      log.info("stopped; \(totals), none left behind")
+    let disk = left.onDisk == 0 ? "" : ", \(left.onDisk) wait on disk for the next start"
+    if left.lost > 0 {
+      log.warning("stopped; \(totals)\(disk), \(left.lost) not delivered and lost")
     } else {
-      log.warning("stopped; \(totals), \(left) not delivered and lost")
+      log.info("stopped; \(totals)\(disk.isEmpty ? ", none left behind" : disk)")
     }
   }
 }

@@ -1,4 +1,5 @@
 import Frames
+import Posix
 import Synchronization
 
 @testable import Backlog
@@ -53,3 +54,8 @@ func frame(byteCount: Int, isKeyframe: Bool = true, captureTime: Int64 = 0, gap:
 
 let front = Lane(index: 0)
 let back = Lane(index: 1)
+
+extension MemoryQueue {
+  /// Appends a frame when time does not matter.
+  mutating func append(_ frame: Frame, to lane: Lane) { append(frame, to: lane, now: MonotonicTime(nanoseconds: 0)) }
+}

@@ -26,6 +26,18 @@ final class Gateway {
     child = try Child(Testbed.camgate, ["run", directory.appending(path: "camgate.yaml").path])
   }
 
+  /// Starts it with settings that are there, in a directory that goes with this object. `user` is whom it runs as,
+  /// `wrapper` a command that starts it.
+  init(
+    in directory: URL, environment: [String: String] = [:], user: Int? = nil, wrapper: [String] = []
+  ) throws {
+    self.directory = directory
+    let command = [Testbed.camgate, "run", directory.appending(path: "camgate.yaml").path]
+    let drop = user.map { ["setpriv", "--reuid", "\($0)", "--regid", "\($0)", "--clear-groups", "--"] } ?? []
+    let whole = wrapper + drop + command
+    child = try Child(whole[0], Array(whole.dropFirst()), environment: environment)
+  }
+
   deinit {
     child.signal(SIGKILL)
     try? FileManager.default.removeItem(at: directory)

@@ -62,6 +62,22 @@ import Testing
     #expect(list[3].description.source == .test(width: 640, height: 480, fps: 15))
   }
 
+  @Test func theRingIsReadAsWritten() throws {
+    let file = read(
+      """
+      kafka: {brokers: [k]}
+      buffer: {directory: ring, size: 8GiB, segment: 64MiB, write: always, spill_after: 3s, sync_interval: 500ms,
+        sync_bytes: 1MiB, thin_above: 70%}
+      cameras: [{name: a, url: 'rtsp://h/'}]
+      """)
+    let buffer = try #require(file.configuration, "\(file.report)").buffer
+    #expect(buffer.directory?.hasSuffix("ring") == true && buffer.size == 8 << 30 && buffer.segment == 64 << 20)
+    #expect(buffer.write == .always && buffer.spillAfter == .seconds(3) && buffer.syncInterval == .milliseconds(500))
+    #expect(buffer.syncBytes == 1 << 20 && buffer.thinAbove == 70)
+    let rendered = try #require(file.configuration).rendered
+    #expect(read(rendered).configuration?.buffer.directory == buffer.directory, "\(rendered)")
+  }
+
   @Test func devicesHaveAFormatAndControlsInOrder() throws {
     let list = try cameras(
       """

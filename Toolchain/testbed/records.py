@@ -124,7 +124,7 @@ def gap_problems(values):
         return ["ce_gap and ce_gapreason are not both there"]
     if (gap == "unknown") != (reason in UNCOUNTED):
         return [f"ce_gap {gap!r} does not go with ce_gapreason {reason!r}"]
-    if gap == "unknown" and "ce_gapns" not in values:
+    if gap == "unknown" and "ce_gapns" not in values and reason != "restart":
         return ["ce_gap unknown without ce_gapns"]
     return []
 

@@ -1,0 +1,115 @@
+import DiskRing
+import Frames
+import Posix
+
+// The disk behind the queue, and the thread `backlog` that owns it: nobody else touches the ring, and nobody waits for
+// the disk but this thread and, for fdatasync, `ring-sync`.
+
+/// How the disk is used.
+package struct DiskOptions: Sendable {
+  package var directory: String
+  package var ring: RingOptions
+  package var write: BufferWrite
+  /// How old an unacknowledged frame may become before it is written.
+  package var spillAfter: Duration
+  /// Above so much of the ring, in hundredths, only keyframes are written; nil for never.
+  package var thinAbove: Int?
+  /// Told, on the thread of the disk, up to where a lane's frames are acknowledged, safe on disk, or dropped and counted.
+  package var onSecured: (@Sendable (Lane, FrameNumber) -> Void)?
+  /// Which boot of the machine this is, and the time when it is known: they date what was captured before it was.
+  var boot = FrameMetadata.presentBoot
+  var clock: @Sendable () -> ClockReading? = WallClock.synchronizedReading
+
+  package init(
+    directory: String, ring: RingOptions, write: BufferWrite = .onPressure, spillAfter: Duration = .seconds(2),
+    thinAbove: Int? = nil
+  ) {
+    (self.directory, self.ring, self.write) = (directory, ring, write)
+    (self.spillAfter, self.thinAbove) = (spillAfter, thinAbove)
+  }
+}
+
+/// What was found when the disk was opened.
+package struct DiskFacts: Sendable {
+  package var ringID: UInt64
+  package var epoch: UInt64
+  /// Bytes on disk, whatever they hold.
+  package var byteCount: Int
+  /// The lanes that were asked for, then those of which an earlier run has left something.
+  package var lanes: [StreamDescription]
+  /// What an earlier run has left in them.
+  package var leftovers: [StreamInventory]
+  package var recovery: RecoveryReport
+  /// The run before this one may have lost frames that were only in memory.
+  package var endedBadly: Bool
+}
+
+/// A ring in a directory, with its thread.
+package final class DiskBuffer: Sendable {
+  /// What the thread is told.
+  struct Bell {
+    var isRung = false
+    var syncs: [(request: SyncRequest, error: SystemError?)] = []
+    var state: Monitor<BacklogState>?
+    /// Everything is to be made durable at once.
+    var isSecuring = false
+    var isClosing = false
+  }
+
+  let options: DiskOptions
+  package let facts: DiskFacts
+  private let bell: Monitor<Bell>
+  private let thread: Thread
+
+  /// Opens the ring, or makes one, on a thread of its own. `lanes` are those of this run. Fails with the reason and a
+  /// remedy; blocks for as long as the disk takes.
+  package static func open(_ options: DiskOptions, lanes: [StreamDescription], log: Log) throws(RingError) -> DiskBuffer
+  {
+    let answer = Monitor<Result<DiskFacts, RingError>?>(nil)
+    let bell = Monitor(Bell())
+    let thread = Thread.start(name: "backlog") {
+      do throws(RingError) {
+        let (ring, storage, facts) = try openRing(options, lanes)
+        answer.withLock { $0 = .success(facts) }
+        let keeper = RingKeeper(ring: ring, storage: storage, options: options, facts: facts, bell: bell, log: log)
+        keeper.run()
+      } catch { answer.withLock { $0 = .failure(error) } }
+    }
+    guard let result = answer.wait(for: { $0 }) else { preconditionFailure("a wait without a deadline has ended") }
+    return DiskBuffer(options: options, facts: try result.get(), bell: bell, thread: thread)
+  }
+
+  private init(options: DiskOptions, facts: DiskFacts, bell: Monitor<Bell>, thread: Thread) {
+    (self.options, self.facts, self.bell, self.thread) = (options, facts, bell, thread)
+  }
+
+  private static func openRing(
+    _ options: DiskOptions, _ lanes: [StreamDescription]
+  ) throws(RingError) -> (Ring, PosixStorage, DiskFacts) {
+    let storage = try PosixStorage(path: options.directory)
+    let ring = try Ring.open(storage, options.ring)
+    for lane in lanes { _ = try ring.register(lane) }
+    let leftovers = ring.inventory.filter { $0.recordCount > 0 || $0.last.key > $0.cursor.finished.key }
+    let others = leftovers.map(\.description).filter { !lanes.contains($0) }
+    for lane in others { _ = try ring.register(lane) }
+    let facts = DiskFacts(
+      ringID: ring.id, epoch: ring.epoch, byteCount: ring.byteCount, lanes: lanes + others, leftovers: leftovers,
+      recovery: ring.recovery, endedBadly: !ring.recovery.isNew && OrderlyStop.epoch(storage) != ring.epoch - 1)
+    return (ring, storage, facts)
+  }
+
+  /// From now on frames go between `state` and the ring.
+  func attach(_ state: Monitor<BacklogState>) { bell.withLock { $0.state = state } }
+
+  /// There may be something to do.
+  func ring() { bell.withLock { $0.isRung = true } }
+
+  /// Everything that is written is synced at once from now on.
+  func secure() { bell.withLock { $0.isSecuring = true } }
+
+  /// Writes down what is finished, syncs everything and lets go of the directory.
+  func close() {
+    bell.withLock { $0.isClosing = true }
+    thread.join()
+  }
+}

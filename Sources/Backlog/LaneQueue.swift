@@ -1,0 +1,268 @@
+import DiskRing
+import Frames
+import Posix
+
+// One lane of the queue, as a value. From the oldest frame to the newest:
+//
+//   front    in memory: taken by the forwarder, put back by it, or read back from disk for it
+//   span     on disk only
+//   back     in memory and never taken; its first frames may be on disk as well
+//
+// A lane that leaves the disk alone has no span, and then back follows front.
+
+/// A frame of a lane, or what is left of one.
+struct Slot {
+  enum State {
+    case waiting
+    case taken
+    /// Finished, and nobody may know of it before all in front of it are.
+    case done
+  }
+
+  let number: FrameNumber
+  /// nil once it is done.
+  var entry: Entry?
+  var state: State
+  /// Where it lies on disk; nil while it does not.
+  var place: DiskPlace?
+  /// It came back from disk.
+  var isReadBack = false
+  /// When it came from its camera.
+  let arrival: MonotonicTime
+  /// Where it lies in Kafka, if it does.
+  var position: RecordPosition?
+}
+
+/// Where a frame lies on disk, and what has to be synced before it stays there.
+struct DiskPlace: Equatable {
+  var mark: Mark
+  var ticket: Ticket
+}
+
+/// The frames that are on disk only, by the ring's count of them.
+struct DiskSpan: Equatable {
+  /// Behind this one.
+  var after: Mark
+  /// Up to and with this one.
+  var through: Mark
+
+  var count: Int { Int(through.ordinal - min(after.ordinal, through.ordinal)) }
+}
+
+/// Up to where a lane is finished.
+struct Watermark: Equatable {
+  var number: FrameNumber
+  /// Its place on disk; nil when it never was there.
+  var mark: Mark?
+  /// Where in Kafka the newest frame at or below it lies; nil while unknown.
+  var position: RecordPosition?
+}
+
+struct LaneQueue {
+  var front = FIFO<Slot>()
+  var span: DiskSpan?
+  var back = FIFO<Slot>()
+  var nextSequence: UInt64 = 1
+  /// Why the beginning of a GOP was dropped whose rest is dropped too; nil while frames are admitted.
+  var skipReason: Gap.Reason?
+  /// What is missing before the next frame that is appended.
+  var gap: Gap?
+  /// What is missing right behind `front`.
+  var gapBehindFront: Gap?
+  /// What comes behind `front` cannot be decoded before the next keyframe, because of a loss for this reason.
+  var needsKeyframe: Gap.Reason?
+  /// The time of the frame that was handed out last.
+  var lastTakenTime: FrameTime?
+  var drops: DropCounts = [:]
+  /// The newest frame that is on disk or need not be any more; those of `back` behind it are in memory only.
+  var writtenThrough: FrameNumber?
+  /// The newest frame that is being written just now.
+  var writingThrough: FrameNumber?
+  var watermark: Watermark?
+  /// Bytes of frames in `front` that came back from disk.
+  var readBackBytes = 0
+  /// Where the first waiting frame of `front` is; its count when none waits.
+  private(set) var frontWaiting = 0
+
+  /// The frame that leaves next; nil when none can just now.
+  var head: Slot? {
+    if frontWaiting < front.count { return front[frontWaiting] }
+    return span == nil ? back.first : nil
+  }
+
+  /// Marks `head`, which there is, as taken.
+  mutating func takeHead() {
+    if frontWaiting == front.count, var slot = back.first {
+      back.removeFirst(1)
+      var gap = gapBehindFront
+      gap.append(slot.entry?.frame.gap)
+      slot.entry?.frame.gap = gap
+      gapBehindFront = nil
+      front.append(slot)
+    }
+    front[frontWaiting].state = .taken
+    advanceFrontWaiting()
+  }
+
+  private mutating func advanceFrontWaiting() {
+    while frontWaiting < front.count, front[frontWaiting].state != .waiting { frontWaiting += 1 }
+  }
+
+  /// Where in `front` the frame is; nil when it has left.
+  func frontIndex(of number: FrameNumber) -> Int? {
+    let index = LaneQueue.firstIndex(in: front, behind: number) - 1
+    return index >= 0 && front[index].number == number ? index : nil
+  }
+
+  /// The first slot with a greater number.
+  static func firstIndex(in slots: borrowing FIFO<Slot>, behind number: FrameNumber?) -> Int {
+    guard let number else { return 0 }
+    var (low, high) = (0, slots.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if slots[middle].number <= number { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  /// A frame of `front` is finished; those in front of which all are leave for good.
+  mutating func finish(_ number: FrameNumber, at position: RecordPosition?) {
+    guard let index = frontIndex(of: number), let entry = front[index].entry else { return }
+    if front[index].isReadBack { readBackBytes -= entry.byteCount }
+    (front[index].state, front[index].entry, front[index].position) = (.done, nil, position)
+    passDone()
+    advanceFrontWaiting()
+  }
+
+  private mutating func passDone() {
+    var count = 0
+    while count < front.count, front[count].state == .done {
+      let slot = front[count]
+      watermark = Watermark(
+        number: slot.number, mark: slot.place?.mark, position: slot.position ?? watermark?.position)
+      count += 1
+    }
+    front.removeFirst(count)
+    frontWaiting = max(0, frontWaiting - count)
+  }
+
+  /// Frames between `front` and what follows are gone: everything up to this one is finished once `front` is.
+  mutating func passOver(_ number: FrameNumber, _ mark: Mark?) {
+    let place = mark.map { DiskPlace(mark: $0, ticket: 0) }
+    front.append(Slot(number: number, entry: nil, state: .done, place: place, arrival: .init(nanoseconds: 0)))
+    passDone()
+    advanceFrontWaiting()
+  }
+
+  mutating func putBack(_ number: FrameNumber) {
+    guard let index = frontIndex(of: number) else { return }
+    front[index].state = .waiting
+    frontWaiting = min(frontWaiting, index)
+  }
+
+  /// The next frame that is handed out tells this hole, which lies right in front of it.
+  mutating func tellNext(_ gap: Gap?) {
+    var gap = gap
+    if frontWaiting < front.count {
+      gap.append(front[frontWaiting].entry?.frame.gap)
+      front[frontWaiting].entry?.frame.gap = gap
+    } else {
+      gap.append(gapBehindFront)
+      gapBehindFront = gap
+    }
+  }
+
+  /// Adds a frame that was read back behind all of `front`.
+  mutating func insertReadBack(_ slot: Slot) {
+    front.append(slot)
+    readBackBytes += slot.entry?.byteCount ?? 0
+    advanceFrontWaiting()
+  }
+
+  // MARK: Dropping
+
+  /// What was dropped.
+  struct Dropped {
+    var count = 0
+    var byteCount = 0
+  }
+
+  /// The first frame that nobody has and that is not on disk either, nor on its way there.
+  var firstDroppable: (index: Int, isInFront: Bool, arrivalOrder: UInt64)? {
+    let protected = max(writtenThrough ?? .none, writingThrough ?? .none)
+    var index = max(LaneQueue.firstIndex(in: front, behind: protected), frontWaiting)
+    while index < front.count {
+      if front[index].state == .waiting, let entry = front[index].entry { return (index, true, entry.arrivalOrder) }
+      index += 1
+    }
+    index = LaneQueue.firstIndex(in: back, behind: protected)
+    guard index < back.count, let entry = back[index].entry else { return nil }
+    return (index, false, entry.arrivalOrder)
+  }
+
+  /// Drops the frame there and all behind it that need it; the next frame tells it.
+  mutating func dropGOP(at index: Int, isInFront: Bool, _ reason: Gap.Reason) -> Dropped {
+    var run = DropRun(reason: reason)
+    defer { drops[reason, default: 0] += UInt64(run.dropped.count) }
+    if isInFront {
+      run.drop(from: &front, at: index)
+      advanceFrontWaiting()
+      if let next = (index..<front.count).first(where: { front[$0].entry != nil }) {
+        let gap = run.gap(before: front[next])
+        front[next].entry?.frame.gap = gap
+        return run.dropped
+      }
+      run.gap.append(gapBehindFront)
+      (gapBehindFront, run.gap) = (run.gap, nil)
+      if span != nil {
+        needsKeyframe = reason
+        return run.dropped
+      }
+    }
+    let start = isInFront ? 0 : index
+    run.drop(from: &back, at: start)
+    if start == 0 && span == nil {
+      gapBehindFront.append(run.gap)
+    } else if start < back.count {
+      let gap = run.gap(before: back[start])
+      back[start].entry?.frame.gap = gap
+    } else {
+      run.gap.append(gap)
+      gap = run.gap
+    }
+    if start >= back.count { skipReason = reason }
+    return run.dropped
+  }
+}
+
+/// A run of frames that is dropped: one, and those behind it up to the next keyframe.
+private struct DropRun {
+  let reason: Gap.Reason
+  var dropped = LaneQueue.Dropped()
+  var gap: Gap?
+
+  init(reason: Gap.Reason) { self.reason = reason }
+
+  mutating func drop(from slots: inout FIFO<Slot>, at start: Int) {
+    var end = start
+    while end < slots.count, let entry = slots[end].entry, dropped.count == 0 || !entry.frame.isKeyframe {
+      gap.append(entry.frame.gap)
+      gap.append(Gap(frameCount: 1, reason: reason))
+      dropped.count += 1
+      dropped.byteCount += entry.byteCount
+      end += 1
+    }
+    slots.remove(start..<end)
+  }
+
+  func gap(before slot: Slot) -> Gap? {
+    var gap = gap
+    gap.append(slot.entry?.frame.gap)
+    return gap
+  }
+}
+
+extension FrameNumber {
+  /// Before every frame.
+  static let none = FrameNumber(epoch: 0, sequence: 0)
+}

@@ -1,0 +1,325 @@
+import DiskRing
+import Frames
+import Posix
+
+// What the queue knows of the disk: what to write next, what lies there, what may leave memory, what to read back.
+
+/// A frame that was written.
+struct Written {
+  var lane: Int
+  var number: FrameNumber
+  /// nil when the disk cannot take it, ever.
+  var place: DiskPlace?
+  /// It is larger than a segment.
+  var isOversize = false
+}
+
+/// A lane that wants its next frames from disk.
+struct ReadWish {
+  var lane: Int
+  var span: DiskSpan
+  var needsKeyframe: Gap.Reason?
+  /// How many bytes of the lane may be read.
+  var byteLimit: Int
+  /// One frame may be read even if it has more than that.
+  var isDry: Bool
+  /// How many bytes there is room for, all lanes together.
+  var room = 0
+}
+
+/// What reading a lane's span gave, in order.
+enum ReadBack {
+  /// A frame, and what is missing in front of it.
+  case frame(Frame, mark: Mark, hole: Hole?)
+  /// The disk has no more of the span, up to here; and what is missing at its end.
+  case end(Mark, hole: Hole?)
+}
+
+/// Frames of a span that are lost.
+struct Hole {
+  /// What is told of them: by their numbers, because what had been dropped between them was told by one that is lost.
+  var gap: Gap
+  /// How many the disk has lost, by reason.
+  var drops: DropCounts
+}
+
+extension MemoryQueue {
+  /// What an earlier run has left on disk.
+  mutating func restore(_ span: DiskSpan, in lane: Int) {
+    lanes[lane].span = span
+    lanes[lane].writtenThrough = number(span.through.key)
+  }
+
+  /// Frames of the run before this one may be missing; nobody can say how many.
+  mutating func announceRestart() {
+    for lane in lanes.indices { lanes[lane].gap.append(Gap(frameCount: nil, reason: .restart)) }
+  }
+
+  // MARK: Writing
+
+  /// The oldest frames that are not on disk, in order, up to a limit; they stay until `written` is told of them. With
+  /// `onlyKeyframes` all others that wait are dropped.
+  mutating func nextToWrite(byteLimit: Int, onlyKeyframes: Bool) -> [Entry] {
+    var (entries, byteCount) = ([Entry](), 0)
+    while byteCount < byteLimit, entries.count < 256 {
+      let candidates = lanes.indices.compactMap { lane in
+        nextToWrite(in: lane, onlyKeyframes: onlyKeyframes).map { (lane: lane, entry: $0) }
+      }
+      guard let oldest = candidates.min(by: { $0.entry.arrivalOrder < $1.entry.arrivalOrder }) else { break }
+      lanes[oldest.lane].writingThrough = oldest.entry.number
+      entries.append(oldest.entry)
+      byteCount += oldest.entry.byteCount
+    }
+    return entries
+  }
+
+  private mutating func nextToWrite(in lane: Int, onlyKeyframes: Bool) -> Entry? {
+    let last = max(lanes[lane].writtenThrough ?? .none, lanes[lane].writingThrough ?? .none)
+    var index = LaneQueue.firstIndex(in: lanes[lane].front, behind: last)
+    while index < lanes[lane].front.count {
+      if let entry = lanes[lane].front[index].entry { return entry }
+      index += 1
+    }
+    index = LaneQueue.firstIndex(in: lanes[lane].back, behind: last)
+    if onlyKeyframes, index < lanes[lane].back.count, lanes[lane].back[index].entry?.frame.isKeyframe == false {
+      drop(lane, at: index, .thinned)
+    }
+    guard index < lanes[lane].back.count else { return nil }
+    if index == 0 { lanes[lane].tellOnDisk() }
+    return lanes[lane].back[index].entry
+  }
+
+  /// Frames were written. What was handed out by `nextToWrite` and is not among them was not, and comes again.
+  mutating func written(_ records: [Written]) {
+    for record in records {
+      lanes[record.lane].writtenThrough = record.number
+      if let place = record.place {
+        lanes[record.lane].setPlace(place, of: record.number)
+      } else if record.isOversize {
+        let index = LaneQueue.firstIndex(in: lanes[record.lane].back, behind: record.number) - 1
+        if index >= 0, lanes[record.lane].back[index].number == record.number {
+          drop(record.lane, at: index, .oversize)
+        }
+      }
+    }
+    for lane in lanes.indices { lanes[lane].writingThrough = nil }
+  }
+
+  /// What was written behind this ticket is not on disk after all.
+  mutating func unwrite(after ticket: Ticket) {
+    for lane in lanes.indices { lanes[lane].unwrite(after: ticket) }
+  }
+
+  /// The oldest frame that is safe on disk leaves memory; false when there is none.
+  mutating func releaseOldest() -> Bool {
+    var oldest: (order: UInt64, lane: Int)?
+    for lane in lanes.indices {
+      guard let slot = lanes[lane].back.first, let place = slot.place, place.ticket <= durableTicket,
+        let entry = slot.entry, entry.arrivalOrder < oldest?.order ?? .max
+      else { continue }
+      oldest = (entry.arrivalOrder, lane)
+    }
+    guard let lane = oldest?.lane, let slot = lanes[lane].back.first, let mark = slot.place?.mark else { return false }
+    lanes[lane].back.removeFirst(1)
+    // What is missing in front of it must be told even if the disk loses it.
+    let missing = slot.entry?.frame.gap?.frameCount ?? 0
+    lanes[lane].span = DiskSpan(after: lanes[lane].span?.after ?? mark.before(missing: missing), through: mark)
+    leave(waiting: 1, byteCount: slot.entry?.byteCount ?? 0)
+    return true
+  }
+
+  // MARK: Reading
+
+  /// The lanes that want frames from disk, those with the fewest first.
+  var readWishes: [ReadWish] {
+    let spans = lanes.indices.filter { lanes[$0].span != nil }
+    let share = readAhead / max(1, spans.count)
+    let room = readAhead - readBackBytes
+    return spans.compactMap { lane -> ReadWish? in
+      guard let span = lanes[lane].span else { return nil }
+      let (has, isDry) = (lanes[lane].readBackBytes, lanes[lane].readBackBytes == 0)
+      guard isDry || has < share / 2, room > 0 else { return nil }
+      return ReadWish(
+        lane: lane, span: span, needsKeyframe: lanes[lane].needsKeyframe, byteLimit: share - has, isDry: isDry,
+        room: room)
+    }.sorted { lanes[$0.lane].readBackBytes < lanes[$1.lane].readBackBytes }
+  }
+
+  /// What came from disk for one lane.
+  mutating func readBack(_ items: [ReadBack], for wish: ReadWish) {
+    let lane = wish.lane
+    for item in items {
+      switch item {
+      case .frame(var frame, let mark, let hole):
+        note(hole, in: lane)
+        var gap = lanes[lane].gapBehindFront
+        gap.append(frame.gap)
+        frame.gap = gap
+        (lanes[lane].gapBehindFront, lanes[lane].needsKeyframe) = (nil, nil)
+        let number = number(mark.key)
+        let entry = Entry(
+          lane: Lane(index: lane), sequence: number.sequence, epoch: number.epoch, frame: frame, arrivalOrder: 0)
+        insertReadBack(
+          Slot(
+            number: number, entry: entry, state: .waiting, place: DiskPlace(mark: mark, ticket: 0),
+            isReadBack: true, arrival: MonotonicTime(nanoseconds: 0)), in: lane)
+        advance(lane, to: mark)
+      case .end(let mark, let hole):
+        note(hole, in: lane)
+        if let hole {
+          lanes[lane].needsKeyframe = hole.gap.reason
+          // Else the next frame that is finished finishes it, and until then the disk may tell it again.
+          if lanes[lane].back.isEmpty { lanes[lane].passOver(number(mark.key), mark) }
+        }
+        advance(lane, to: mark)
+      }
+    }
+    if lanes[lane].span == nil { beginAtKeyframe(lane) }
+  }
+
+  private mutating func note(_ hole: Hole?, in lane: Int) {
+    guard let hole else { return }
+    lanes[lane].gapBehindFront.append(hole.gap)
+    for (reason, count) in hole.drops { lanes[lane].drops[reason, default: 0] += count }
+  }
+
+  /// The frame that the ring calls so.
+  private func number(_ key: RecordKey) -> FrameNumber {
+    FrameNumber(epoch: key.epoch == presentEpoch ? nil : key.epoch, sequence: key.sequence)
+  }
+
+  private mutating func advance(_ lane: Int, to mark: Mark) {
+    guard let span = lanes[lane].span else { return }
+    lanes[lane].span = mark.key >= span.through.key ? nil : DiskSpan(after: mark, through: span.through)
+  }
+
+  /// Behind a span whose end is missing, memory must go on with a keyframe.
+  private mutating func beginAtKeyframe(_ lane: Int) {
+    guard let reason = lanes[lane].needsKeyframe else { return }
+    lanes[lane].needsKeyframe = nil
+    guard let first = lanes[lane].back.first else { return lanes[lane].skipReason = reason }
+    if first.entry?.frame.isKeyframe == true { return }
+    var passed = first
+    for index in 0..<lanes[lane].back.count {
+      if lanes[lane].back[index].entry?.frame.isKeyframe == true { break }
+      passed = lanes[lane].back[index]
+    }
+    drop(lane, at: 0, reason)
+    if lanes[lane].back.isEmpty { lanes[lane].passOver(passed.number, passed.place?.mark) }
+  }
+
+  /// Whether there is a lane that wants frames from disk.
+  var wantsRead: Bool {
+    let count = lanes.count { $0.span != nil }
+    guard count > 0, readBackBytes < readAhead else { return false }
+    return lanes.contains { $0.span != nil && $0.readBackBytes <= readAhead / count / 2 }
+  }
+
+  // MARK: Looking
+
+  /// Frames that are on disk only.
+  var diskCount: Int { lanes.reduce(0) { $0 + ($1.span?.count ?? 0) } }
+
+  /// What the spill policy wants to know.
+  var pressure: SpillPolicy.Pressure {
+    var pressure = SpillPolicy.Pressure(byteCount: byteCount)
+    for lane in lanes {
+      if lane.span != nil || lane.readBackBytes > 0 { pressure.needsDisk = true }
+      let slots = [lane.oldest, lane.oldestUnwritten]
+      pressure.oldest = [pressure.oldest, slots[0]?.arrival].compactMap { $0 }.min()
+      pressure.oldestUnwritten = [pressure.oldestUnwritten, slots[1]?.arrival].compactMap { $0 }.min()
+    }
+    return pressure
+  }
+
+  /// Whether every frame in memory is safe on disk.
+  var isSecured: Bool { lanes.allSatisfy { $0.unsecuredCount(durableTicket) == 0 } }
+
+  /// Whether something is missing that no frame on disk tells.
+  var hasUntold: Bool { lanes.contains { $0.gap != nil || $0.gapBehindFront != nil } }
+
+  /// Frames that are not finished: how many of them are safe on disk, and how many are not.
+  var unfinished: (onDisk: Int, inMemory: Int) {
+    lanes.reduce((0, 0)) { sum, lane in
+      let lost = lane.unsecuredCount(durableTicket)
+      return (sum.0 + (lane.span?.count ?? 0) + lane.memoryCount - lost, sum.1 + lost)
+    }
+  }
+}
+
+extension LaneQueue {
+  /// What is missing in front of the first frame of `back` is told by it, so it must be on disk with it.
+  mutating func tellOnDisk() {
+    guard span == nil, var gap = gapBehindFront, let frame = back.first?.entry?.frame else { return }
+    if let later = frame.gap { gap = gap.followed(by: later) }
+    back[0].entry?.frame.gap = gap
+    gapBehindFront = nil
+  }
+
+  mutating func setPlace(_ place: DiskPlace, of number: FrameNumber) {
+    if let index = frontIndex(of: number) { return front[index].place = place }
+    let index = LaneQueue.firstIndex(in: back, behind: number) - 1
+    if index >= 0, back[index].number == number { back[index].place = place }
+  }
+
+  mutating func unwrite(after ticket: Ticket) {
+    var first: FrameNumber?
+    for index in 0..<front.count where front[index].place?.ticket ?? 0 > ticket {
+      first = first ?? front[index].number
+      front[index].place = nil
+    }
+    for index in 0..<back.count where back[index].place?.ticket ?? 0 > ticket {
+      first = first ?? back[index].number
+      back[index].place = nil
+    }
+    if let first { writtenThrough = FrameNumber(epoch: first.epoch, sequence: first.sequence - 1) }
+  }
+
+  /// The oldest frame in memory that is not finished and did not come back from disk.
+  fileprivate var oldest: Slot? {
+    for index in 0..<front.count where front[index].entry != nil && !front[index].isReadBack { return front[index] }
+    return back.first
+  }
+
+  fileprivate var oldestUnwritten: Slot? {
+    var index = LaneQueue.firstIndex(in: front, behind: writtenThrough)
+    while index < front.count {
+      if front[index].entry != nil { return front[index] }
+      index += 1
+    }
+    index = LaneQueue.firstIndex(in: back, behind: writtenThrough)
+    return index < back.count ? back[index] : nil
+  }
+
+  /// Frames in memory that are not finished.
+  fileprivate var memoryCount: Int {
+    (0..<front.count).count { front[$0].entry != nil } + back.count
+  }
+
+  /// How many of them a crash would take.
+  fileprivate func unsecuredCount(_ durable: Ticket) -> Int {
+    let isUnsecured = { (slot: Slot) in slot.entry != nil && slot.place.map { $0.ticket > durable } ?? true }
+    return (0..<front.count).count { isUnsecured(front[$0]) } + (0..<back.count).count { isUnsecured(back[$0]) }
+  }
+
+  /// Up to here everything is finished, dropped and counted, or safe on disk.
+  func securedThrough(_ durable: Ticket) -> FrameNumber? {
+    var last = watermark?.number
+    for slots in [front, back] {
+      for index in 0..<slots.count {
+        let slot = slots[index]
+        if slot.entry != nil, slot.place.map({ $0.ticket > durable }) ?? true { return last }
+        last = slot.number
+      }
+    }
+    return last
+  }
+}
+
+extension Mark {
+  /// The place in front of the record that ends here, and of so many frames that have no record.
+  func before(missing count: UInt64) -> Mark {
+    let sequence = key.sequence - min(key.sequence, count + 1)
+    return Mark(key: RecordKey(epoch: key.epoch, sequence: sequence), ordinal: ordinal - min(ordinal, 1))
+  }
+}

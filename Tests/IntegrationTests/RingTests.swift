@@ -1,0 +1,112 @@
+import Foundation
+import Testing
+
+extension IntegrationTests {
+  /// What a ring on disk is for: outages longer than memory, restarts and kills in the middle of them.
+  @Suite struct RingTests {
+    let broker: Server
+    let proxy: Server
+    let ring: RingDirectory
+    let gate = Gateway.Camera("gate", "test:320x240@10")
+    let yard = Gateway.Camera("yard", "test:320x240@10")
+
+    init() throws {
+      broker = try Testbed.broker()
+      proxy = try Testbed.kafkaProxy(to: broker)
+      ring = try RingDirectory()
+    }
+
+    /// Everything that is in the topic, once each; frames in flight when a run ended may lie there twice.
+    private func read(_ cameras: [String], sourceLocation: SourceLocation = #_sourceLocation) throws -> Findings {
+      let findings = try Testbed.read(broker, cameras, mayComplain: true, sourceLocation: sourceLocation)
+      #expect(findings.lost == 0 && findings.repeated == 0 && findings.gaps == 0, sourceLocation: sourceLocation)
+      return findings
+    }
+
+    /// SIGTERM while Kafka is away: what it has not acknowledged waits on disk and goes out with the next start.
+    @Test func aRestartDuringAnOutageLosesNothing() throws {
+      let first = try ring.gateway(brokers: proxy.address, [gate, yard])
+      try Testbed.read(broker, ["gate", "yard"], frames: 20, follow: true, skip: ["decode"], mayComplain: true)
+      try proxy.command("cut")
+      try first.waitForLog("frames go to disk")
+      try first.stop()
+      #expect(try first.count(" wait on disk") > 0)
+
+      let second = try ring.gateway(brokers: proxy.address, [gate, yard], stopTimeout: "20s")
+      try second.waitForLog("frames of earlier runs wait on disk")
+      try second.waitForLog("frames go to disk")
+      try proxy.command("pass")
+      try second.waitForLog("Kafka keeps up again")
+      try second.stop()
+      #expect(second.child.errors.contains { $0.contains("none left behind") }, "\(second.child.transcript)")
+      let findings = try read(["gate", "yard"])
+      let captured = try first.count(" frames captured") + second.count(" frames captured")
+      #expect(findings.frames - findings.twice == captured, "\(findings)")
+    }
+
+    /// What a camera has left behind goes out under its name when it is no longer in the settings.
+    @Test func aRemovedCamerasFramesStillGoOut() throws {
+      try proxy.command("cut")
+      let first = try ring.gateway(brokers: proxy.address, [gate, yard], "write: always", reportsSecured: true)
+      try first.waitForSecured("yard", 20)
+      try first.stop()
+      try proxy.command("pass")
+      let second = try ring.gateway(brokers: proxy.address, [gate], stopTimeout: "20s")
+      try Testbed.read(broker, ["gate", "yard"], frames: 20, follow: true, skip: ["decode"], mayComplain: true)
+      try second.stop()
+      let findings = try read(["gate", "yard"])
+      let captured = try first.count(" frames captured") + second.count(" frames captured")
+      #expect(findings.frames - findings.twice == captured, "\(findings)")
+    }
+
+    /// Far more is captured during the outage than memory holds.
+    @Test func anOutageLongerThanMemoryLosesNothing() throws {
+      let large = Gateway.Camera("gate", "test:1280x720@15")
+      let gateway = try ring.gateway(
+        brokers: proxy.address, [large], "memory: 2MiB", stopTimeout: "30s", reportsSecured: true)
+      try Testbed.read(broker, ["gate"], frames: 20, follow: true, skip: ["decode"], mayComplain: true)
+      try proxy.command("cut")
+      try gateway.waitForLog("frames go to disk")
+      try gateway.waitForSecured("gate", 300, timeout: 120)
+      try proxy.command("pass")
+      try gateway.waitForLog("Kafka keeps up again")
+      try gateway.stop()
+      let findings = try read(["gate"])
+      #expect(findings.frames == (try gateway.count(" frames captured")))
+    }
+
+    /// A healthy gateway leaves the disk alone: sixty cursor writes alone would be 240 KiB.
+    @Test func aHealthyMinuteHardlyTouchesTheDisk() throws {
+      let gateway = try ring.gateway(brokers: proxy.address, [gate], stopTimeout: "10s")
+      try Testbed.read(broker, ["gate"], frames: 20, follow: true, skip: ["decode"], mayComplain: true)
+      let before = try writtenBytes(gateway)
+      try Testbed.read(broker, ["gate"], frames: 620, follow: true, skip: ["decode"], mayComplain: true)
+      let written = try writtenBytes(gateway) - before
+      #expect(written < 64 << 10, "\(written) bytes written in a minute")
+      try gateway.stop()
+    }
+
+    private func writtenBytes(_ gateway: Gateway) throws -> Int {
+      let text = try String(contentsOfFile: "/proc/\(gateway.child.processID)/io", encoding: .utf8)
+      return try #require(text.firstMatch(of: #/\nwrite_bytes: (\d+)/#).flatMap { Int($0.output.1) })
+    }
+
+    /// A ring that cannot be used is named with a remedy, and nothing keeps the gateway from capturing.
+    @Test func aRingThatCannotBeUsedIsNoReasonNotToCapture() throws {
+      let holder = try ring.gateway(brokers: proxy.address, [gate])
+      try holder.waitForLog("ring in", "new")
+      let second = try ring.gateway(brokers: proxy.address, [yard], stopTimeout: "10s")
+      try second.waitForLog("cannot be used", "another process")
+      try second.waitForLog("memory only")
+      try Testbed.read(broker, ["yard"], frames: 20, follow: true, skip: ["decode"], mayComplain: true)
+      try second.stop()
+      try holder.stop()
+
+      try FileManager.default.setAttributes([.posixPermissions: 0o555], ofItemAtPath: ring.url.path)
+      let stranger = try ring.gateway(brokers: proxy.address, [yard], stopTimeout: "10s", user: 65_534)
+      try stranger.waitForLog("cannot be used", "chown")
+      try stranger.waitForLog("camera yard", "streaming")
+      try stranger.stop()
+    }
+  }
+}
