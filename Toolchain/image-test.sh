@@ -11,4 +11,8 @@ need_packages qemu-system-arm qemu-efi-aarch64 qemu-utils mtools e2fsprogs xz-ut
 "$ROOT/Toolchain/setup.sh" test
 image=$(bash "$ROOT/Toolchain/image.sh" | tail -n 1)
 test_image=$(bash "$ROOT/Toolchain/image.sh" --test | tail -n 1)
+# The desk's own program looks into the boards' rings.
+swift build "${SWIFT_FLAGS[@]}" --package-path "$ROOT" --product camgate >&2
+CAMGATE=$(swift build "${SWIFT_FLAGS[@]}" --package-path "$ROOT" --show-bin-path)/camgate
+export CAMGATE
 exec "$TESTBED/run" python "$ROOT/Toolchain/image/test/cases.py" "$image" "$test_image" "$@"

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -11,12 +12,13 @@ import time
 TESTBED = pathlib.Path(__file__).parents[2] / "testbed"
 sys.path.insert(0, str(TESTBED))
 
-from confluent_kafka import OFFSET_END, Consumer, TopicPartition  # noqa: E402
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, TopicPartition  # noqa: E402
 from machine import HOST  # noqa: E402
 
 PARTITIONS = 4
 MIB = 1 << 20
-CONFIG_OFFSET = 16 * MIB
+# Where partitions begin (image/boards/generic-arm64/board.sh).
+CONFIG_OFFSET, DATA_OFFSET = 16 * MIB, (16 + 32 + 192) * MIB
 
 
 class Tool:
@@ -91,9 +93,13 @@ class Tail:
         return time.monotonic() - started
 
 
+def copy_sparse(source, target):
+    subprocess.run(["cp", "--sparse=always", source, target], check=True)
+
+
 def make_card(image, path, size):
     """A card with the image on it: a sparse file of `size` bytes."""
-    subprocess.run(["cp", "--sparse=always", image, path], check=True)
+    copy_sparse(image, path)
     with open(path, "r+b") as card:
         card.truncate(size)
 
@@ -109,6 +115,32 @@ def write_settings(card, text, directory):
     path = pathlib.Path(directory) / "camgate.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     on_config(card, "mcopy", "-o", str(path), "::camgate.yaml")
+
+
+def check_data(card, directory):
+    """Whether the data partition recovers as it would on the board: its file system (e2fsck), and the ring on it."""
+    ring = pathlib.Path(directory) / "ring"
+    subprocess.run(["rm", "-rf", ring], check=True)
+    volume = f"{card}?offset={DATA_OFFSET}"
+    checked = subprocess.run(["e2fsck", "-p", volume], capture_output=True, text=True, check=False)
+    assert checked.returncode < 4, checked.stdout
+    subprocess.run(["debugfs", "-R", f"rdump /ring {directory}", volume], capture_output=True, check=True)
+    command = [os.environ["CAMGATE"], "ring", "verify", str(ring)]
+    verified = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def losses(bench, cuts):
+    """How many seconds of each (phase, time) of a power cut are missing in front of it."""
+    client = Consumer({
+        "bootstrap.servers": bench.broker.ready["brokers"], "group.id": "losses", "enable.auto.commit": False
+    })
+    client.assign([TopicPartition("cameras", number, OFFSET_BEGINNING) for number in range(PARTITIONS)])
+    times = []
+    while (message := client.poll(10)) is not None:
+        if not message.error():
+            times.append(message.timestamp()[1] / 1000)
+    return [(phase, cut - max(time for time in times if time < cut)) for phase, cut in cuts]
 
 
 @contextlib.contextmanager

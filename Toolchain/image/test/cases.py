@@ -1,6 +1,6 @@
 """What the image promises, each as a case that boots it.
 
-usage: cases.py IMAGE.img.xz TEST_IMAGE.img.xz [--long] [CASE...]
+usage: cases.py IMAGE.img.xz TEST_IMAGE.img.xz [--long] [--seed N] [CASE...]
 
 A table goes to standard error, one JSON line with the figures to standard output; ends 0 only when all cases hold.
 """
@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import json
 import pathlib
+import random
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ import time
 import traceback
 
 import bench
+import writes
 from machine import Machine
 
 GIB = 1 << 30
@@ -177,6 +179,77 @@ def case_memory(context):
             return {"used_mib": used, "gateway_mib": resident, "root_mib": kib["Shmem"] >> 10}
 
 
+def case_power(context):
+    """The power is cut at random moments: growing, healthy, in an outage, catching up. Every start succeeds, the ring is
+    sound, nothing is there twice, and what is missing is announced and no more than what waited for the disk."""
+    choice, cuts = random.Random(context.seed), []
+    for _ in range(5):
+        with context.board() as board, board.powered_on():
+            board.wait(r"camgate image ", PATIENCE)
+            time.sleep(choice.uniform(0, 4))
+            board.cut_power()
+            board.start()
+            board.wait(r"system: started as ", PATIENCE)
+            assert not board.said("beyond repair"), board.console
+    with bench.on_desk({"gate": "h264"}) as desk, context.board(desk.settings(), kind="test") as board:
+        tail = bench.Tail(desk)
+        for phase in ["healthy", "outage", "catching up"] * 5:
+            board.start()
+            tail.wait(["gate"], 30, PATIENCE)
+            if phase != "healthy":
+                board.unplug()
+                tail.read(choice.uniform(10, 40))
+            if phase == "catching up":
+                board.plug()
+                tail.wait(["gate"], 1, PATIENCE)
+            tail.read(choice.uniform(0, 8))
+            board.cut_power()
+            cuts.append((phase, time.time()))
+        board.start()
+        tail.wait(["gate"], 300, PATIENCE)
+        board.run("camgate ring verify /data/ring")
+        summary, problems = desk.read("--camera", "gate", "--gaps", "network,restart,camera", "--skip", "decode")
+        assert summary["ok"], problems
+        losses = bench.losses(desk, cuts)
+        assert max(seconds for _, seconds in losses) < 8, losses
+        return {"cuts": 5 + len(cuts), "worst_loss_s": worst(losses), "frames": summary["frames"], "gaps": summary["gaps"]}
+
+
+def worst(losses):
+    """The largest loss of each phase."""
+    return {phase: max(round(seconds, 1) for name, seconds in losses if name == phase) for phase, _ in losses}
+
+
+def case_writes(context):
+    """What was written since the last flush is partly there and partly not: the file system and the ring recover."""
+    with bench.on_desk({"gate": "h264"}) as desk, context.board(desk.settings()) as board:
+        base, log = board.directory / "base", board.directory / "writes"
+        tail = bench.Tail(desk)
+        with board.powered_on():
+            tail.wait(["gate"], 30, PATIENCE)
+        board.card.rename(base)
+        bench.copy_sparse(base, board.card)
+        log.touch()
+        plain, board.disk = board.disk, writes.options(board.card, log)
+        with board.powered_on():
+            tail.wait(["gate"], 30, PATIENCE)
+            board.unplug()
+            tail.read(60)
+            board.plug()
+            tail.wait(["gate"], 1500, PATIENCE)
+        record, rounds = writes.Record(log), 100 if context.is_long else 20
+        board.disk = plain
+        for number in range(rounds):
+            told = record.replay(base, board.card, context.seed + number)
+            bench.check_data(board.card, board.directory)
+            print(f"image-test: writes: {told}: sound", file=sys.stderr, flush=True)
+            if number % 10 == 0:
+                with board.powered_on():
+                    tail.wait(["gate"], 30, PATIENCE)
+                    assert not board.said("beyond repair"), board.console
+        return {"replays": rounds, "writes": len(record.entries)}
+
+
 SHORT = ["boot", "settings", "cards", "devices", "watchdog", "memory"]
 LONG = ["power", "writes"]
 
@@ -186,13 +259,14 @@ def main():
     parser.add_argument("image")
     parser.add_argument("test_image")
     parser.add_argument("--long", action="store_true")
+    parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("case", nargs="*")
     options = parser.parse_args()
     results, failed = {}, []
     with contextlib.ExitStack() as stack:
         context = Context(stack, options.image, options.test_image)
-        context.is_long = options.long
-        for name in options.case or SHORT:
+        context.is_long, context.seed = options.long, options.seed
+        for name in options.case or (SHORT + LONG if options.long else SHORT):
             started = time.monotonic()
             try:
                 results[name] = globals()[f"case_{name}"](context)

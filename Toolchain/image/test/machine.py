@@ -19,11 +19,12 @@ FIRMWARE = pathlib.Path("/usr/share/AAVMF")
 class Machine:
     """A board with a card. `console` is what it has said on its serial line: (seconds since power-on, text)."""
 
-    def __init__(self, directory, card, memory=1024, disk=None):
+    def __init__(self, directory, card, memory=1024):
         self.directory = pathlib.Path(directory)
         self.card = card
         self.memory = memory
-        self.disk = disk or ["-drive", f"if=none,id=card,format=raw,file={card},cache=writeback"]
+        # QEMU's options for the card; others can be put here (writes.py).
+        self.disk = ["-drive", f"if=none,id=card,format=raw,file={card},cache=writeback"]
         self.process = None
         self.console = []
         self.news = threading.Condition()

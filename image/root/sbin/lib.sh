@@ -27,9 +27,10 @@ setting() { sed -n "s/^SYSTEM_$1='\(.*\)'$/\1/p" /run/settings 2>/dev/null; }
 # wired: the first wired network interface.
 wired() {
   for path in /sys/class/net/*; do
-    [ -e "$path/device" ] && [ ! -e "$path/wireless" ] && [ "$(cat "$path/type")" = 1 ] || continue
-    echo "${path##*/}"
-    return
+    if [ -e "$path/device" ] && [ ! -e "$path/wireless" ] && [ "$(cat "$path/type")" = 1 ]; then
+      echo "${path##*/}"
+      return
+    fi
   done
   return 1
 }
