@@ -58,7 +58,9 @@ fat() {
 # An empty data partition. Few and large files: one inode a MiB. Room to grow online up to 1 TiB.
 make_data() {
   truncate -s "${DATA_MIB}M" "$work/data"
-  E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH MKE2FS_CONFIG=/dev/null mke2fs -q -F -t ext4 -b 4096 -I 256 -i 1048576 -m 0 \
+  # No defaults of the desk.
+  printf '[fs_types]\n\text4 = {\n\t\tinode_size = 256\n\t}\n\tsmall = {\n\t\tinode_size = 256\n\t}\n' >"$work/mke2fs.conf"
+  E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH MKE2FS_CONFIG=$work/mke2fs.conf mke2fs -q -F -t ext4 -b 4096 -I 256 -i 1048576 -m 0 \
     -O has_journal,extent,huge_file,flex_bg,64bit,metadata_csum,dir_index,dir_nlink,extra_isize,sparse_super,large_file \
     -O filetype,resize_inode -J size=16 -L data -U 1c1a3a86-3c5e-4d3e-9a55-6f0f5f0b7d11 \
     -E hash_seed=1c1a3a86-3c5e-4d3e-9a55-6f0f5f0b7d11,lazy_itable_init=1,lazy_journal_init=0,nodiscard,resize=268435456 \
@@ -85,7 +87,7 @@ make_root() {
   fi
   python3 "$ROOT/Toolchain/image/root.py" "$work/root" --time "$SOURCE_DATE_EPOCH" --kernel "$kernel" \
     --modules "${extra[@]}" --tree "$work/tree" "${trees[@]}"
-  zstd -q -19 -T2 "$work/root" -o "$work/root.zst"
+  zstd -q -15 -T2 "$work/root" -o "$work/root.zst"
 }
 
 make_system() {

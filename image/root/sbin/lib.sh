@@ -13,13 +13,17 @@ say() {
   fi
 }
 
-# told COMMAND...: runs it; whatever it prints is said.
+# told COMMAND...: runs it; what it complains of is said.
 told() {
-  output=$("$@" 2>&1)
+  output=$("$@" 2>&1 >/dev/null)
   status=$?
   [ -z "$output" ] || say "$output"
   return $status
 }
+
+# log_output: from here on what the script and its commands print is logged. The pipe is opened for reading too: nobody is
+# killed for writing into it while the log starts anew.
+log_output() { exec 1<>/run/log 2>&1 </dev/null; }
 
 # setting NAME: a variable of the section `system`.
 setting() { sed -n "s/^SYSTEM_$1='\(.*\)'$/\1/p" /run/settings 2>/dev/null; }
