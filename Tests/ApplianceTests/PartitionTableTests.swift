@@ -8,7 +8,8 @@ private struct Disk {
   static let sectorCount = 16 << 11
   var bytes = [UInt8](repeating: 0, count: Disk.sectorCount * Disk.sector)
 
-  init(partitions: [(first: Int, last: Int)] = [(2048, 4095), (4096, 6143), (6144, 8191)], imageSectors: Int = 6 << 11) {
+  init(partitions: [(first: Int, last: Int)] = [(2048, 4095), (4096, 6143), (6144, 8191)], imageSectors: Int = 6 << 11)
+  {
     var entries = [UInt8](repeating: 0, count: 128 * 128)
     for (index, partition) in partitions.enumerated() {
       entries[index * 128] = 1
@@ -38,7 +39,9 @@ private struct Disk {
     }
   }
 
-  mutating func write(_ new: [UInt8], at offset: Int) { bytes.replaceSubrange(offset..<(offset + new.count), with: new) }
+  mutating func write(_ new: [UInt8], at offset: Int) {
+    bytes.replaceSubrange(offset..<(offset + new.count), with: new)
+  }
 }
 
 @Suite struct PartitionTableTests {

@@ -12,6 +12,7 @@ import time
 TESTBED = pathlib.Path(__file__).parents[2] / "testbed"
 sys.path.insert(0, str(TESTBED))
 
+from campaign import Tool  # noqa: E402
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, TopicPartition  # noqa: E402
 from machine import HOST  # noqa: E402
 
@@ -19,23 +20,6 @@ PARTITIONS = 4
 MIB = 1 << 20
 # Where partitions begin (image/boards/generic-arm64/board.sh).
 CONFIG_OFFSET, DATA_OFFSET = 16 * MIB, (16 + 32 + 192) * MIB
-
-
-class Tool:
-    """A program of the test bench, which lives as long as its standard input is open."""
-
-    def __init__(self, stack, name, *arguments):
-        command = [TESTBED / "run", name, *map(str, arguments)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        stack.callback(self.end)
-        while not (line := self.process.stdout.readline()).startswith("READY"):
-            if not line:
-                raise RuntimeError(f"{name} did not start")
-        self.ready = json.loads(line[6:])
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 class Bench:
@@ -68,9 +52,9 @@ class Tail:
     """The newest records of the topic, as they come."""
 
     def __init__(self, bench):
-        self.consumer = Consumer({
-            "bootstrap.servers": bench.broker.ready["brokers"], "group.id": "tail", "enable.auto.commit": False
-        })
+        self.consumer = Consumer(
+            {"bootstrap.servers": bench.broker.ready["brokers"], "group.id": "tail", "enable.auto.commit": False}
+        )
         self.consumer.assign([TopicPartition("cameras", number, OFFSET_END) for number in range(PARTITIONS)])
         self.consumer.poll(0.5)
         self.counts = {}
@@ -132,9 +116,9 @@ def check_data(card, directory):
 
 def losses(bench, cuts):
     """How many seconds of each (phase, time) of a power cut are missing in front of it."""
-    client = Consumer({
-        "bootstrap.servers": bench.broker.ready["brokers"], "group.id": "losses", "enable.auto.commit": False
-    })
+    client = Consumer(
+        {"bootstrap.servers": bench.broker.ready["brokers"], "group.id": "losses", "enable.auto.commit": False}
+    )
     client.assign([TopicPartition("cameras", number, OFFSET_BEGINNING) for number in range(PARTITIONS)])
     times = []
     while (message := client.poll(10)) is not None:

@@ -110,7 +110,7 @@ def case_settings(context):
 
 
 def case_cards(context):
-    """Cards of 2 and of 64 GB: the data partition is grown to them, also when the power was cut while it was growing."""
+    """Cards of 2 and of 64 GB: the data partition is grown to them, also when the power is cut meanwhile."""
     found = {}
     for size, cuts in ((2_000_000_000, 1), (64_000_000_000, 2)):
         with context.board(size=size) as board:
@@ -153,35 +153,39 @@ def case_devices(context):
 
 def case_watchdog(context):
     """A gateway that hangs is reset by the watchdog, and captures again afterwards."""
-    with bench.on_desk({"gate": "h264"}) as desk:
-        with context.board(desk.settings(), kind="test") as board, board.powered_on():
-            tail = bench.Tail(desk)
-            tail.wait(["gate"], 30, PATIENCE)
-            board.run("kill -STOP $(pidof camgate)")
-            stopped, seen = time.monotonic(), len(board.console)
-            board.wait(r"camgate image ", PATIENCE, since=seen)
-            figures = {"reset_and_back_s": round(time.monotonic() - stopped, 1)}
-            tail.wait(["gate"], 30, PATIENCE)
-            return figures
+    with contextlib.ExitStack() as stack:
+        desk = stack.enter_context(bench.on_desk({"gate": "h264"}))
+        board = stack.enter_context(context.board(desk.settings(), kind="test"))
+        stack.enter_context(board.powered_on())
+        tail = bench.Tail(desk)
+        tail.wait(["gate"], 30, PATIENCE)
+        board.run("kill -STOP $(pidof camgate)")
+        stopped, seen = time.monotonic(), len(board.console)
+        board.wait(r"camgate image ", PATIENCE, since=seen)
+        figures = {"reset_and_back_s": round(time.monotonic() - stopped, 1)}
+        tail.wait(["gate"], 30, PATIENCE)
+        return figures
 
 
 def case_memory(context):
     """What four cameras need of the board's memory."""
-    with bench.on_desk({"gate*4": "h264"}) as desk:
-        with context.board(desk.settings(), kind="test") as board, board.powered_on():
-            tail = bench.Tail(desk)
-            tail.wait([f"gate{number}" for number in range(4)], 900, PATIENCE)
-            rows = dict(line.split(":") for line in board.run("cat /proc/meminfo").splitlines() if ":" in line)
-            kib = {name: int(text.split()[0]) for name, text in rows.items()}
-            used = (kib["MemTotal"] - kib["MemAvailable"]) >> 10
-            status = board.run("cat /proc/$(pidof camgate)/status")
-            resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) >> 10
-            return {"used_mib": used, "gateway_mib": resident, "root_mib": kib["Shmem"] >> 10}
+    with contextlib.ExitStack() as stack:
+        desk = stack.enter_context(bench.on_desk({"gate*4": "h264"}))
+        board = stack.enter_context(context.board(desk.settings(), kind="test"))
+        stack.enter_context(board.powered_on())
+        tail = bench.Tail(desk)
+        tail.wait([f"gate{number}" for number in range(4)], 900, PATIENCE)
+        rows = dict(line.split(":") for line in board.run("cat /proc/meminfo").splitlines() if ":" in line)
+        kib = {name: int(text.split()[0]) for name, text in rows.items()}
+        used = (kib["MemTotal"] - kib["MemAvailable"]) >> 10
+        status = board.run("cat /proc/$(pidof camgate)/status")
+        resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) >> 10
+        return {"used_mib": used, "gateway_mib": resident, "root_mib": kib["Shmem"] >> 10}
 
 
 def case_power(context):
-    """The power is cut at random moments: growing, healthy, in an outage, catching up. Every start succeeds, the ring is
-    sound, nothing is there twice, and what is missing is announced and no more than what waited for the disk."""
+    """The power is cut at random moments: growing, healthy, in an outage, catching up. Every start succeeds, the ring
+    is sound, nothing is there twice, and what is missing is announced and no more than what waited for the disk."""
     choice, cuts = random.Random(context.seed), []
     for _ in range(5):
         with context.board() as board, board.powered_on():
@@ -212,7 +216,12 @@ def case_power(context):
         assert summary["ok"], problems
         losses = bench.losses(desk, cuts)
         assert max(seconds for _, seconds in losses) < 8, losses
-        return {"cuts": 5 + len(cuts), "worst_loss_s": worst(losses), "frames": summary["frames"], "gaps": summary["gaps"]}
+        return {
+            "cuts": 5 + len(cuts),
+            "worst_loss_s": worst(losses),
+            "frames": summary["frames"],
+            "gaps": summary["gaps"],
+        }
 
 
 def worst(losses):

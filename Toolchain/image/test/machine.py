@@ -4,9 +4,11 @@ The network is QEMU's own (user mode): the guest sees the desk's loopback as HOS
 """
 
 import contextlib
+import ctypes
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -14,6 +16,10 @@ import time
 
 HOST = "10.0.2.22"  # as long as 127.0.0.1, see proxy.py
 FIRMWARE = pathlib.Path("/usr/share/AAVMF")
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 class Machine:
@@ -45,7 +51,9 @@ class Machine:
         command += ["-chardev", f"socket,id=agent,path={self.directory}/agent,server=on,wait=off"]
         command += ["-device", "virtio-serial-pci", "-device", "virtconsole,chardev=agent"]
         command += ["-monitor", f"unix:{self.directory}/monitor,server=on,wait=off"]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, preexec_fn=die_with_parent
+        )
         self.powered = time.monotonic()
         threading.Thread(target=self.listen, args=(self.process,), daemon=True).start()
 

@@ -1,5 +1,5 @@
-"""A disk that loses power: what QEMU's `blklogwrites` recorded (the format of Linux' dm-log-writes), played back up to a
-random moment. What was written before the last flush is there; of what came after it, each sector is there or not.
+"""A disk that loses power: what QEMU's `blklogwrites` recorded (the format of Linux' dm-log-writes), played back up to
+a random moment. What was written before the last flush is there; of what came after it, each sector is there or not.
 """
 
 import random
