@@ -28,12 +28,13 @@ make_busybox() {
   mkdir -p "$PART/source"
   tar -xf "$(file_of "$contents" busybox)" -C "$PART/source" --strip-components=1
   cd "$PART/source"
+  # The date would be in what busybox says of itself.
+  export KCONFIG_NOTIMESTAMP=1 SOURCE_DATE_EPOCH=0
   configure >"$log" 2>&1 </dev/null || { tail -n 20 "$log" && die 70 "busybox: configuring failed"; }
   printf '#!/bin/sh\nexec %s --target=%s --sysroot=%s -fuse-ld=lld %s "$@"\n' "$compiler/bin/clang" "$TRIPLE" "$sysroot" \
     "-ffile-prefix-map=$PART/source=/source -Wno-unused-command-line-argument" >cc
   chmod +x cc
-  # The date would be in what `busybox` says of itself.
-  KCONFIG_NOTIMESTAMP=1 SOURCE_DATE_EPOCH=0 nice make -j "$JOBS" ARCH=arm64 CC="$PWD/cc" HOSTCC=gcc SKIP_STRIP=y \
+  nice make -j "$JOBS" ARCH=arm64 CC="$PWD/cc" HOSTCC=gcc SKIP_STRIP=y \
     AR="$compiler/bin/llvm-ar" NM="$compiler/bin/$MULTIARCH-nm" OBJCOPY="$compiler/bin/$MULTIARCH-objcopy" \
     busybox >>"$log" 2>&1 </dev/null || { tail -n 20 "$log" && die 70 "busybox: make failed"; }
   "$compiler/bin/$MULTIARCH-strip" --strip-all -o "$PART/busybox" busybox
