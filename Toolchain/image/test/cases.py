@@ -140,7 +140,7 @@ def case_devices(context):
             tail.wait(["gate", "by-link"], 30, PATIENCE)
             driver = "/sys/bus/platform/drivers/vivid"
             board.run(f"echo vivid.0 >{driver}/unbind")
-            board.wait(r"camera by-link: waiting", 60)
+            board.wait(r"camera by-link: the camera is gone", 60)
             tail.wait(["gate"], 60, PATIENCE)
             board.run(f"echo vivid.0 >{driver}/bind")
             tail.wait(["by-link"], 30, PATIENCE)
