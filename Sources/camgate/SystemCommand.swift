@@ -28,15 +28,19 @@ struct SystemCommand: ParsableCommand {
 
     func run() throws {
       let system = try loadSettings(file).system
+      let network = system.network
+      let vlan = network.vlan.map { String($0) } ?? ""
       // Every value is of letters, digits and ".-/": the reader lets nothing else pass.
-      let words = [
-        ("SYSTEM_HOSTNAME", system.hostname ?? ""), ("SYSTEM_INTERFACE", system.network.interface ?? ""),
-        ("SYSTEM_ADDRESS", system.network.address ?? "dhcp"), ("SYSTEM_ROUTER", system.network.router ?? ""),
-        ("SYSTEM_DNS", system.network.nameServers.joined(separator: " ")),
-        ("SYSTEM_VLAN", system.network.vlan.map { "\($0)" } ?? ""),
-        ("SYSTEM_NTP", system.ntp.joined(separator: " ")),
-      ]
-      try Terminal.writeResult(words.map { "\($0)='\($1)'" }.joined(separator: "\n"))
+      var lines: [String] = []
+      func set(_ name: String, _ value: String) { lines.append("SYSTEM_\(name)='\(value)'") }
+      set("HOSTNAME", system.hostname ?? "")
+      set("INTERFACE", network.interface ?? "")
+      set("ADDRESS", network.address ?? "dhcp")
+      set("ROUTER", network.router ?? "")
+      set("DNS", network.nameServers.joined(separator: " "))
+      set("VLAN", vlan)
+      set("NTP", system.ntp.joined(separator: " "))
+      try Terminal.writeResult(lines.joined(separator: "\n"))
     }
   }
 
