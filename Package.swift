@@ -39,8 +39,8 @@ let package = Package(
     .executableTarget(
       name: "camgate",
       dependencies: [
-        "Appliance", "Backlog", "Broker", "Capture", "Consuming", "Delivery", "Discovery", "DiskRing", "Frames", "Gateway",
-        "Imaging", "Posix", "Settings",
+        "Appliance", "Backlog", "Broker", "Capture", "Consuming", "Delivery", "Discovery", "DiskRing", "Frames",
+        "Gateway", "Imaging", "Posix", "Settings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

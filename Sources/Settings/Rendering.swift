@@ -30,8 +30,8 @@ extension Configuration {
     let list = { (items: [String]) in items.isEmpty ? nil : "[\(items.map(quoted).joined(separator: ", "))]" }
     let rows = [
       ("  hostname", system.hostname.map(quoted)), ("  network", ""), ("    interface", network.interface.map(quoted)),
-      ("    address", quoted(network.address ?? "dhcp")), ("    router", network.router), ("    dns", list(network.nameServers)),
-      ("    vlan", network.vlan.map { "\($0)" }), ("  ntp", list(system.ntp)),
+      ("    address", quoted(network.address ?? "dhcp")), ("    router", network.router),
+      ("    dns", list(network.nameServers)), ("    vlan", network.vlan.map { "\($0)" }), ("  ntp", list(system.ntp)),
     ]
     return ["system:"] + rows.compactMap { name, value in value.map { $0.isEmpty ? "\(name):" : "\(name): \($0)" } }
   }

@@ -29,7 +29,9 @@ enum SystemReader {
     for (index, item) in (section.items("dns", &context) ?? []).enumerated() {
       let path = "system.network.dns[\(index)]"
       guard let text = Section.text(of: item, path: path, &context) else { continue }
-      if isIPv4(text) { network.nameServers.append(text) } else {
+      if isIPv4(text) {
+        network.nameServers.append(text)
+      } else {
         context.report(path, "'\(text)' is not an IPv4 address", at: item)
       }
     }
