@@ -32,7 +32,7 @@ started=$SECONDS
 say "building $product for $TRIPLE"
 # Search paths of the desk's environment are no business of the board's binary.
 env -u CPATH -u C_INCLUDE_PATH -u CPLUS_INCLUDE_PATH -u LIBRARY_PATH -u LD_LIBRARY_PATH -u PKG_CONFIG_PATH \
-  nice -n ${NICE:-5} swift build -c release --product "$product" --scratch-path "$scratch" --disable-local-rpath \
+  nice -n 5 swift build -c release --product "$product" --scratch-path "$scratch" --disable-local-rpath \
   --swift-sdks-path "$sdk" --swift-sdk "camgate-$ARCH" "${flags[@]}" >&2
 "$tool-objcopy" --only-keep-debug "$scratch/release/$product" "$out/$product.debug"
 "$tool-objcopy" --strip-all --add-gnu-debuglink="$out/$product.debug" "$scratch/release/$product" "$out/$product"
