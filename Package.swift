@@ -20,6 +20,7 @@ let package = Package(
 
     // The way of a frame, left to right.
     .target(name: "Posix", dependencies: ["CPosix"]),
+    .target(name: "Appliance", dependencies: ["CPosix", "Posix"]),
     .target(name: "Frames"),
     .target(name: "Capture", dependencies: ["CFFmpeg", "CV4L2", "Frames", "Posix"]),
     .target(name: "Imaging", dependencies: ["CFFmpeg", "CTurboJPEG", "Frames", "Posix"]),
@@ -38,8 +39,8 @@ let package = Package(
     .executableTarget(
       name: "camgate",
       dependencies: [
-        "Backlog", "Broker", "Capture", "Consuming", "Delivery", "Discovery", "DiskRing", "Frames", "Gateway",
-        "Imaging", "Posix", "Settings",
+        "Appliance", "Backlog", "Broker", "Capture", "Consuming", "Delivery", "Discovery", "DiskRing", "Frames",
+        "Gateway", "Imaging", "Posix", "Settings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -55,6 +56,7 @@ let package = Package(
     .executableTarget(name: "RingBench", dependencies: ["DiskRing", "Posix"], path: "Tests/RingBench"),
 
     .testTarget(name: "PosixTests", dependencies: ["Posix"]),
+    .testTarget(name: "ApplianceTests", dependencies: ["Appliance"]),
     .testTarget(name: "FramesTests", dependencies: ["Frames"]),
     .testTarget(
       name: "CaptureTests", dependencies: ["CFFmpeg", "CV4L2", "Capture", "CaptureFuzzing", "Frames", "Posix"]),

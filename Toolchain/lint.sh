@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$ROOT"
 python=$(venv_directory)/bin
 scripts=(Toolchain/dev Toolchain/testbed/run .ci/run)
-mapfile -t -O "${#scripts[@]}" scripts < <(git ls-files --cached --others --exclude-standard '*.sh')
+mapfile -t -O "${#scripts[@]}" scripts < <(git ls-files --cached --others --exclude-standard '*.sh' image/root/sbin image/test/root/sbin)
 
 say "swift format"
 swift format lint --strict --parallel --recursive Package.swift Sources Tests

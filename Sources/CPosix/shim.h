@@ -1,6 +1,11 @@
 #pragma once
 /* What Swift's Glibc module leaves out. */
 #include "crash.h"
+#include <linux/blkpg.h>
+#include <linux/fs.h>
+#include <linux/watchdog.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/timex.h>
 #include <sys/types.h>
@@ -18,3 +23,34 @@ static inline int camgate_name_this_thread(const char *name) { return prctl(PR_S
 /* fallocate(2), mode 0. glibc declares it for _GNU_SOURCE only, which a module map cannot set. */
 extern int fallocate(int fd, int mode, off_t offset, off_t length);
 static inline int camgate_allocate(int descriptor, off_t length) { return fallocate(descriptor, 0, 0, length); }
+
+/* Bytes of a sector of a block device, or -1 (BLKSSZGET). */
+static inline int camgate_sector_size(int descriptor) {
+  int size = 0;
+  return ioctl(descriptor, BLKSSZGET, &size) < 0 ? -1 : size;
+}
+
+/* Bytes of a block device, or -1 (BLKGETSIZE64). */
+static inline int64_t camgate_device_size(int descriptor) {
+  uint64_t size = 0;
+  return ioctl(descriptor, BLKGETSIZE64, &size) < 0 ? -1 : (int64_t)size;
+}
+
+/* Tells the kernel that a partition is now this large, also while it is in use (BLKPG_RESIZE_PARTITION). */
+static inline int camgate_resize_partition(int disk, int number, int64_t start, int64_t length) {
+  struct blkpg_partition partition = {.start = start, .length = length, .pno = number};
+  struct blkpg_ioctl_arg argument = {.op = BLKPG_RESIZE_PARTITION, .datalen = sizeof partition, .data = &partition};
+  return ioctl(disk, BLKPG, &argument);
+}
+
+/* EXT4_IOC_RESIZE_FS, which no installed header has (fs/ext4/ext4.h): grows a mounted file system to so many blocks. */
+static inline int camgate_resize_ext4(int directory, uint64_t blocks) {
+  return ioctl(directory, _IOW('f', 16, uint64_t), &blocks);
+}
+
+/* Asks a watchdog for a timeout in seconds and returns the one it has now (WDIOC_SETTIMEOUT, WDIOC_GETTIMEOUT). */
+static inline int camgate_watchdog_timeout(int descriptor, int wanted) {
+  int seconds = wanted;
+  if (ioctl(descriptor, WDIOC_SETTIMEOUT, &seconds) == 0) return seconds;
+  return ioctl(descriptor, WDIOC_GETTIMEOUT, &seconds) == 0 ? seconds : wanted;
+}

@@ -71,6 +71,13 @@ package final class Camera: Sendable {
   /// What the camera is doing right now.
   package var state: State { current.state }
 
+  /// How long its thread has overrun the time by which it had to be back from what it does: a negative duration while it
+  /// is in time, so that one that hangs (in a driver, on a disk) shows.
+  package func delay(now: MonotonicTime) -> Duration {
+    if case .finished = state { return .zero }
+    return interrupt.delay(now: now)
+  }
+
   /// What was not as it was asked for when the camera was last opened.
   package var warnings: [String] { opened.withLock { $0?.warnings ?? [] } }
 
@@ -109,6 +116,7 @@ package final class Camera: Sendable {
       switch session.supervisor.step(.failed(failure), now: now, jitter: .random(in: 0...1)) {
       case .reopen(let time):
         current.become(.waiting(error, until: time), isRepeated: session.isRepeated(error))
+        interrupt.setDeadline(time)
         _ = interrupt.sleep(until: time)
         session.supervisor.beginConnecting()
       case .finish, .read:

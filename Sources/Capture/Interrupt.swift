@@ -20,6 +20,11 @@ final class Interrupt: Sendable {
   /// From now on a blocking call returns with AVERROR_EXIT when `time` has passed.
   func setDeadline(_ time: MonotonicTime) { deadline.store(time.nanoseconds, ordering: .relaxed) }
 
+  /// How long ago the deadline passed; negative while it is ahead.
+  func delay(now: MonotonicTime) -> Duration {
+    now - MonotonicTime(nanoseconds: deadline.load(ordering: .relaxed))
+  }
+
   /// A blocking call that lasts until `time` is worth a word, and goes on.
   func setQuietMark(_ time: MonotonicTime) { quietMark.store(time.nanoseconds, ordering: .relaxed) }
 

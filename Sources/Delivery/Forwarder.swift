@@ -56,6 +56,8 @@ package final class Forwarder: Sendable {
   let state: Monitor<State>
   let producer = Monitor<Producer?>(nil)
   private let threads = Monitor<[Thread]>([])
+  private let forwarding = Heartbeat()
+  private let serving = Heartbeat()
 
   /// `lanes` in the order of the backlog's lane numbers. What Kafka will never take goes to `quarantine`, if there is one.
   package init(
@@ -91,6 +93,9 @@ package final class Forwarder: Sendable {
     }
   }
 
+  /// How long ago its threads last gave a sign of life: about a second at most, whether Kafka is there or not.
+  package func silence(now: MonotonicTime) -> Duration { max(forwarding.age(now: now), serving.age(now: now)) }
+
   /// Starts the threads. Throws when librdkafka does not accept the configuration; that Kafka is away is no error.
   package func start() throws(BrokerError) {
     let first = try makeProducer()
@@ -106,7 +111,10 @@ package final class Forwarder: Sendable {
       $0 = [
         Thread.start(name: "forward") { [self] in forward() },
         Thread.start(name: "kafka-events") { [self] in
-          while let producer = currentProducer { producer.poll(milliseconds: 100) }
+          while let producer = currentProducer {
+            serving.beat()
+            producer.poll(milliseconds: 100)
+          }
         },
       ]
     }
@@ -144,6 +152,7 @@ package final class Forwarder: Sendable {
   private func forward() {
     var catchUp = CatchUp(configuration.catchUp, laneCount: lanes.count)
     while let producer = currentProducer {
+      forwarding.beat()
       if let fatal = state.read({ $0.fatal }) {
         replace(producer, after: fatal)
       } else if let security = state.read({ $0.newSecurity }) {

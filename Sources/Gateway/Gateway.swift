@@ -75,6 +75,16 @@ package final class Gateway: Sendable {
     return Remains(onDisk: remains.onDisk, lost: remains.lost)
   }
 
+  /// Threads that have to show progress have not for so long. All waiting in the gateway is shorter, or has a deadline.
+  static let patience = Duration.seconds(60)
+
+  /// Which of its threads hang; empty when all is well. Cameras and brokers that are away hang nothing.
+  package func hangingThreads(now: MonotonicTime) -> [String] {
+    var names = cameras.filter { $0.delay(now: now) > Gateway.patience }.map { "camera \($0.name)" }
+    if forwarder.silence(now: now) > Gateway.patience { names.append("kafka") }
+    return names
+  }
+
   /// How long a disk may take at the end.
   private static let securingTimeout = Duration.seconds(30)
 

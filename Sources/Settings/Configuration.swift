@@ -12,6 +12,7 @@ package struct Configuration: Sendable {
   /// How long delivery goes on after the cameras were stopped.
   package var stopTimeout = Duration.seconds(5)
   package var log = LogSettings()
+  package var system = System()
 
   package struct Kafka: Sendable {
     /// `host:port` each.
@@ -124,6 +125,25 @@ package struct Configuration: Sendable {
     package var format = Format.text
 
     package init() {}
+  }
+
+  /// What the board's image does besides running the gateway.
+  package struct System: Sendable, Equatable {
+    /// nil: made of the network hardware's address.
+    package var hostname: String?
+    package var network = Network()
+    /// Names or addresses; empty: those that DHCP tells, else public ones.
+    package var ntp: [String] = []
+  }
+
+  package struct Network: Sendable, Equatable {
+    /// nil: the first wired one.
+    package var interface: String?
+    /// `ADDRESS/BITS`; nil: DHCP.
+    package var address: String?
+    package var router: String?
+    package var nameServers: [String] = []
+    package var vlan: Int?
   }
 
   package init() {}

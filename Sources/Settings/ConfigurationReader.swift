@@ -17,6 +17,7 @@ struct ConfigurationReader {
       configuration.stopTimeout = timeout
     }
     if let node = top.value("log") { readLog(node, &context) }
+    if let node = top.value("system") { configuration.system = SystemReader.read(node, &context) }
   }
 
   private func required(_ name: String, in section: Section, _ context: inout ReadingContext) -> YAMLNode? {

@@ -73,6 +73,15 @@ package struct SettingsKey: Sendable {
     key("log", nil, "what is logged on standard error"),
     key("log.level", "info", "debug, info, warning or error"),
     key("log.format", "text", "text or json"),
+    key("system", nil, "the board itself, where Camgate's image runs on it"),
+    key("system.hostname", nil, "camgate- and the end of the hardware address when left out"),
+    key("system.network", nil, "the wired network"),
+    key("system.network.interface", nil, "such as eth0; the first wired one when left out"),
+    key("system.network.address", "dhcp", "dhcp, or ADDRESS/BITS as 10.0.0.5/24"),
+    key("system.network.router", nil, "the way out, with an address of its own"),
+    key("system.network.dns", nil, "name servers' addresses; besides those that DHCP tells"),
+    key("system.network.vlan", nil, "number of the VLAN that all of it is in"),
+    key("system.ntp", nil, "list of time servers; those that DHCP tells, else pool.ntp.org, when left out"),
   ]
 
   /// The names of the keys directly below `path` (`""` is the top of the file).

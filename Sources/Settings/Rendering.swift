@@ -25,7 +25,19 @@ extension Configuration {
     for camera in cameras { lines += rendered(camera) }
     lines += ["", "stop_timeout: \(Units.text(duration: stopTimeout))", "log:"]
     lines += ["  level: \(log.level.rawValue)", "  format: \(log.format.rawValue)"]
+    lines += renderedSystem
     return lines.joined(separator: "\n")
+  }
+
+  private var renderedSystem: [String] {
+    let network = system.network
+    let list = { (items: [String]) in items.isEmpty ? nil : "[\(items.map(quoted).joined(separator: ", "))]" }
+    let rows = [
+      ("  hostname", system.hostname.map(quoted)), ("  network", ""), ("    interface", network.interface.map(quoted)),
+      ("    address", quoted(network.address ?? "dhcp")), ("    router", network.router),
+      ("    dns", list(network.nameServers)), ("    vlan", network.vlan.map { "\($0)" }), ("  ntp", list(system.ntp)),
+    ]
+    return ["system:"] + rows.compactMap { name, value in value.map { $0.isEmpty ? "\(name):" : "\(name): \($0)" } }
   }
 
   private var renderedSecurity: [String] {

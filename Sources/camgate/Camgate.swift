@@ -18,7 +18,7 @@ struct Camgate: ParsableCommand {
     version: "camgate \(Version.number)",
     subcommands: [
       Run.self, Check.self, Consume.self, RingCommand.self, Demo.self, Devices.self, Discover.self, Probe.self,
-      Version.self,
+      SystemCommand.self, Version.self,
     ])
 
   static func main() {

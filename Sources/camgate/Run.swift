@@ -18,8 +18,17 @@ struct Run: ParsableCommand {
   @Argument(help: "The settings file (YAML); image/config/camgate.yaml is the commented sample.")
   var file: String
 
+  @Option(
+    help: ArgumentHelp(
+      "The board's watchdog, as /dev/watchdog: it resets the board once the gateway hangs.", valueName: "device"))
+  var watchdog: String?
+
+  @Option(help: ArgumentHelp("The ring's directory when the settings name none.", valueName: "directory"))
+  var ring: String?
+
   func run() throws {
-    let settings = try loadSettings(file)
+    var settings = try loadSettings(file)
+    settings.buffer.directory = settings.buffer.directory ?? ring
     let signals = Signals()
     let secrets = Secrets()
     for secret in settings.secrets { secrets.register(secret) }
@@ -33,16 +42,19 @@ struct Run: ParsableCommand {
       throw ExitCode.failure
     }
     var reporter = GatewayReporter(now: .now())
-    watch(gateway, &reporter, signals, secrets, log)
+    let guardian = Guardian(device: watchdog, log: log)
+    watch(gateway, &reporter, guardian, signals, secrets, log)
     stop(gateway, after: settings.stopTimeout, signals, log)
     say(reporter.remainingDrops(in: gateway.snapshot, now: .now()), log)
   }
 
   /// Reports until a signal asks to stop.
   private func watch(
-    _ gateway: Gateway, _ reporter: inout GatewayReporter, _ signals: Signals, _ secrets: Secrets, _ log: Log
+    _ gateway: Gateway, _ reporter: inout GatewayReporter, _ guardian: Guardian, _ signals: Signals, _ secrets: Secrets,
+    _ log: Log
   ) {
     while true {
+      guardian.look(at: gateway)
       switch signals.next(until: .now() + .seconds(1)) {
       case .stop: return
       case .reload: reload(gateway, secrets, log)

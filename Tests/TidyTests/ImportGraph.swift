@@ -8,6 +8,7 @@ let allowedImports: [String: Set<String>] = [
   "CYAML": [],
 
   "Posix": ["CPosix"],
+  "Appliance": ["CPosix", "Posix"],
   "Frames": [],
   "Capture": ["CFFmpeg", "CV4L2", "Frames", "Posix"],
   "Imaging": ["CFFmpeg", "CTurboJPEG", "Frames", "Posix"],
@@ -23,8 +24,8 @@ let allowedImports: [String: Set<String>] = [
   ],
   "Consuming": ["Broker", "CMicroHTTPD", "CXXHash", "Frames", "Imaging", "Posix"],
   "camgate": [
-    "ArgumentParser", "Backlog", "Broker", "Capture", "Consuming", "Delivery", "Discovery", "DiskRing", "Frames",
-    "Gateway", "Imaging", "Posix", "Settings", "StatusPage",
+    "Appliance", "ArgumentParser", "Backlog", "Broker", "Capture", "Consuming", "Delivery", "Discovery", "DiskRing",
+    "Frames", "Gateway", "Imaging", "Posix", "Settings", "StatusPage",
   ],
 
   // Not shipped: what tests the ring.

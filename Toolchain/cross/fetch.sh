@@ -11,11 +11,11 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 . "$CROSS/mirror.sh"
 
-# may_move RULE OLD NEW: never, suite (whatever the suite has), or a series: versions that begin with it and a dot.
+# may_move RULE OLD NEW: never; suite and follow: whatever the suite has; a series: versions that begin with it and a dot.
 may_move() {
   case $1 in
     never) [ "$2" = "$3" ] ;;
-    suite) ;;
+    suite | follow) ;;
     *) [[ $3 == "$1".* ]] ;;
   esac
 }

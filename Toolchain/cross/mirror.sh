@@ -54,6 +54,7 @@ private_apt() {
 # "source". What must not move is asked for by its version, so that it is found as long as it is there.
 newest() {
   local want=$1 uri sum
+  [ "$3" != follow ] || want=$(followed "$1:$2")
   if [ "$2" = source ]; then
     apt-get "${APT[@]}" source --print-uris --download-only "$1" 2>/dev/null | grep -E "\.orig\.tar\.[a-z0-9]+'"
   else
@@ -65,6 +66,9 @@ newest() {
     printf '%s %s %s\n' "$(version_in "$uri")" "${sum#SHA256:}" "$(relative "$uri")"
   done
 }
+
+# followed METAPACKAGE: the first package that it depends on.
+followed() { apt-cache "${APT[@]}" depends "$1" | sed -n 's/^ *Depends: \([^:]*\).*/\1/p' | head -n 1; }
 
 # version_in URI: name_version_arch.deb or name_version.orig.tar.xz, with apt's %-escapes; the epoch is not in it.
 version_in() {

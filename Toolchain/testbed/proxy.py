@@ -5,9 +5,9 @@ usage: proxy.py TARGET_PORT [--port N] [--kafka] [--advertise PORT] [--host NAME
                 [--certificate FILE --key FILE [--client-ca FILE]] [--sasl MECHANISM USER SECRET]
 
 --kafka rewrites the broker's port in its answers, so that clients, which go where the metadata says, stay on the proxy
-(or on --advertise, where another proxy stands in front of this one; under --host, which has as many characters as
-127.0.0.1). With --certificate clients speak TLS to it, and
-show a certificate by --client-ca if that is given. With --sasl they have to log in (sasl.py).
+(or on --advertise, where another proxy stands in front of this one); --host says by which name clients in a virtual
+machine reach it, in as many characters as 127.0.0.1 has. With --certificate clients speak TLS to it, and show a
+certificate by --client-ca if that is given. With --sasl they have to log in (sasl.py).
 Prints `READY {"port": N}`. Ends when standard input ends.
 Commands on standard input, each answered by a line `OK …` or `ERROR …`:
   pass             all normal again
@@ -59,7 +59,8 @@ class Proxy:
         """A Kafka answer with this proxy's port in place of the broker's."""
         if len(answer) > ANSWER_LIMIT:
             return answer
-        return answer.replace(b"127.0.0.1" + LENGTH.pack(self.target), self.host + LENGTH.pack(self.advertised))
+        there = self.host + LENGTH.pack(self.advertised)
+        return answer.replace(b"127.0.0.1" + LENGTH.pack(self.target), there)
 
     async def read(self, reader, from_server):
         """The next piece to pass on: a chunk, or one whole Kafka answer."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 CODECS = {"video/h264": "h264", "video/h265": "hevc", "image/jpeg": "mjpeg"}
 CLOCKS = {"camera", "gateway", "corrected", "unsynced"}
-COUNTED = {"damaged", "overload", "evicted", "thinned", "oversize", "quarantined"}
+# A V4L2 driver counts the pictures it dropped; a connection that broke does not.
+COUNTED = {"camera", "damaged", "overload", "evicted", "thinned", "oversize", "quarantined"}
 UNCOUNTED = {"network", "camera", "restart"}
 HEADER_LIMIT = 500
 SILENCE_NS = 5_000_000_000  # the longest step in media time that needs no ce_gap
@@ -122,7 +123,7 @@ def gap_problems(values):
         return ["ce_gapns without ce_gap"] if "ce_gapns" in values else []
     if gap is None or reason is None:
         return ["ce_gap and ce_gapreason are not both there"]
-    if (gap == "unknown") != (reason in UNCOUNTED):
+    if reason not in (UNCOUNTED if gap == "unknown" else COUNTED):
         return [f"ce_gap {gap!r} does not go with ce_gapreason {reason!r}"]
     if gap == "unknown" and "ce_gapns" not in values and reason != "restart":
         return ["ce_gap unknown without ce_gapns"]

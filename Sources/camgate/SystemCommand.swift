@@ -1,0 +1,76 @@
+import Appliance
+import ArgumentParser
+import Posix
+import Settings
+
+/// `camgate system settings|grow-partition|grow-filesystem`
+struct SystemCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "system",
+    abstract: "What the board's image calls while it starts; of no use elsewhere.",
+    subcommands: [SystemSettings.self, GrowPartition.self, GrowFileSystem.self])
+
+  /// Runs `work`; an error is said on standard error and ends with exit code 1.
+  fileprivate static func attempt(_ work: () throws -> String) throws {
+    do { try Terminal.writeResult(try work()) } catch {
+      let text = (error as? PartitionTable.Damage)?.message ?? "\(error)"
+      Terminal.writeError("camgate system: \(text)\n")
+      throw ExitCode.failure
+    }
+  }
+
+  struct SystemSettings: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "settings", abstract: "Print the section 'system' of a settings file as variables of a shell.")
+
+    @Argument(help: "The settings file (YAML).")
+    var file: String
+
+    func run() throws {
+      let system = try loadSettings(file).system
+      let network = system.network
+      let vlan = network.vlan.map { String($0) } ?? ""
+      // Every value is of letters, digits and ".-/": the reader lets nothing else pass.
+      var lines: [String] = []
+      func set(_ name: String, _ value: String) { lines.append("SYSTEM_\(name)='\(value)'") }
+      set("HOSTNAME", system.hostname ?? "")
+      set("INTERFACE", network.interface ?? "")
+      set("ADDRESS", network.address ?? "dhcp")
+      set("ROUTER", network.router ?? "")
+      set("DNS", network.nameServers.joined(separator: " "))
+      set("VLAN", vlan)
+      set("NTP", system.ntp.joined(separator: " "))
+      try Terminal.writeResult(lines.joined(separator: "\n"))
+    }
+  }
+
+  struct GrowPartition: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "grow-partition", abstract: "Make the last partition of a disk reach to its end.")
+
+    @Argument(help: "The disk.")
+    var disk: String
+
+    @Argument(help: "The partition's number.")
+    var number: Int
+
+    func run() throws {
+      try SystemCommand.attempt { "\(try Growth.growPartition(number, ofDisk: disk) >> 20) MiB" }
+    }
+  }
+
+  struct GrowFileSystem: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "grow-filesystem", abstract: "Make a mounted ext4 file system as large as its partition.")
+
+    @Argument(help: "The partition.")
+    var device: String
+
+    @Argument(help: "Where it is mounted.")
+    var directory: String
+
+    func run() throws {
+      try SystemCommand.attempt { "\(try Growth.growFileSystem(at: directory, on: device) >> 20) MiB" }
+    }
+  }
+}
