@@ -101,26 +101,26 @@ package final class Quarantine: Sendable {
 
   private func work() {
     while let frame = next() {
-      do throws(SystemError) {
-        try write(frame)
-        state.withLock { state in
+      var failure: SystemError?
+      do throws(SystemError) { try write(frame) } catch { failure = error }
+      if let failure { log.error("a refused frame cannot be kept: \(failure)") }
+      state.withLock { state in
+        state.queue.removeFirst()
+        state.queuedBytes -= frame.bytes.count
+        if failure == nil {
           state.count.kept += 1
           state.count.keptBytes += frame.bytes.count
+        } else {
+          state.count.notKept += 1
         }
-      } catch {
-        log.error("a refused frame cannot be kept: \(error)")
-        state.withLock { $0.count.notKept += 1 }
       }
     }
   }
 
+  /// The frame to be written; it stays in the queue until it is, so that it always counts once.
   private func next() -> RefusedFrame? {
     let frame: RefusedFrame?? = state.wait { state in
-      if let first = state.queue.first {
-        state.queue.removeFirst()
-        state.queuedBytes -= first.bytes.count
-        return .some(first)
-      }
+      if let first = state.queue.first { return .some(first) }
       return state.isClosing ? .some(nil) : nil
     }
     return frame ?? nil
