@@ -17,7 +17,7 @@ import Testing
 
   @Test func everythingCanBeSaid() throws {
     let network = "{interface: end0, address: 10.0.0.5/24, router: 10.0.0.1, dns: [10.0.0.1, 10.0.0.2], vlan: 12}"
-    let system = try #require(system("{hostname: gate-7, network: \(network), ntp: [ntp.example.org, 10.0.0.9]}"))
+    let system = try #require(self.system("{hostname: gate-7, network: \(network), ntp: [ntp.example.org, 10.0.0.9]}"))
     #expect(system.hostname == "gate-7")
     #expect(system.network.interface == "end0")
     #expect(system.network.address == "10.0.0.5/24")
