@@ -40,22 +40,30 @@ struct Campaign {
   func run() -> Bool {
     let tally = Monitor(Tally())
     let started = MonotonicTime.now()
-    let threads = (0..<Campaign.threadCount).map { number in
-      Thread.start(name: "sim-\(number)") {
-        while Campaign.playScript(tally) {}
-        while Campaign.liveOnce(tally) {}
-      }
+    Campaign.inParallel {
+      while Campaign.playScript(tally) {}
+      while Campaign.liveOnce(tally) {}
     }
-    for thread in threads { thread.join() }
     let result = tally.read { $0 }
     var isGood = report(result, seconds: (MonotonicTime.now() - started).inSeconds)
     do { say("sim: 1000 bytes flipped in turn, \(try Flips.run(count: 1_000)) of them cost a record") } catch {
       say("sim: violation: \(error)")
       isGood = false
     }
-    for canary in Canary.all where !find(canary) { isGood = false }
+    let canaries = Monitor((left: Canary.all, areFound: true))
+    Campaign.inParallel {
+      while let canary = canaries.withLock({ $0.left.popLast() }) {
+        if !Campaign.find(canary) { canaries.withLock { $0.areFound = false } }
+      }
+    }
+    if !canaries.read({ $0.areFound }) { isGood = false }
     say(isGood ? "sim: good" : "sim: NOT good")
     return isGood
+  }
+
+  private static func inParallel(_ work: @escaping @Sendable () -> Void) {
+    let threads = (0..<threadCount).map { Thread.start(name: "sim-\($0)", work) }
+    for thread in threads { thread.join() }
   }
 
   private static func playScript(_ tally: Monitor<Tally>) -> Bool {
@@ -114,7 +122,7 @@ struct Campaign {
     return isGood
   }
 
-  private func find(_ canary: Canary) -> Bool {
+  private static func find(_ canary: Canary) -> Bool {
     let found = canary.firstViolation(lifeCount: Campaign.lifeCount)
     if let found {
       say("sim: canary '\(canary.name)' found: \(found)")
