@@ -62,7 +62,7 @@ class Scram:
             self.first, self.combined = f"{bare},{answer}", fields["r"] + self.nonce
             return answer.encode(), False
         without_proof = message.decode().rpartition(",p=")[0]
-        # librdkafka 2.0.2 (Debian 12) repeats its own nonce in front; brokers took that until CVE-2024-56128 was mended.
+        # librdkafka 2.0.2 (Debian 12) repeats its own nonce in front; brokers took that before CVE-2024-56128.
         if not fields.get("r", "").endswith(self.combined) or fields.get("c") != "biws":
             raise Refused("wrong nonce or channel binding")
         log = f"{self.first},{without_proof}".encode()
