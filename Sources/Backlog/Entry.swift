@@ -47,8 +47,9 @@ package struct Entry: Sendable {
   /// What it weighs in the memory budget, bytes.
   package var byteCount: Int { frame.payload.byteCount + Entry.overhead }
 
-  /// What a frame costs besides its bytes: the entry itself, its packet, its record's headers.
-  static let overhead = 1_024
+  /// What a frame costs besides its bytes: the entry with the room its queue keeps for more, what the allocator loses
+  /// between frames, and under way librdkafka's message with a dozen headers.
+  static let overhead = 2_048
 }
 
 /// When a frame was taken by its camera and when it came, for the length of a hole.

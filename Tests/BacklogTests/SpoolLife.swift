@@ -24,6 +24,8 @@ struct SpoolLife {
     var taken: [Entry] = []
     /// A frame was quarantined since one was handed out: its successor need not be a keyframe.
     var hasQuarantined = false
+    /// Such successors: they stay so when they are put back, or come again from disk.
+    var excused: Set<RecordKey> = []
     var acknowledgedCount: UInt64 = 0
     var appendedCount: UInt64 = 0
   }
@@ -261,10 +263,11 @@ struct SpoolLife {
   private mutating func checkOrder(_ lane: Int, _ key: RecordKey, _ entry: Entry) {
     before[lane][key] = .some(lanes[lane].last)
     let gap = entry.frame.gap
-    if gap != nil, gap?.reason != .quarantined, !lanes[lane].hasQuarantined, !entry.frame.isKeyframe {
+    if lanes[lane].hasQuarantined { lanes[lane].excused.insert(key) }
+    lanes[lane].hasQuarantined = false
+    if gap != nil, gap?.reason != .quarantined, !lanes[lane].excused.contains(key), !entry.frame.isKeyframe {
       complain("\(key): no keyframe after \(gap!)")
     }
-    lanes[lane].hasQuarantined = false
     guard let last = lanes[lane].last else { return }
     if key <= last { return complain("\(key) behind \(last)") }
     guard key.epoch == last.epoch else {
