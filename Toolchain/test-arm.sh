@@ -17,8 +17,8 @@ portable=(Posix Frames Settings DiskRing Backlog)
 board_units=$("$CROSS/unit-tests.sh" "${portable[@]}")
 compiler=$("$CROSS/compiler.sh")
 say "building the same for the desk"
-tests=(--build-tests --package-path "$ROOT/.build-$ARCH-tests/package" --scratch-path "$ROOT/.build-$ARCH-tests/desk"
-  "${SWIFT_FLAGS[@]}")
+tests=(--build-tests --disable-index-store --package-path "$ROOT/.build-$ARCH-tests/package"
+  --scratch-path "$ROOT/.build-$ARCH-tests/desk" "${SWIFT_FLAGS[@]}")
 nice -n 5 swift build "${tests[@]}" >&2
 desk_units=$(swift build "${tests[@]}" --show-bin-path)/camgatePackageTests.xctest
 take_pinned --pinned

@@ -160,7 +160,7 @@ package final class Forwarder: Sendable {
       } else if let entry = next(until: nextLook(), &catchUp) {
         send(entry, by: producer)
         while let next = next(until: .now(), &catchUp) { send(next, by: producer) }
-        Thread.sleep(Forwarder.gathering)
+        if !catchUp.isCatchingUp { Thread.sleep(Forwarder.gathering) }
       }
     }
   }

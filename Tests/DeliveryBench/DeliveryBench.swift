@@ -39,7 +39,7 @@ struct DeliveryBench {
   }
 
   mutating func catchUp() throws {
-    let count = 2_400
+    let count = 7_200
     var (ratios, rates): ([Double], [Double]) = ([], [])
     let payload = benchPayload(options.frameByteCount)
     for round in 1...3 {

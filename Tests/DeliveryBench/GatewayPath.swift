@@ -86,7 +86,7 @@ final class GatewayPath {
       let bytes = forwarder.status.acknowledgedBytes
       if first == nil, bytes > 0 { (first, before) = (.now(), bytes) }
       if forwarder.status.acknowledgedCount >= UInt64(count) { break }
-      Thread.sleep(.milliseconds(1))
+      Thread.sleep(.milliseconds(5))
     }
     guard let first else { return 0 }
     return Double(forwarder.status.acknowledgedBytes - before) / (MonotonicTime.now() - first).inSeconds

@@ -15,6 +15,6 @@ build_for_board() {
   fi
   # Search paths of the desk's environment are no business of the board's binary.
   env -u CPATH -u C_INCLUDE_PATH -u CPLUS_INCLUDE_PATH -u LIBRARY_PATH -u LD_LIBRARY_PATH -u PKG_CONFIG_PATH \
-    nice -n 5 swift build --scratch-path "$scratch" --disable-local-rpath --swift-sdks-path "$sdk" \
-    "${SWIFT_FLAGS[@]}" "$@" >&2
+    nice -n 5 swift build --scratch-path "$scratch" --disable-local-rpath --disable-index-store \
+    --swift-sdks-path "$sdk" "${SWIFT_FLAGS[@]}" "$@" >&2
 }

@@ -19,6 +19,14 @@ mkdir -p "$package"
 ln -s "$ROOT"/* "$package/"
 rm "$package/Package.swift"
 "$CROSS/test/portable.py" "$ROOT/Package.swift" "$@" >"$package/Package.swift"
+# SwiftPM's own entry point looks for XCTest's tests too, by an index that compilers of two versions name differently.
+cat >"$package/XCTMain.swift" <<'SWIFT'
+import Testing
+
+@main struct Runner {
+  static func main() async { await Testing.__swiftPMEntryPoint() as Never }
+}
+SWIFT
 build_for_board "$sdk" "$scratch" --package-path "$package" --build-tests --disable-xctest \
   --swift-sdk "camgate-$ARCH-tests"
 say "the tests: $((SECONDS - started)) s"
