@@ -1,10 +1,16 @@
 import Frames
+import Glibc
 import Posix
 import Synchronization
 
 @testable import Backlog
 
 // Frames for the tests, and a random source that can be played again.
+
+/// The seeds of random lives: 1 to `count`, or fewer when CAMGATE_SEEDS says so (under emulation).
+func seeds(_ count: Int) -> ClosedRange<Int> {
+  1...min(count, getenv("CAMGATE_SEEDS").flatMap { Int(String(cString: $0)) } ?? count)
+}
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators").
 struct SeededRandom: RandomNumberGenerator {

@@ -5,7 +5,7 @@ import Testing
 
 /// Random lives of the memory queue, compared with the model after every step.
 @Suite struct QueuePropertyTests {
-  @Test(arguments: 1...300)
+  @Test(arguments: seeds(300))
   func theQueueDoesWhatTheModelDoes(seed: Int) throws {
     var life = try QueueLife(seed: UInt64(seed))
     for step in 1...300 {

@@ -5,7 +5,7 @@ import Testing
 /// Random lives of a queue with a ring behind it: every frame that was captured leaves once, in order and with its own
 /// bytes, or the next one says that it is missing, whatever the disk does.
 @Suite struct SpoolPropertyTests {
-  @Test(arguments: 1...150)
+  @Test(arguments: seeds(150))
   func nothingIsLostInSilence(seed: Int) throws {
     var life = try SpoolLife(seed: UInt64(seed))
     for step in 1...500 {
