@@ -243,6 +243,16 @@ extension MemoryQueue {
   /// Whether every frame in memory is safe on disk.
   var isSecured: Bool { lanes.allSatisfy { $0.unsecuredCount(durableTicket) == 0 } }
 
+  /// Up to here all frames of a camera are finished, dropped and counted, or safe on disk, whichever of its two lanes they
+  /// went into; nil while nothing is known, and for the lane of what had to wait.
+  func securedThrough(_ lane: Int) -> FrameNumber? {
+    let behind = lanes[lane].backfillLane
+    guard !lanes[lane].sharesNumbers || behind != nil else { return nil }
+    let both = [lane, behind].compactMap { $0 }
+    let limit = both.compactMap { lanes[$0].oldestUnsecured(durableTicket) }.min()
+    return both.compactMap { lanes[$0].newest(before: limit) }.max()
+  }
+
   /// Whether something is missing that no frame on disk tells.
   var hasUntold: Bool { lanes.contains { $0.gap != nil || $0.gapBehindFront != nil } }
 
@@ -310,15 +320,27 @@ extension LaneQueue {
     return (0..<front.count).count { isUnsecured(front[$0]) } + (0..<back.count).count { isUnsecured(back[$0]) }
   }
 
-  /// Up to here everything is finished, dropped and counted, or safe on disk.
-  func securedThrough(_ durable: Ticket) -> FrameNumber? {
-    var last = watermark.flatMap { $0.number == .none ? nil : $0.number }
+  /// The oldest frame in memory that a crash would take.
+  fileprivate func oldestUnsecured(_ durable: Ticket) -> FrameNumber? {
     for slots in [front, back] {
-      for index in 0..<slots.count {
-        let slot = slots[index]
-        if slot.entry != nil, slot.place.map({ $0.ticket > durable }) ?? true { return last }
-        last = slot.number
+      for index in 0..<slots.count
+      where slots[index].entry != nil && slots[index].place.map({ $0.ticket > durable }) ?? true {
+        return slots[index].number
       }
+    }
+    return nil
+  }
+
+  /// The newest frame in front of `limit` that it has or had.
+  fileprivate func newest(before limit: FrameNumber?) -> FrameNumber? {
+    var last = watermark.flatMap { $0.number == .none ? nil : $0.number }
+    if let limit, let number = last, number >= limit { last = nil }
+    for slots in [front, back] {
+      var end = slots.count
+      if let limit {
+        end = LaneQueue.firstIndex(in: slots, behind: FrameNumber(epoch: limit.epoch, sequence: limit.sequence - 1))
+      }
+      if end > 0 { last = slots[end - 1].number }
     }
     return last
   }

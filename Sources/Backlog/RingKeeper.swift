@@ -171,9 +171,7 @@ final class RingKeeper {
 
   private func tellSecured(_ state: Monitor<BacklogState>) {
     guard let onSecured = options.onSecured else { return }
-    let now = state.read { state in
-      state.queue.lanes.map { $0.sharesNumbers ? nil : $0.securedThrough(state.queue.durableTicket) }
-    }
+    let now = state.read { state in state.queue.lanes.indices.map { state.queue.securedThrough($0) } }
     if secured.isEmpty { secured = Array(repeating: nil, count: now.count) }
     for (index, number) in now.enumerated() where number != nil && number != secured[index] {
       secured[index] = number

@@ -1,3 +1,4 @@
+import DiskRing
 import Frames
 import Posix
 import Testing
@@ -53,6 +54,32 @@ import Testing
     #expect(append(&queue, at: 5.1) == live)
     #expect(queue.take { $0.lane == live }?.sequence == 8)
     #expect(queue.take { $0.lane == backfill }?.sequence == 4)
+  }
+
+  /// A new frame that Kafka has says nothing of an older one that waits in memory.
+  @Test func whatIsPromisedHoldsForBothLanes() throws {
+    var queue = queue()
+    _ = append(&queue, at: 0)
+    #expect(queue.securedThrough(0) == nil)
+    let first = try #require(queue.take { _ in true })
+    _ = append(&queue, at: 1)
+    #expect(append(&queue, at: 3) == backfill)
+    queue.finish(first)
+    let second = try #require(queue.take { $0.lane == live })
+    queue.finish(second)
+    #expect(queue.securedThrough(0) == FrameNumber(sequence: 2))
+    #expect(append(&queue, at: 3.1) == live)
+    let fourth = try #require(queue.take { $0.lane == live })
+    queue.finish(fourth)
+    // Nothing new: what was said before still holds.
+    #expect(queue.securedThrough(0) == nil)
+    let third = try #require(queue.nextToWrite(byteLimit: 1 << 20, onlyKeyframes: false).first)
+    let mark = Mark(key: RecordKey(epoch: 1, sequence: 3), ordinal: 1)
+    queue.written([Written(lane: 1, number: third.number, place: DiskPlace(mark: mark, ticket: 1))])
+    #expect(queue.securedThrough(0) == nil)
+    queue.durableTicket = 1
+    #expect(queue.securedThrough(0) == FrameNumber(sequence: 4))
+    #expect(queue.securedThrough(1) == nil)
   }
 
   @Test func numbersAreTheCamerasAndNeverTwice() {

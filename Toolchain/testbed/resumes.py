@@ -158,14 +158,11 @@ class Counter(Ledger):
     def check_order(self, record):
         if self.order == "oldest-first":
             return super().check_order(record)
-        # New frames and those that had to wait are two orders; what a run said to be safe is not known of either, so
-        # everything up to its newest frame must be there.
+        # New frames and those that had to wait are two orders.
         place, lane = (record.epoch, record.sequence), (record.camera, record.backfill)
         if place <= self.newest.get(lane, (0, 0)):
             self.problems.append(f"{lane}: {place} behind {self.newest[lane]}")
         self.newest[lane] = place
-        key = (record.camera, record.epoch)
-        self.promised[key] = max(self.promised.get(key, 0), record.sequence)
 
 
 def ends(brokers, topic, partitions):
