@@ -223,7 +223,7 @@ package final class Forwarder: Sendable {
   /// `take` is woken by new frames and by reports, not by a held lane that opens.
   private func nextLook() -> MonotonicTime {
     let now = MonotonicTime.now()
-    let isSilent = state.withLock(wakingIf: { _ in false }) { state -> Bool in
+    let isSilent = unheard { state -> Bool in
       state.window.tick(now: now)
       return state.isSilentForLong(now: now)
     }
@@ -236,11 +236,11 @@ package final class Forwarder: Sendable {
   }
 
   private func send(_ entry: Entry, by producer: Producer) {
-    if let position = state.withLock({ $0.tails.position(of: entry, in: identity) }) {
+    if let position = unheard({ $0.tails.position(of: entry, in: identity) }) {
       return backlog.settle { [.finished(entry, at: position)] }
     }
     let parts = encoder.parts(of: entry, partBytes: state.read { partBytes(of: entry, $0) })
-    let frame = state.withLock { state -> UInt in
+    let frame = unheard { state -> UInt in
       state.lanes[entry.lane.index].sent(entry)
       return state.inFlight.begin(
         entry, recordCount: parts.count, isBackfill: lanes[entry.lane.index].isBackfill)
@@ -250,7 +250,7 @@ package final class Forwarder: Sendable {
       if index > 0, let obstacle = waitForRoom(byteCount) {
         return settle(now: .now()) { $0.inFlight.abandon(parts.count - index, of: frame, obstacle) }
       }
-      let id = state.withLock { state -> UInt in
+      let id = unheard { state -> UInt in
         state.window.sent(byteCount, now: .now())
         return state.inFlight.send(byteCount, of: frame, now: .now())
       }
@@ -264,8 +264,13 @@ package final class Forwarder: Sendable {
     }
   }
 
+  /// Changes what no other thread waits for: waking them for every record costs more than sending it.
+  func unheard<Result>(_ body: (inout State) -> Result) -> Result { state.withLock(wakingIf: { _ in false }, body) }
+
   /// Waits until so many bytes more may be under way; returns why that will not be.
   private func waitForRoom(_ byteCount: Int) -> BrokerError? {
+    unheard { $0.isRoomAwaited = true }
+    defer { unheard { $0.isRoomAwaited = false } }
     while true {
       let outcome: BrokerError?? = state.wait(until: .now() + .seconds(1)) { state in
         if state.isStopping { return .some(BrokerError(name: "_PURGE", message: "stopping", disposition: .recreate)) }

@@ -14,7 +14,9 @@ extension Forwarder {
   func settle(now: MonotonicTime, _ decide: (inout State) -> InFlight.Report?) {
     var outcome: Outcome?
     backlog.settle {
-      outcome = state.withLock { state in decide(&state).map { state.finish($0, now: now) } }
+      outcome = state.withLock(wakingIf: { $0.areReportsAwaited }) { state in
+        decide(&state).map { state.finish($0, now: now) }
+      }
       return outcome.map { outcome in outcome.actions.map { settlement(of: $0, at: outcome.position) } } ?? []
     }
     guard let outcome else { return }
@@ -61,7 +63,7 @@ extension Forwarder {
 
   /// The broker has acknowledged something.
   private func reached() {
-    let trouble = state.withLock { state -> (since: MonotonicTime, reason: String)? in
+    let trouble = unheard { state -> (since: MonotonicTime, reason: String)? in
       defer { (state.status.trouble, state.refusal) = (nil, nil) }
       return state.status.trouble
     }

@@ -58,6 +58,10 @@ extension Forwarder {
     /// Producers that failed since the last acknowledgement.
     var failedProducerCount = 0
     var isStopping = false
+    /// The thread `forward` waits for room in the window.
+    var isRoomAwaited = false
+    /// Whether somebody waits for what a report changes: room, a lane whose records are all back, a failed producer.
+    var areReportsAwaited: Bool { isRoomAwaited || fatal != nil || !tails.doubtful.isEmpty }
     /// TLS and SASL of the next producer that is made.
     var security: Security
     /// A producer with these is to be made.
