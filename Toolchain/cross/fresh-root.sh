@@ -49,13 +49,13 @@ make_root() {
   chroot "$root" apt-get -q update >&2
   chroot "$root" apt-get -q -y install --no-install-recommends "${swift_packages[@]}" >&2 </dev/null
   mkdir "$root/desk"
+  # shellcheck disable=SC2153  # ROOT is lib.sh's
   git clone -q --no-local "$ROOT" "$root/camgate"
 }
 
 # renew_root: what the commands before have left stays there, the tracked files become those of the last commit.
 renew_root() {
   [ -d "$root/camgate/.git" ] || die 66 "there is no $suite in $root: once without --again"
-  # shellcheck disable=SC2153  # ROOT is lib.sh's
   git -C "$root/camgate" fetch -q "$ROOT" HEAD
   git -C "$root/camgate" checkout -q --force FETCH_HEAD
 }
