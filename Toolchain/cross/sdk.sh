@@ -14,9 +14,8 @@ set -euo pipefail
 
 # The private closure of the archives that the module maps name, once and here: what FFmpeg and librdkafka need.
 closure=(-lssl -lcrypto -lzstd -llz4 -lz -lm)
-# No executable stack, read-only relocations, nothing that is not called, an id to find the symbols by, and the 75,000
-# relocations of a static-pie in a few KiB instead of 1.8 MB.
-hardening=(-z noexecstack -z relro -z now --gc-sections --build-id=sha1 --pack-dyn-relocs=relr)
+# No executable stack, read-only relocations, nothing that is not called, and an id to find the symbols by.
+hardening=(-z noexecstack -z relro -z now --gc-sections --build-id=sha1)
 
 # foundation_stand_in DIRECTORY: nothing of Foundation but what swift-argument-parser uses (FoundationEssentials.swift).
 foundation_stand_in() {
@@ -85,7 +84,8 @@ make_sdk() {
   "camgate-$ARCH": { "type": "swiftSDK", "version": "1", "variants": [{ "path": "$ARCH" }] },
   "camgate-$ARCH-tests": { "type": "swiftSDK", "version": "1", "variants": [{ "path": "$ARCH-tests" }] } } }
 JSON
-  variant "$ARCH" swift_static -static-executable
+  # The 75,000 relocations of a static-pie in a few KiB instead of 1.8 MB.
+  variant "$ARCH" swift_static -static-executable -Xlinker --pack-dyn-relocs=relr
   # The emulator looks up this path in the sysroot.
   variant "$ARCH-tests" swift -Xlinker -rpath -Xlinker /usr/lib/swift/linux
 }
