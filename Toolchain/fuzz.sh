@@ -34,6 +34,7 @@ esac
 [[ $seconds =~ ^[0-9]+$ ]] || die 64 "how many seconds? '$seconds' is no number"
 
 "$ROOT/Toolchain/setup.sh" build
+has_fuzzer || die 69 "the Swift on PATH has no libFuzzer (swiftc -sanitize=fuzzer): swift.org's has"
 cd "$ROOT"
 build=.build-fuzz/$name
 mkdir -p "$build/found"

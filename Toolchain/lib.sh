@@ -53,6 +53,16 @@ need_swift() {
     die 69 "Swift 6.0 or newer is needed, not $version"
 }
 
+# has_fuzzer: does this Swift have libFuzzer? Some toolchains come without.
+has_fuzzer() {
+  local probe status=0
+  probe=$(mktemp -d)
+  echo '@_cdecl("LLVMFuzzerTestOneInput") public func take(_: UnsafePointer<UInt8>, _: Int) -> CInt { 0 }' >"$probe/probe.swift"
+  swiftc -parse-as-library -sanitize=fuzzer "$probe/probe.swift" -o "$probe/probe" >/dev/null 2>&1 || status=1
+  rm -rf "$probe"
+  return $status
+}
+
 # Where the test bench's Python lives: another requirements.txt or another Python gets another place.
 venv_directory() {
   printf '%s/venv-%s' "$CACHE" "$({ /usr/bin/python3 --version && cat "$TESTBED/requirements.txt"; } | sha256sum | cut -c1-12)"

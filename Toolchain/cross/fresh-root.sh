@@ -6,14 +6,20 @@
 # trixie has Debian's own Swift; bookworm has none, so the one of this machine is shown there. Swift packages come from
 # where this machine's git takes them. Needs root. Everything is below DIRECTORY, which may be deleted afterwards.
 #
-# usage: Toolchain/cross/fresh-root.sh trixie|bookworm DIRECTORY [COMMAND...]
+# usage: Toolchain/cross/fresh-root.sh [--again] trixie|bookworm DIRECTORY [COMMAND...]
+#        --again   in the root that is there already, with what the commands before have left, at the last commit
 #        COMMAND   another one instead of the three, for example: Toolchain/dev cross --locked
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 . "$CROSS/mirror.sh"
 
+again=
+if [ "${1:-}" = --again ]; then
+  again=1
+  shift
+fi
 suite=${1:-}
-case $suite in trixie | bookworm) ;; *) die 64 "usage: Toolchain/cross/fresh-root.sh trixie|bookworm DIRECTORY" ;; esac
+case $suite in trixie | bookworm) ;; *) die 64 "usage: Toolchain/cross/fresh-root.sh [--again] trixie|bookworm DIRECTORY [COMMAND...]" ;; esac
 [ -n "${2:-}" ] || die 64 "which DIRECTORY?"
 [ "$(id -u)" -eq 0 ] || die 77 "debootstrap and chroot need root"
 mkdir -p "$2"
@@ -47,6 +53,13 @@ make_root() {
   git clone -q --no-local "$ROOT" "$root/camgate"
 }
 
+# renew_root: what the commands before have left stays there, the tracked files become those of the last commit.
+renew_root() {
+  [ -d "$root/camgate/.git" ] || die 66 "there is no $suite in $root: once without --again"
+  git -C "$root/camgate" fetch -q "$ROOT" HEAD
+  git -C "$root/camgate" checkout -q --force FETCH_HEAD
+}
+
 # show DIRECTORY: the same path inside, read-only.
 show() {
   [ -n "$1" ] && [ -d "$1" ] || return 0
@@ -67,7 +80,7 @@ inside() {
 
 # The rest in a mount namespace of its own, so that nothing stays mounted.
 if [ "${FRESH_ROOT_INSIDE:-}" != "$$" ]; then
-  make_root
+  if [ -n "$again" ]; then renew_root; else make_root; fi
   FRESH_ROOT_INSIDE=$$ exec unshare --mount --propagation private bash "$0" "$suite" "$(dirname "$root")" "$@"
 fi
 mount -t proc proc "$root/proc"
