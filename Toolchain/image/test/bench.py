@@ -1,9 +1,11 @@
 """What a board needs around it: cameras and a broker on the desk's loopback, and settings on the card."""
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,11 +14,14 @@ import time
 TESTBED = pathlib.Path(__file__).parents[2] / "testbed"
 sys.path.insert(0, str(TESTBED))
 
-from campaign import Tool  # noqa: E402
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, TopicPartition  # noqa: E402
+import records  # noqa: E402
+from confluent_kafka import OFFSET_END, Consumer, TopicPartition  # noqa: E402
 from machine import HOST  # noqa: E402
+from tool import Tool  # noqa: E402
+from topic import Topic  # noqa: E402
 
-PARTITIONS = 4
+# RTSP cameras show a counter, others have a topic of their own.
+TOPICS = {"cameras": 4, "local": 1}
 MIB = 1 << 20
 # Where partitions begin (image/boards/generic-arm64/board.sh).
 CONFIG_OFFSET, DATA_OFFSET = 16 * MIB, (16 + 32 + 192) * MIB
@@ -27,10 +32,18 @@ class Bench:
 
     def __init__(self, stack, cameras):
         self.directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="camgate-image-test-")))
-        self.broker = Tool(stack, "broker", "--topic", f"cameras:{PARTITIONS}")
-        self.proxy = Tool(stack, "proxy", self.broker.ready["port"], "--kafka", "--host", HOST)
-        self.cameras = Tool(stack, "cameras", *(f"{name}={show}" for name, show in cameras.items()))
+        self.stack = stack
+        self.broker = self.tool(
+            "broker", *(word for pair in TOPICS.items() for word in ("--topic", "{}:{}".format(*pair)))
+        )
+        self.proxy = self.tool("proxy", self.broker.ready["port"], "--kafka", "--host", HOST)
+        self.cameras = self.tool("cameras", *(f"{name}={show}" for name, show in cameras.items()))
         self.urls = {name: url.replace("127.0.0.1", HOST) for name, url in self.cameras.ready["urls"].items()}
+
+    def tool(self, name, *arguments):
+        tool = Tool(name, *arguments)
+        self.stack.callback(tool.end)
+        return tool
 
     def settings(self, names=None, more="", system=""):
         """A settings file for the board, with the cameras `names` of the bench, and more of them as YAML."""
@@ -40,24 +53,36 @@ class Bench:
         return "\n".join(["gateway: board-1", kafka, buffer, "cameras:", *rows, more, system]) + "\n"
 
     def read(self, *arguments):
-        """What the independent reader says of the topic: its summary, and what is wrong as text."""
+        """What the independent reader says of a topic: its summary, and what is wrong as text."""
         command = [TESTBED / "run", "reader", "--brokers", self.broker.ready["brokers"], "--timeout", "120", *arguments]
         reader = subprocess.run(command, capture_output=True, text=True, check=False)
         if not reader.stdout:
             raise RuntimeError(reader.stderr)
         return json.loads(reader.stdout.splitlines()[-1]), reader.stderr
 
+    def records(self, name):
+        """What lies in a topic, without the pictures."""
+        topic, found = Topic(self.broker.ready["brokers"], name, timeout=120), []
+        for message in topic:
+            record, problems = records.parse(message, topic.partitions)
+            assert record, problems
+            record.value = b""
+            found.append(record)
+        return found
+
 
 class Tail:
-    """The newest records of the topic, as they come."""
+    """The newest records of all topics, as they come."""
 
     def __init__(self, bench):
         self.consumer = Consumer(
             {"bootstrap.servers": bench.broker.ready["brokers"], "group.id": "tail", "enable.auto.commit": False}
         )
-        self.consumer.assign([TopicPartition("cameras", number, OFFSET_END) for number in range(PARTITIONS)])
+        places = [(name, number) for name, count in TOPICS.items() for number in range(count)]
+        self.consumer.assign([TopicPartition(*place, OFFSET_END) for place in places])
         self.consumer.poll(0.5)
         self.counts = {}
+        self.newest = {}  # when the newest picture of each camera was taken, in seconds since 1970
 
     def read(self, seconds):
         deadline = time.monotonic() + seconds
@@ -66,6 +91,8 @@ class Tail:
             if message is not None and not message.error():
                 camera = message.key().decode().rpartition("/")[2]
                 self.counts[camera] = self.counts.get(camera, 0) + 1
+                taken = records.nanoseconds(dict(message.headers())["ce_time"].decode()) / 1e9
+                self.newest[camera] = max(self.newest.get(camera, 0), taken)
 
     def wait(self, cameras, frames, timeout):
         """Waits until each of the cameras has so many more records; the seconds that took."""
@@ -73,6 +100,15 @@ class Tail:
         while any(self.counts.get(name, 0) < count for name, count in wanted.items()):
             if time.monotonic() - started > timeout:
                 raise TimeoutError(f"after {timeout} s there are {self.counts}, wanted {wanted}")
+            self.read(0.2)
+        return time.monotonic() - started
+
+    def wait_current(self, cameras, timeout):
+        """Waits until pictures of all the cameras arrive within three seconds of being taken; the seconds that took."""
+        started = time.monotonic()
+        while min(self.newest.get(name, 0) for name in cameras) < time.time() - 3:
+            if time.monotonic() - started > timeout:
+                raise TimeoutError(f"not current after {timeout} s: {self.newest} at {time.time()}")
             self.read(0.2)
         return time.monotonic() - started
 
@@ -101,30 +137,32 @@ def write_settings(card, text, directory):
     on_config(card, "mcopy", "-o", str(path), "::camgate.yaml")
 
 
-def check_data(card, directory):
-    """Whether the data partition recovers as it would on the board: its file system (e2fsck), and the ring on it."""
-    ring = pathlib.Path(directory) / "ring"
-    subprocess.run(["rm", "-rf", ring], check=True)
-    volume = f"{card}?offset={DATA_OFFSET}"
-    checked = subprocess.run(["e2fsck", "-p", volume], capture_output=True, text=True, check=False)
-    assert checked.returncode < 4, checked.stdout
-    subprocess.run(["debugfs", "-R", f"rdump /ring {directory}", volume], capture_output=True, check=True)
-    command = [os.environ["CAMGATE"], "ring", "verify", str(ring)]
-    verified = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert verified.returncode == 0, verified.stdout + verified.stderr
+def check_data(card, directory, has_ring=False):
+    """Whether a copy of the data partition recovers as it would on the board: its file system, and the ring on it."""
+    ring, copy = pathlib.Path(directory) / "ring", pathlib.Path(directory) / "copy"
+    shutil.rmtree(ring, ignore_errors=True)
+    copy_sparse(card, copy)
+    volume = f"{copy}?offset={DATA_OFFSET}"
+    checked = subprocess.run(["e2fsck", "-fp", volume], capture_output=True, text=True, check=False)
+    assert checked.returncode < 4, checked.stdout + checked.stderr
+    if has_ring:
+        subprocess.run(["debugfs", "-R", f"rdump /ring {directory}", volume], capture_output=True, check=True)
+        command = [os.environ["CAMGATE"], "ring", "verify", str(ring)]
+        verified = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
-def losses(bench, cuts):
-    """How many seconds of each (phase, time) of a power cut are missing in front of it."""
-    client = Consumer(
-        {"bootstrap.servers": bench.broker.ready["brokers"], "group.id": "losses", "enable.auto.commit": False}
-    )
-    client.assign([TopicPartition("cameras", number, OFFSET_BEGINNING) for number in range(PARTITIONS)])
-    times = []
-    while (message := client.poll(10)) is not None:
-        if not message.error():
-            times.append(message.timestamp()[1] / 1000)
-    return [(phase, cut - max(time for time in times if time < cut)) for phase, cut in cuts]
+def losses(found, cuts):
+    """How many seconds of a camera's pictures the worst power cut of each phase cost; `cuts` are (phase, time). Raises
+    AssertionError when a start behind one does not announce it."""
+    worst = {}
+    for phase, cut in cuts:
+        lost = cut - max(record.time_ns / 1e9 for record in found if record.time_ns / 1e9 < cut)
+        worst[phase] = max(worst.get(phase, 0), round(lost, 1))
+    starts = [record for last, record in itertools.pairwise(found) if record.epoch != last.epoch]
+    assert all(record.gap_reason == "restart" for record in starts), starts
+    assert len(starts) == len(cuts), starts
+    return worst
 
 
 @contextlib.contextmanager

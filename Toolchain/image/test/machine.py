@@ -117,6 +117,11 @@ class Machine:
             raise subprocess.CalledProcessError(int(end[1]), command, text)
         return text.removeprefix("agent ready\n")
 
+    def resident(self, name):
+        """VmRSS or VmHWM of the gateway, in KiB."""
+        status = self.run("cat /proc/$(pidof camgate)/status")
+        return int(re.search(rf"^{name}:\s*(\d+) kB", status, re.MULTILINE)[1])
+
     def cut_power(self):
         """SIGKILL: nothing is written any more."""
         if self.process:
