@@ -87,7 +87,7 @@ def case_boot(context):
 
 def case_outage(context):
     """The way to Kafka is cut for three minutes: nothing of any camera is lost, memory stays what it was, and catching
-    up ends. Then the monitor takes away the link as a whole: the camera in the board goes on, and loses nothing either."""
+    up ends. Then the monitor takes away the whole link: the camera in the board goes on, and loses nothing either."""
     seconds = 180
     more = LOCAL.format("by-link", VIRTUAL_CAMERA)
     with bench.on_desk({"gate": "h264"}) as desk, context.board(desk.settings(more=more), kind="test") as board:
