@@ -45,12 +45,12 @@ class Bench:
         self.stack.callback(tool.end)
         return tool
 
-    def settings(self, names=None, more="", system=""):
+    def settings(self, names=None, more="", memory="32MiB"):
         """A settings file for the board, with the cameras `names` of the bench, and more of them as YAML."""
         rows = [f"  - {{name: {name}, url: '{self.urls[name]}'}}" for name in names or self.urls]
         kafka = f"kafka: {{brokers: ['{HOST}:{self.proxy.ready['port']}']}}"
-        buffer = "buffer: {directory: /data/ring}"
-        return "\n".join(["gateway: board-1", kafka, buffer, "cameras:", *rows, more, system]) + "\n"
+        buffer = f"buffer: {{directory: /data/ring, memory: {memory}}}"
+        return "\n".join(["gateway: board-1", kafka, buffer, "cameras:", *rows, more]) + "\n"
 
     def read(self, *arguments):
         """What the independent reader says of a topic: its summary, and what is wrong as text."""
@@ -76,7 +76,12 @@ class Tail:
 
     def __init__(self, bench):
         self.consumer = Consumer(
-            {"bootstrap.servers": bench.broker.ready["brokers"], "group.id": "tail", "enable.auto.commit": False}
+            {
+                "bootstrap.servers": bench.broker.ready["brokers"],
+                "group.id": "tail",
+                "enable.auto.commit": False,
+                "log_level": 2,
+            }
         )
         places = [(name, number) for name, count in TOPICS.items() for number in range(count)]
         self.consumer.assign([TopicPartition(*place, OFFSET_END) for place in places])
