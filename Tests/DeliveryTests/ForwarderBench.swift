@@ -135,14 +135,18 @@ final class ForwarderBench {
   }
 
   /// Checks that all frames of all lanes lie in the topic, each lane on one partition, in order and with their own
-  /// bytes. The mock does not remove repeated batches, so the first of each id counts. `dropped` are not there.
-  func expectEverything(byteCount: Int = 600, dropped: Set<UInt64> = []) throws {
+  /// bytes. The mock does not remove repeated batches, so the first of each id counts; returns how many records there are
+  /// with those that a broker would have removed, and without. `dropped` are not there.
+  @discardableResult
+  func expectEverything(byteCount: Int = 600, dropped: Set<UInt64> = []) throws -> RecordCounts {
     let records = try stored()
+    var counts = RecordCounts(raw: records.count)
     for lane in 0..<laneCount {
       let own = records.filter { $0.key == "g/cam-\(lane)" }
       #expect(Set(own.map(\.partition)).count == 1)
       var seen: Set<String?> = []
       let firsts = own.filter { seen.insert($0.header("ce_id")).inserted }
+      counts.distinct += firsts.count
       var frames: [(sequence: UInt64, value: [UInt8])] = []
       for record in firsts {
         if record.isFirstPart { frames.append((record.sequence, [])) }
@@ -155,6 +159,15 @@ final class ForwarderBench {
         #expect(frame.value == expected, "frame \(frame.sequence) was released before it was sent")
       }
     }
+    return counts
+  }
+
+  /// Records of a topic: all of them, and those with different ids.
+  struct RecordCounts: CustomStringConvertible {
+    var raw: Int
+    var distinct = 0
+
+    var description: String { "\(raw) records in the topic, \(distinct) ids" }
   }
 
   /// Every payload is released once the forwarder has stopped and nothing waits.
