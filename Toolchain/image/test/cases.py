@@ -11,6 +11,7 @@ import json
 import pathlib
 import random
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -109,6 +110,7 @@ def case_outage(context):
         resident.append(board.resident())
         figures["gateway_mib"] = resident
         assert max(resident) - resident[1] <= 8, resident
+        assert not board.said("no sign of life"), board.console
         summary, problems = desk.read("--camera", "gate")
         assert summary["ok"], problems
         figures["gate"] = {name: summary[name] for name in COUNTS}
@@ -314,6 +316,7 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("case", nargs="*")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # boards and cards go, as at Ctrl-C
     results, failed = {}, []
     with contextlib.ExitStack() as stack:
         context = Context(stack, options.image, options.test_image)
