@@ -315,7 +315,7 @@ def main():
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("case", nargs="*")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # boards and cards go, as at Ctrl-C
     results, failed = {}, []
     with contextlib.ExitStack() as stack:
