@@ -1,7 +1,8 @@
 """What is in an image, as CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json): every input with version and SHA-256.
 
 usage: contents.py IMAGE VERSION BINARY PACKAGES INPUTS...
-                   PACKAGES: what Swift resolved (Package.resolved); INPUTS: lists as Toolchain/cross/fetch.sh makes them
+  PACKAGES    what Swift resolved (Package.resolved)
+  INPUTS      lists as Toolchain/cross/fetch.sh makes them
 """
 
 import hashlib

@@ -54,7 +54,7 @@ class Bench:
 
     def read(self, *arguments):
         """What the independent reader says of a topic: its summary, and what is wrong as text."""
-        command = [TESTBED / "run", "reader", "--brokers", self.broker.ready["brokers"], "--timeout", "120", *arguments]
+        command = [TESTBED / "run", "reader", "--brokers", self.broker.ready["brokers"], "--timeout", "600", *arguments]
         reader = subprocess.run(command, capture_output=True, text=True, check=False)
         if not reader.stdout:
             raise RuntimeError(reader.stderr)
@@ -62,7 +62,7 @@ class Bench:
 
     def records(self, name):
         """What lies in a topic, without the pictures."""
-        topic, found = Topic(self.broker.ready["brokers"], name, timeout=120), []
+        topic, found = Topic(self.broker.ready["brokers"], name, timeout=600), []
         for message in topic:
             record, problems = records.parse(message, topic.partitions)
             assert record, problems
@@ -137,6 +137,10 @@ class Tail:
         return time.monotonic() - started
 
 
+def say(text):
+    print(f"image-test: {text}", file=sys.stderr, flush=True)
+
+
 def copy_sparse(source, target):
     subprocess.run(["cp", "--sparse=always", source, target], check=True)
 
@@ -189,6 +193,13 @@ def check_data(card, directory, has_ring=False):
         command = [os.environ["CAMGATE"], "ring", "verify", str(ring)]
         verified = subprocess.run(command, capture_output=True, text=True, check=False)
         assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def persistent_log(card, directory):
+    """What lies in the newest file of the log on a card."""
+    check_data(card, directory)
+    command = ["debugfs", "-R", "cat /log/current", str(pathlib.Path(directory) / "data")]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def losses(found, cuts):

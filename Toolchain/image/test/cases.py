@@ -24,7 +24,7 @@ from machine import Machine
 
 GIB = 1 << 30
 VIRTUAL_CAMERA = "/dev/v4l/by-path/platform-vivid.0-video-index0"
-LOCAL = "  - {{name: {}, device: {}, format: yuyv 320x180, topic: local}}"
+LOCAL = "  - {{name: {}, device: {}, format: yuyv 320x180@2, topic: local}}"
 COUNTS = ("frames", "lost", "repeated", "twice", "gaps")
 GROWTH_SECONDS = 4  # how long growing takes under emulation
 PATIENCE = 600  # seconds for a start under emulation, also on a busy desk
@@ -96,7 +96,7 @@ def case_outage(context):
         board = desk.stack.enter_context(context.board(settings, kind="test"))
         tail, cameras = bench.Tail(desk), ["gate", "by-link"]
         board.start()
-        tail.wait(cameras, 300, PATIENCE)
+        tail.wait(cameras, 20, PATIENCE)
         tail.wait_current(cameras, PATIENCE)
         resident = [board.resident()]
         desk.proxy.command("cut")
@@ -104,22 +104,24 @@ def case_outage(context):
             tail.read(60)
             resident.append(board.resident())
         desk.proxy.command("pass")
-        figures = {"back_after_s": round(tail.wait(cameras, 30, PATIENCE), 1)}
-        figures["caught_up_after_s"] = round(tail.wait_current(cameras, PATIENCE), 1)
-        tail.wait(cameras, 300, PATIENCE)
+        figures = {"back_after_s": round(tail.wait(cameras, 1, PATIENCE), 1)}
+        # An emulated board that is given little of the desk is not much faster than its cameras.
+        figures["caught_up_after_s"] = round(tail.wait_current(cameras, 2 * PATIENCE), 1)
+        board.wait(r"Kafka keeps up again", PATIENCE)
         resident.append(board.resident())
         figures["gateway_mib"] = resident
+        bench.say(f"outage: {figures}")
         assert max(resident) - resident[1] <= 8, resident
         assert not board.said("no sign of life"), board.console
-        summary, problems = desk.read("--camera", "gate")
-        assert summary["ok"], problems
-        figures["gate"] = {name: summary[name] for name in COUNTS}
         board.unplug()
         tail.read(60)
         board.plug()
-        tail.wait_current(cameras, PATIENCE)
-        tail.wait(cameras, 60, PATIENCE)
+        tail.wait_current(["by-link"], PATIENCE)
         figures["by-link"] = local(desk)
+        # RTSP goes over the same link, and says so: once.
+        summary, problems = desk.read("--camera", "gate", "--gaps", "network")
+        figures["gate"] = {name: summary[name] for name in COUNTS}
+        assert summary["ok"] and summary["gaps"] == 1, (summary, problems)
         return figures
 
 
@@ -148,6 +150,9 @@ def case_settings(context):
                 board.wait(r"camgate.yaml:\d+:1: error: unknown key 'kafka_brokers'", PATIENCE)
                 board.wait(r"the last good ones are used", 60)
                 tail.wait(["gate", "yard"], 30, PATIENCE)
+                tail.read(20)  # until it is on disk
+            log = bench.persistent_log(board.card, board.directory)
+            assert "error: unknown key 'kafka_brokers'" in log and "the last good ones are used" in log, log
             bench.on_config(board.card, "mdel", "::camgate.yaml")
             with board.powered_on():
                 board.wait(r"there is no camgate.yaml", PATIENCE)
@@ -262,7 +267,7 @@ def case_power(context):
             tail.read(choice.uniform(0, 3))
             board.cut_power()
             cuts.append((phase, time.time()))
-            print(f"image-test: power: cut {len(cuts)}, {phase}", file=sys.stderr, flush=True)
+            bench.say(f"power: cut {len(cuts)}, {phase}")
         desk.proxy.command("pass")
         board.start()
         tail.wait(["gate"], 300, PATIENCE)
@@ -295,7 +300,7 @@ def case_writes(context):
             for number in range(rounds):
                 told = record.replay(board.card, context.seed + number)
                 bench.check_data(board.card, board.directory, has_ring=record.name == "outage")
-                print(f"image-test: writes: {record.name}: {told}: sound", file=sys.stderr, flush=True)
+                bench.say(f"writes: {record.name}: {told}: sound")
                 if number % 10 == 0:
                     with board.powered_on():
                         tail.wait(["gate"], 30, PATIENCE)
@@ -329,7 +334,7 @@ def main():
                 failed.append(name)
                 traceback.print_exc()
             seconds = time.monotonic() - started
-            print(f"image-test: {name}: {results.get(name, 'FAILED')} in {seconds:.0f} s", file=sys.stderr, flush=True)
+            bench.say(f"{name}: {results.get(name, 'FAILED')} in {seconds:.0f} s")
     print(json.dumps(results))
     return 1 if failed else 0
 
