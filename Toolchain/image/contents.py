@@ -1,6 +1,8 @@
 """What is in an image, as CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json): every input with version and SHA-256.
 
-usage: contents.py IMAGE VERSION BINARY INPUTS...      INPUTS: lists as Toolchain/cross/fetch.sh makes them
+usage: contents.py IMAGE VERSION BINARY PACKAGES INPUTS...
+  PACKAGES    what Swift resolved (Package.resolved)
+  INPUTS      lists as Toolchain/cross/fetch.sh makes them
 """
 
 import hashlib
@@ -30,10 +32,23 @@ def component(line):
     }
 
 
+def package(pin):
+    """A Swift package, which its revision names."""
+    where, version = pin["location"].removeprefix("https://").removesuffix(".git"), pin["state"]["version"]
+    return {
+        "type": "library",
+        "name": pin["identity"],
+        "version": version,
+        "purl": f"pkg:swift/{where}@{version}",
+        "properties": [{"name": "camgate:revision", "value": pin["state"]["revision"]}],
+    }
+
+
 def main():
-    image, version, binary, *lists = sys.argv[1:]
+    image, version, binary, packages, *lists = sys.argv[1:]
     lines = sorted({line for path in lists for line in pathlib.Path(path).read_text().splitlines()})
     components = [component(line) for line in lines if line.split()[0] in IN_THE_IMAGE]
+    components += [package(pin) for pin in json.loads(pathlib.Path(packages).read_text())["pins"]]
     gateway = {"type": "application", "name": "camgate", "version": version, "hashes": [sha256(binary)]}
     document = {
         "bomFormat": "CycloneDX",

@@ -117,6 +117,11 @@ class Machine:
             raise subprocess.CalledProcessError(int(end[1]), command, text)
         return text.removeprefix("agent ready\n")
 
+    def resident(self):
+        """The gateway's memory, in MiB."""
+        status = self.run("cat /proc/$(pidof camgate)/status")
+        return int(re.search(r"^VmRSS:\s*(\d+) kB", status, re.MULTILINE)[1]) >> 10
+
     def cut_power(self):
         """SIGKILL: nothing is written any more."""
         if self.process:

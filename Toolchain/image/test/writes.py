@@ -2,14 +2,28 @@
 a random moment. What was written before the last flush is there; of what came after it, each sector is there or not.
 """
 
+import contextlib
 import random
 import struct
-import subprocess
+
+from bench import copy_sparse
 
 SECTOR = 512
 MAGIC = 0x6A736677736872
 ENTRY = struct.Struct("<QQQQ")  # sector, sectors, flags, bytes of data
 FLUSH, FUA, DISCARD = 1, 2, 4
+
+
+@contextlib.contextmanager
+def recorded(board, name):
+    """Switches the board on with its writes recorded, and off. Gives what makes a Record of them afterwards."""
+    base, log, plain = board.directory / f"{name}.base", board.directory / f"{name}.log", board.disk
+    copy_sparse(board.card, base)
+    log.touch()
+    board.disk = options(board.card, log)
+    with board.powered_on():
+        yield lambda: Record(name, base, log)
+    board.disk = plain
 
 
 def options(card, log):
@@ -20,9 +34,11 @@ def options(card, log):
 
 
 class Record:
-    """The recorded writes: (sector, flags, offset of the data in the log, bytes)."""
+    """The recorded writes: (sector, flags, offset of the data in the log, bytes), and the card before them."""
 
-    def __init__(self, path):
+    def __init__(self, name, base, path):
+        self.name = name
+        self.base = base
         self.path = path
         self.entries = []
         with path.open("rb") as log:
@@ -42,13 +58,13 @@ class Record:
                 if len(self.entries) == count:
                     break
 
-    def replay(self, base, card, seed):
-        """Makes `card`: `base` with the writes up to a random moment. Says which."""
+    def replay(self, card, seed):
+        """Makes `card` what it was before, with the writes up to a random moment. Says which."""
         choice = random.Random(seed)
         cut = choice.randrange(1, len(self.entries))
         flushes = [index for index in range(cut) if self.entries[index][1] & FLUSH]
         safe = flushes[-1] if flushes else 0
-        subprocess.run(["cp", "--sparse=always", base, card], check=True)
+        copy_sparse(self.base, card)
         lost = 0
         with self.path.open("rb") as log, open(card, "r+b") as disk:
             for index, (sector, flags, at, length) in enumerate(self.entries[:cut]):
