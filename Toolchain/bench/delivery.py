@@ -3,8 +3,8 @@
 
 usage: delivery.py [--json]     (by `Toolchain/dev bench delivery`, which sets DELIVERYBENCH)
 
-catch_up_ratio   a backlog on disk (1,500 frames of 48 KiB, 4 cameras), bytes a second beside the bare loop's: medians of
-                 eleven rounds, in turns
+catch_up_ratio   a backlog on disk (1,500 frames of 48 KiB, 4 cameras), bytes a second beside the bare loop's: median
+                 of eleven rounds each, in turns
 rate_cap_error   how far catching up with max_rate 16 Mbit/s was off it, over 8 s
 live_p99_ms      live-first on an uplink of 32 Mbit/s while a backlog goes out: 4 cameras, 25 frames of 8 KiB a second,
                  from the frame in memory to its acknowledgement; live_bare_p99_ms: the same frames from the bare loop,
