@@ -180,25 +180,31 @@ def write_settings(card, text, directory):
     on_config(card, "mcopy", "-o", str(path), "::camgate.yaml")
 
 
-def check_data(card, directory, has_ring=False):
-    """Whether a copy of the data partition recovers as it would on the board: its file system, and the ring on it."""
-    # A copy of its own: e2fsck forgets an offset when it opens the file again behind the journal's recovery.
-    ring, volume = pathlib.Path(directory) / "ring", pathlib.Path(directory) / "data"
-    shutil.rmtree(ring, ignore_errors=True)
+def check_data(card, directory):
+    """Whether a copy of the data partition recovers as it would on the board; the copy, because e2fsck forgets an
+    offset when it opens the file again behind the journal's recovery."""
+    volume = pathlib.Path(directory) / "data"
     copy_from(card, DATA_OFFSET, volume)
     checked = subprocess.run(["e2fsck", "-fp", volume], capture_output=True, text=True, check=False)
     assert checked.returncode < 4, checked.stdout + checked.stderr
-    if has_ring:
-        subprocess.run(["debugfs", "-R", f"rdump /ring {directory}", volume], capture_output=True, check=True)
-        command = [os.environ["CAMGATE"], "ring", "verify", str(ring)]
-        verified = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert verified.returncode == 0, verified.stdout + verified.stderr
+    return volume
+
+
+def check_ring(card, directory):
+    """The same of the ring on it: how many frames are sound, and what damage was found, if any."""
+    volume, ring = check_data(card, directory), pathlib.Path(directory) / "ring"
+    shutil.rmtree(ring, ignore_errors=True)
+    subprocess.run(["debugfs", "-R", f"rdump /ring {directory}", volume], capture_output=True, check=True)
+    command = [os.environ["CAMGATE"], "ring", "verify", "--json", str(ring)]
+    verified = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = json.loads(verified.stdout or "{}")
+    assert found and found["damaged"] == 0, verified.stdout + verified.stderr
+    return found["sound"], found["findings"] if verified.returncode else []
 
 
 def persistent_log(card, directory):
     """What lies in the newest file of the log on a card."""
-    check_data(card, directory)
-    command = ["debugfs", "-R", "cat /log/current", str(pathlib.Path(directory) / "data")]
+    command = ["debugfs", "-R", "cat /log/current", check_data(card, directory)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 

@@ -58,8 +58,9 @@ class Record:
                 if len(self.entries) == count:
                     break
 
-    def replay(self, card, seed):
-        """Makes `card` what it was before, with the writes up to a random moment. Says which."""
+    def replay(self, card, seed, is_torn=True):
+        """Makes `card` what it was before, with the writes up to a random moment; or with those alone that were flushed
+        by then. Says which."""
         choice = random.Random(seed)
         cut = choice.randrange(1, len(self.entries))
         flushes = [index for index in range(cut) if self.entries[index][1] & FLUSH]
@@ -74,7 +75,7 @@ class Record:
                     disk.seek(sector * SECTOR)
                     disk.write(data)
                     continue
-                for offset in range(0, length, SECTOR):
+                for offset in range(0, length, SECTOR) if is_torn else ():
                     if choice.random() < 0.5:
                         disk.seek(sector * SECTOR + offset)
                         disk.write(data[offset : offset + SECTOR])
