@@ -271,7 +271,9 @@ def case_power(context):
         desk.proxy.command("pass")
         board.start()
         tail.wait(["gate"], 300, PATIENCE)
-        board.run("camgate ring verify /data/ring")
+        board.cut_power()
+        in_ring, _ = bench.check_ring(board.card, board.directory)
+        assert in_ring > 0
         summary, problems = desk.read("--camera", "gate", "--gaps", "network,restart")
         assert summary["ok"], problems
         worst = bench.losses(desk.records("cameras"), cuts[5:])
