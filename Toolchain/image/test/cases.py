@@ -7,6 +7,7 @@ A table goes to standard error, one JSON line with the figures to standard outpu
 
 import argparse
 import contextlib
+import filecmp
 import json
 import pathlib
 import random
@@ -22,6 +23,7 @@ import bench
 import writes
 from machine import Machine
 
+ROOT = pathlib.Path(__file__).parents[3]
 GIB = 1 << 30
 VIRTUAL_CAMERA = "/dev/v4l/by-path/platform-vivid.0-video-index0"
 LOCAL = "  - {{name: {}, device: {}, format: yuyv 320x180@2, topic: local}}"
@@ -328,8 +330,19 @@ def start_anew(board, tail):
         assert not board.said("beyond repair"), board.console
 
 
+def case_bytes(context):
+    """The same commit gives the same image in a directory of another name. (What is not committed is not in the clone.)"""
+    with tempfile.TemporaryDirectory(prefix="camgate-elsewhere-") as directory:
+        clone = pathlib.Path(directory) / "of-another" / "name"
+        subprocess.run(["git", "clone", "-q", ROOT, clone], check=True)
+        build = subprocess.run([clone / "Toolchain/dev", "image"], stdout=subprocess.PIPE, text=True, check=True)
+        image = pathlib.Path(build.stdout.splitlines()[-1])
+        assert filecmp.cmp(image, context.packed["image"], shallow=False), image
+        return {"bytes": image.stat().st_size}
+
+
 SHORT = ["boot", "outage", "settings", "cards", "devices", "watchdog", "memory"]
-LONG = ["power", "writes"]
+LONG = ["bytes", "power", "writes"]
 
 
 def main():
