@@ -331,7 +331,7 @@ def start_anew(board, tail):
 
 
 def case_bytes(context):
-    """The same commit gives the same image in a directory of another name. (What is not committed is not in the clone.)"""
+    """The same commit gives the same image in a directory of another name; what is not committed is not in it."""
     with tempfile.TemporaryDirectory(prefix="camgate-elsewhere-") as directory:
         clone = pathlib.Path(directory) / "of-another" / "name"
         subprocess.run(["git", "clone", "-q", ROOT, clone], check=True)
