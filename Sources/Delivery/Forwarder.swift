@@ -159,7 +159,9 @@ package final class Forwarder: Sendable {
         renew(producer, security)
       } else if let entry = next(until: nextLook(), &catchUp) {
         send(entry, by: producer)
-        while let next = next(until: .now(), &catchUp) { send(next, by: producer) }
+        // A backlog may last for hours: what comes between rounds must not wait for its end.
+        let end = MonotonicTime.now() + .seconds(1)
+        while .now() < end, let next = next(until: .now(), &catchUp) { send(next, by: producer) }
         if !catchUp.isCatchingUp { Thread.sleep(Forwarder.gathering) }
       }
     }
@@ -184,7 +186,9 @@ package final class Forwarder: Sendable {
       }
       if entry == nil, departure > .now() { return nil }
     } else if departure > .now() {
-      wait(departure - .now())
+      // A large frame may have used the rate up for minutes.
+      wait(min(departure - .now(), .seconds(1)))
+      if departure > .now() { return nil }
     }
     if entry == nil, catchUp.isCatchingUp, catchUp.isRoundBegun {
       entry = backlog.take(until: .now()) { catchUp.hasTurn($0.lane) && mayLeave($0) }
@@ -272,6 +276,7 @@ package final class Forwarder: Sendable {
     unheard { $0.isRoomAwaited = true }
     defer { unheard { $0.isRoomAwaited = false } }
     while true {
+      forwarding.beat()
       let outcome: BrokerError?? = state.wait(until: .now() + .seconds(1)) { state in
         if state.isStopping { return .some(BrokerError(name: "_PURGE", message: "stopping", disposition: .recreate)) }
         if let fatal = state.fatal { return .some(fatal) }

@@ -126,6 +126,19 @@ import Testing
     #expect(bench.backlog.drops == [[:], [:]])
   }
 
+  /// However long a backlog takes, the thread that sends it comes by everything else in between: its heartbeat, the
+  /// window's clock, new certificates.
+  @Test func newCertificatesDoNotWaitForTheEndOfABacklog() throws {
+    let bench = try ForwarderBench(laneCount: 2, catchUpRate: 50_000)
+    bench.append(1)
+    #expect(bench.settles())
+    // 40 seconds of it.
+    bench.append(100, byteCount: 10_000)
+    bench.forwarder.renew(Security())
+    #expect(bench.line(with: "a new producer is in use") != nil)
+    #expect(bench.backlog.waitingCount > 0)
+  }
+
   @Test func leadersThatMoveLoseNothing() throws {
     let bench = try ForwarderBench(laneCount: 3)
     for round in 0..<6 as Range<Int32> {
