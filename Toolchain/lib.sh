@@ -99,7 +99,10 @@ take_pinned() {
   # shellcheck disable=SC2034  # for the caller
   ARGUMENTS=("${@:2}")
   libraries=$("$ROOT/Toolchain/cross/libraries.sh" desk)
+  # The programs run with copies beside them: other users may not look into this one's cache.
+  mkdir -p "$ROOT/.build-pinned/lib"
+  cp -dpu "$libraries"/lib/*.so* "$ROOT/.build-pinned/lib/"
   PINNED=(--scratch-path "$ROOT/.build-pinned" -Xcc "-I$libraries/include" -Xlinker "-L$libraries/lib" -Xlinker -rpath
-    -Xlinker "$libraries/lib")
+    -Xlinker "$ROOT/.build-pinned/lib")
   SWIFT_FLAGS+=("${PINNED[@]}")
 }
