@@ -35,10 +35,12 @@ import Testing
   @Test func markersInFrontOfTheFrameHeader() {
     let comment: [UInt8] = [0xff, 0xfe, 0, 4, 0xff, 0xc0]
     let (start, end): ([UInt8], [UInt8]) = ([0xff, 0xd8], [0xff, 0xd9])
-    let size = header(start + comment + [0xff] + Self.frameHeader + end)
+    // Joined, not added: Swift 6.0 does not finish typing sums of so many arrays.
+    let commented: [[UInt8]] = [start, comment, [0xff], Self.frameHeader, end]
+    let size = header(Array(commented.joined()))
     #expect(size?.width == 5 && size?.height == 3)
-    let progressive = start + [0xff, 0xc2] + Self.frameHeader.dropFirst(2) + end
-    #expect(header(progressive)?.width == 5)
+    let progressive: [[UInt8]] = [start, [0xff, 0xc2], Array(Self.frameHeader.dropFirst(2)), end]
+    #expect(header(Array(progressive.joined()))?.width == 5)
   }
 
   @Test(

@@ -4,7 +4,7 @@ import Testing
 @testable import Capture
 
 @Suite struct NormalizerTests {
-  private static let sets = NAL.sps(1) + NAL.pps(2)
+  private static let sets = NAL.stream(NAL.sps(1), NAL.pps(2))
 
   /// A frame that came out, or nil where it was dropped.
   private struct Passed: Equatable {
@@ -72,14 +72,14 @@ import Testing
       lookCount += 1
       return bytes.contains(66) && bytes.contains(13) ? nil : PictureInformation(width: 64, height: 48)
     }
-    #expect(take(&normalizer, packet(NAL.sps(13) + NAL.pps(2) + NAL.idr(1), key: true)) == nil)
+    #expect(take(&normalizer, packet(NAL.stream(NAL.sps(13), NAL.pps(2), NAL.idr(1)), key: true)) == nil)
     #expect(take(&normalizer, packet(NAL.slice(2))) == nil)
-    let whole = NAL.sps(1) + NAL.pps(2) + NAL.idr(3)
+    let whole = NAL.stream(NAL.sps(1), NAL.pps(2), NAL.idr(3))
     #expect(take(&normalizer, packet(whole, key: true)) == Passed(bytes: whole, isKeyframe: true, gap: nil))
     #expect(lookCount == 2)
     #expect(take(&normalizer, packet(whole, key: true)) != nil)
     #expect(lookCount == 2, "nothing has changed")
-    #expect(take(&normalizer, packet(NAL.sps(13) + NAL.pps(2) + NAL.idr(4), key: true)) == nil)
+    #expect(take(&normalizer, packet(NAL.stream(NAL.sps(13), NAL.pps(2), NAL.idr(4)), key: true)) == nil)
     #expect(take(&normalizer, packet(NAL.slice(5))) == nil)
     #expect(take(&normalizer, packet(whole, key: true))?.gap == Gap(frameCount: 2, reason: .damaged))
     #expect(normalizer.undecodableKeyframeCount == 2)

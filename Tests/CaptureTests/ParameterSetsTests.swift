@@ -21,60 +21,64 @@ import Testing
   }
 
   @Test func h264FromTheSessionDescription() {
-    var sets = sets(.h264, NAL.sps(1) + NAL.pps(2))
+    var sets = sets(.h264, NAL.stream(NAL.sps(1), NAL.pps(2)))
     let (bytes, changed) = complete(&sets, NAL.idr(3))
-    #expect(bytes == NAL.sps(1) + NAL.pps(2) + NAL.idr(3))
+    #expect(bytes == NAL.stream(NAL.sps(1), NAL.pps(2), NAL.idr(3)))
     #expect(!changed)
   }
 
   @Test func h264InBand() {
     var sets = sets(.h264)
-    let whole = NAL.delimiter + NAL.sps(1) + NAL.pps(2) + NAL.sei(9) + NAL.idr(3)
+    let whole = NAL.stream(NAL.delimiter, NAL.sps(1), NAL.pps(2), NAL.sei(9), NAL.idr(3))
     #expect(complete(&sets, whole) == (whole, true))
     #expect(complete(&sets, whole) == (whole, false))
     // The next keyframe comes without: it gets the last ones, behind its delimiter.
     #expect(
-      complete(&sets, NAL.delimiter + NAL.sei(8) + NAL.idr(4))
-        == (NAL.delimiter + NAL.sps(1) + NAL.pps(2) + NAL.sei(8) + NAL.idr(4), false))
+      complete(&sets, NAL.stream(NAL.delimiter, NAL.sei(8), NAL.idr(4)))
+        == (NAL.stream(NAL.delimiter, NAL.sps(1), NAL.pps(2), NAL.sei(8), NAL.idr(4)), false))
   }
 
   @Test func h264WithoutAny() {
     var sets = sets(.h264)
     #expect(complete(&sets, NAL.idr(1)) == (nil, false))
-    #expect(complete(&sets, NAL.sps(1) + NAL.idr(1)) == (nil, true), "no picture parameter set")
+    #expect(complete(&sets, NAL.stream(NAL.sps(1), NAL.idr(1))) == (nil, true), "no picture parameter set")
     // What the undecodable one brought is known from then on.
-    #expect(complete(&sets, NAL.pps(2) + NAL.idr(1)).bytes == NAL.sps(1) + NAL.pps(2) + NAL.pps(2) + NAL.idr(1))
-    #expect(complete(&sets, []) == (NAL.sps(1) + NAL.pps(2), false))
+    #expect(
+      complete(&sets, NAL.stream(NAL.pps(2), NAL.idr(1))).bytes
+        == NAL.stream(NAL.sps(1), NAL.pps(2), NAL.pps(2), NAL.idr(1)))
+    #expect(complete(&sets, []) == (NAL.stream(NAL.sps(1), NAL.pps(2)), false))
   }
 
   @Test func h264Change() {
-    var sets = sets(.h264, NAL.sps(1) + NAL.pps(2))
-    let whole = NAL.sps(7) + NAL.pps(2) + NAL.idr(3)
+    var sets = sets(.h264, NAL.stream(NAL.sps(1), NAL.pps(2)))
+    let whole = NAL.stream(NAL.sps(7), NAL.pps(2), NAL.idr(3))
     #expect(complete(&sets, whole) == (whole, true))
-    #expect(complete(&sets, NAL.idr(4)) == (NAL.sps(7) + NAL.pps(2) + NAL.idr(4), false))
+    #expect(complete(&sets, NAL.idr(4)) == (NAL.stream(NAL.sps(7), NAL.pps(2), NAL.idr(4)), false))
   }
 
   @Test func severalSetsOfAKindAreKept() {
-    let three = NAL.sps(1) + NAL.pps(2) + NAL.pps(3, 1)
+    let three = NAL.stream(NAL.sps(1), NAL.pps(2), NAL.pps(3, 1))
     var sets = sets(.h264, three)
     #expect(complete(&sets, NAL.idr(4)).bytes == three + NAL.idr(4))
     // One of them in the stream replaces that one, and the other may still be needed.
-    let (bytes, changed) = complete(&sets, NAL.sps(1) + NAL.pps(5) + NAL.idr(6))
-    let all = NAL.sps(1) + NAL.pps(5) + NAL.pps(3, 1)
-    #expect(bytes == all + NAL.sps(1) + NAL.pps(5) + NAL.idr(6))
+    let (bytes, changed) = complete(&sets, NAL.stream(NAL.sps(1), NAL.pps(5), NAL.idr(6)))
+    let all = NAL.stream(NAL.sps(1), NAL.pps(5), NAL.pps(3, 1))
+    #expect(bytes == NAL.stream(all, NAL.sps(1), NAL.pps(5), NAL.idr(6)))
     #expect(changed)
-    #expect(complete(&sets, all + NAL.idr(7)) == (all + NAL.idr(7), false))
+    #expect(complete(&sets, NAL.stream(all, NAL.idr(7))) == (NAL.stream(all, NAL.idr(7)), false))
   }
 
   /// A stale picture parameter set would make a decoder refuse what it could decode.
   @Test func whatBelongsToAnotherSequenceIsForgotten() {
-    var sets = sets(.h264, NAL.sps(1) + NAL.pps(2) + NAL.pps(3, 1))
-    let whole = NAL.sps(7) + NAL.pps(8) + NAL.idr(9)
+    var sets = sets(.h264, NAL.stream(NAL.sps(1), NAL.pps(2), NAL.pps(3, 1)))
+    let whole = NAL.stream(NAL.sps(7), NAL.pps(8), NAL.idr(9))
     #expect(complete(&sets, whole) == (whole, true))
-    #expect(complete(&sets, NAL.idr(4)).bytes == NAL.sps(7) + NAL.pps(8) + NAL.idr(4))
+    #expect(complete(&sets, NAL.idr(4)).bytes == NAL.stream(NAL.sps(7), NAL.pps(8), NAL.idr(4)))
     // Without picture parameter sets of its own the old ones are all there is.
-    var kept = self.sets(.h264, NAL.sps(1) + NAL.pps(2))
-    #expect(complete(&kept, NAL.sps(7) + NAL.idr(9)).bytes == NAL.sps(7) + NAL.pps(2) + NAL.sps(7) + NAL.idr(9))
+    var kept = self.sets(.h264, NAL.stream(NAL.sps(1), NAL.pps(2)))
+    #expect(
+      complete(&kept, NAL.stream(NAL.sps(7), NAL.idr(9))).bytes
+        == NAL.stream(NAL.sps(7), NAL.pps(2), NAL.sps(7), NAL.idr(9)))
   }
 
   @Test func numbers() {
@@ -95,36 +99,39 @@ import Testing
   @Test func memoryIsBounded() {
     var sets = sets(.h264)
     let large = NAL.sps(1) + [UInt8](repeating: 0xff, count: 70_000)
-    _ = complete(&sets, large + NAL.pps(2) + NAL.idr(3))
+    _ = complete(&sets, NAL.stream(large, NAL.pps(2), NAL.idr(3)))
     #expect(complete(&sets, NAL.idr(4)).bytes == nil, "a parameter set of 70 kB is none")
   }
 
   @Test func whatStandsBehindTheFirstSliceIsNotTaken() {
-    var sets = sets(.h264, NAL.sps(1) + NAL.pps(2))
-    #expect(complete(&sets, NAL.idr(3) + NAL.sps(7) + NAL.pps(8)).changed == false)
-    #expect(complete(&sets, NAL.idr(4)).bytes == NAL.sps(1) + NAL.pps(2) + NAL.idr(4))
+    var sets = sets(.h264, NAL.stream(NAL.sps(1), NAL.pps(2)))
+    #expect(complete(&sets, NAL.stream(NAL.idr(3), NAL.sps(7), NAL.pps(8))).changed == false)
+    #expect(complete(&sets, NAL.idr(4)).bytes == NAL.stream(NAL.sps(1), NAL.pps(2), NAL.idr(4)))
   }
 
   /// Zero bytes may stand in front of the first start code (Annex B, leading_zero_8bits).
   @Test(arguments: 0...3) func leadingZerosDoNotTearTheDelimiter(_ count: Int) {
-    var sets = sets(.h264, NAL.sps(1) + NAL.pps(2))
+    var sets = sets(.h264, NAL.stream(NAL.sps(1), NAL.pps(2)))
     let zeros = [UInt8](repeating: 0, count: count)
     #expect(
-      complete(&sets, zeros + NAL.delimiter + NAL.idr(3)).bytes
-        == zeros + NAL.delimiter + NAL.sps(1) + NAL.pps(2) + NAL.idr(3))
+      complete(&sets, NAL.stream(zeros, NAL.delimiter, NAL.idr(3))).bytes
+        == NAL.stream(zeros, NAL.delimiter, NAL.sps(1), NAL.pps(2), NAL.idr(3)))
   }
 
   @Test func h265() {
-    let outOfBand = NAL.vps5(1) + NAL.sps5(2) + NAL.pps5(3)
+    let outOfBand = NAL.stream(NAL.vps5(1), NAL.sps5(2), NAL.pps5(3))
     var sets = sets(.h265, outOfBand)
-    #expect(complete(&sets, NAL.delimiter5 + NAL.idr5(4)) == (NAL.delimiter5 + outOfBand + NAL.idr5(4), false))
-    let whole = NAL.vps5(1) + NAL.sps5(2) + NAL.pps5(9) + NAL.idr5(5)
+    #expect(
+      complete(&sets, NAL.stream(NAL.delimiter5, NAL.idr5(4))) == (
+        NAL.stream(NAL.delimiter5, outOfBand, NAL.idr5(4)), false
+      ))
+    let whole = NAL.stream(NAL.vps5(1), NAL.sps5(2), NAL.pps5(9), NAL.idr5(5))
     #expect(complete(&sets, whole) == (whole, true))
-    #expect(complete(&sets, NAL.idr5(6)).bytes == NAL.vps5(1) + NAL.sps5(2) + NAL.pps5(9) + NAL.idr5(6))
+    #expect(complete(&sets, NAL.idr5(6)).bytes == NAL.stream(NAL.vps5(1), NAL.sps5(2), NAL.pps5(9), NAL.idr5(6)))
     // An order of one's own is put right: VPS, SPS, PPS.
-    var reversed = self.sets(.h265, NAL.pps5(3) + NAL.sps5(2) + NAL.vps5(1))
-    #expect(complete(&reversed, NAL.idr5(4)).bytes == outOfBand + NAL.idr5(4))
-    var incomplete = self.sets(.h265, NAL.sps5(2) + NAL.pps5(3))
+    var reversed = self.sets(.h265, NAL.stream(NAL.pps5(3), NAL.sps5(2), NAL.vps5(1)))
+    #expect(complete(&reversed, NAL.idr5(4)).bytes == NAL.stream(outOfBand, NAL.idr5(4)))
+    var incomplete = self.sets(.h265, NAL.stream(NAL.sps5(2), NAL.pps5(3)))
     #expect(complete(&incomplete, NAL.idr5(4)) == (nil, false), "no video parameter set")
   }
 
@@ -132,7 +139,8 @@ import Testing
   @Test func hostileBytes() {
     var generator = SeededGenerator(seed: 2)
     for codec in [Codec.h264, .h265] {
-      var sets = sets(codec, codec == .h264 ? NAL.sps(1) + NAL.pps(2) : NAL.vps5(1) + NAL.sps5(2) + NAL.pps5(3))
+      var sets = sets(
+        codec, codec == .h264 ? NAL.stream(NAL.sps(1), NAL.pps(2)) : NAL.stream(NAL.vps5(1), NAL.sps5(2), NAL.pps5(3)))
       for _ in 0..<5_000 {
         let bytes = (0..<Int.random(in: 0...40, using: &generator)).map { _ -> UInt8 in
           [0, 0, 0, 1, 1, 0x67, 0x68, 0x65, 0x09, 0x40, 0x42, 0x44, 0x46, 0x26].randomElement(using: &generator) ?? 0

@@ -21,6 +21,9 @@ struct SeededGenerator: RandomNumberGenerator {
 
 /// NAL units with a recognisable body, in Annex B; parameter sets of the number 0, 1 or 2.
 enum NAL {
+  /// One after another. Not by `+`: Swift 6.0 needs minutes to type a few of them inside `#expect`.
+  static func stream(_ units: [UInt8]...) -> [UInt8] { Array(units.joined()) }
+
   static func unit(_ header: [UInt8], _ body: UInt8, startCode: [UInt8] = [0, 0, 0, 1]) -> [UInt8] {
     startCode + header + [body, 0x80]
   }
