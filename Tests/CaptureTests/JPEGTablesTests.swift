@@ -9,7 +9,8 @@ import Testing
   private func tables(in jpeg: [UInt8]) -> [Range<Int>] {
     var (found, index) = ([] as [Range<Int>], 2)
     while jpeg[index + 1] != 0xda {
-      let end = index + 2 + Int(jpeg[index + 2]) << 8 + Int(jpeg[index + 3])
+      let length = Int(jpeg[index + 2]) << 8 | Int(jpeg[index + 3])
+      let end = index + 2 + length
       if jpeg[index + 1] == 0xc4 { found.append(index..<end) }
       index = end
     }
