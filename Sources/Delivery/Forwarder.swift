@@ -169,7 +169,7 @@ package final class Forwarder: Sendable {
 
   /// The cameras' frames of so much time leave together: waking this thread and librdkafka's for each of them costs more
   /// than sending them.
-  private static let gathering = Duration.milliseconds(10)
+  private static let gathering = Duration.milliseconds(5)
 
   /// Brokers that are connected and silent for so long are said to be.
   static let patience = Duration.seconds(20)
