@@ -118,7 +118,7 @@ def case_outage(context):
         board.unplug()
         tail.read(60)
         board.plug()
-        tail.wait_current(["by-link"], PATIENCE)
+        tail.wait_current(cameras, PATIENCE)
         figures["by-link"] = local(desk)
         # RTSP goes over the same link, and says so: once.
         summary, problems = desk.read("--camera", "gate", "--gaps", "network")
