@@ -121,7 +121,7 @@ def case_outage(context):
         tail.wait_current(cameras, PATIENCE)
         figures["by-link"] = local(desk)
         # RTSP goes over the same link, and says so: once.
-        summary, problems = desk.read("--camera", "gate", "--gaps", "network")
+        summary, problems = desk.read("--camera", "gate", "--gaps", "network,camera")
         figures["gate"] = {name: summary[name] for name in COUNTS}
         assert summary["ok"] and summary["gaps"] == 1, (summary, problems)
         return figures
