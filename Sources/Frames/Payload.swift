@@ -1,7 +1,8 @@
-// The bytes of a frame, owned by whoever made them (an AVPacket, an array) and released with the last reference.
+// The bytes of a frame, owned by whoever made them and released with the last reference.
 
 /// Immutable bytes in C memory, reference-counted.
-// Unchecked because of the raw pointer: the bytes are never written after `init` and live until `deinit`.
+// Unchecked because of the raw pointer and of `release`: the bytes are never written after `init` and live until
+// `deinit`, which is the only one to call it, once.
 package final class Payload: @unchecked Sendable {
   /// The bytes; valid while the payload is referenced.
   package let bytes: UnsafeRawBufferPointer
