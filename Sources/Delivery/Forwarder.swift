@@ -278,7 +278,10 @@ package final class Forwarder: Sendable {
     while true {
       forwarding.beat()
       let outcome: BrokerError?? = state.wait(until: .now() + .seconds(1)) { state in
-        if state.isStopping { return .some(BrokerError(name: "_PURGE", message: "stopping", disposition: .recreate)) }
+        if state.isStopping || state.newSecurity != nil {
+          // Without the new certificates there may never be room; the frame is sent again from its first part.
+          return .some(BrokerError(name: "_PURGE", message: "another producer", disposition: .recreate))
+        }
         if let fatal = state.fatal { return .some(fatal) }
         return state.window.hasRoom(for: byteCount) ? .some(nil) : nil
       }

@@ -139,6 +139,23 @@ import Testing
     #expect(bench.backlog.waitingCount > 0)
   }
 
+  /// Kafka goes away between the parts of a frame, and only new certificates bring it back.
+  @Test func newCertificatesDoNotWaitForTheRestOfAFrame() throws {
+    let bench = try ForwarderBench(windowBytes: 64 << 10)
+    bench.append(1, byteCount: 300_000)
+    #expect(bench.settles())
+    bench.cluster.setReachable(false)
+    bench.append(1, byteCount: 300_000)
+    #expect(bench.waitUntilInFlight(1))
+    bench.forwarder.renew(Security())
+    #expect(bench.line(with: "a new producer is in use") != nil)
+    bench.cluster.setReachable(true)
+    #expect(bench.settles())
+    #expect(bench.drain(within: .seconds(1)) == 0)
+    try bench.expectEverything(byteCount: 300_000)
+    bench.expectReleased()
+  }
+
   @Test func leadersThatMoveLoseNothing() throws {
     let bench = try ForwarderBench(laneCount: 3)
     for round in 0..<6 as Range<Int32> {
