@@ -62,7 +62,7 @@ package final class Camera: Sendable {
     (self.encoder, self.video) = (encoder, video)
     let current = CurrentState(log: log)
     self.current = current
-    interrupt = Interrupt(onQuiet: { current.stall() })
+    interrupt = Interrupt(onQuiet: { current.stall(since: $0) })
     if case .rtsp(_, let login?, _, _) = description.source { secrets.register(login.password) }
   }
 
@@ -218,7 +218,7 @@ private struct CameraSession {
     guard case .read(let deadline) = action else { return }
     interrupt.setDeadline(deadline)
     let now = MonotonicTime.now()
-    interrupt.setQuietMark(now + (deadline - now) / 2)
+    interrupt.setQuietMark(now + (deadline - now) / 2, since: now)
   }
 
   private mutating func interval(to pts: Int64) -> Duration? {

@@ -31,9 +31,9 @@ final class CurrentState: Sendable {
     }
   }
 
-  /// No frame has come for half of the time after which the connection is given up.
-  func stall() {
-    if case .streaming = state { become(.stalled(since: .now())) }
+  /// No frame has come since `start`: half of the time after which the connection is given up.
+  func stall(since start: MonotonicTime) {
+    if case .streaming = state { become(.stalled(since: start)) }
   }
 
   private func rounded(_ pause: Duration) -> String {

@@ -12,10 +12,11 @@ final class Interrupt: Sendable {
   private let stopped = Atomic<Bool>(false)
   private let isSayingGoodbye = Atomic<Bool>(false)
   private let quietMark = Atomic<Int64>(.max)
-  private let onQuiet: @Sendable () -> Void
+  private let quietStart = Atomic<Int64>(.max)
+  private let onQuiet: @Sendable (MonotonicTime) -> Void
 
-  /// `onQuiet` is called once, on the blocked thread, when a quiet mark has passed.
-  init(onQuiet: @escaping @Sendable () -> Void = {}) { self.onQuiet = onQuiet }
+  /// `onQuiet` is called once, on the blocked thread, when a quiet mark has passed, with when quiet began.
+  init(onQuiet: @escaping @Sendable (MonotonicTime) -> Void = { _ in }) { self.onQuiet = onQuiet }
 
   /// From now on a blocking call returns with AVERROR_EXIT when `time` has passed.
   func setDeadline(_ time: MonotonicTime) { deadline.store(time.nanoseconds, ordering: .relaxed) }
@@ -25,8 +26,11 @@ final class Interrupt: Sendable {
     now - MonotonicTime(nanoseconds: deadline.load(ordering: .relaxed))
   }
 
-  /// A blocking call that lasts until `time` is worth a word, and goes on.
-  func setQuietMark(_ time: MonotonicTime) { quietMark.store(time.nanoseconds, ordering: .relaxed) }
+  /// A blocking call that lasts from `start` until `time` is worth a word, and goes on.
+  func setQuietMark(_ time: MonotonicTime, since start: MonotonicTime) {
+    quietStart.store(start.nanoseconds, ordering: .relaxed)
+    quietMark.store(time.nanoseconds, ordering: .relaxed)
+  }
 
   /// Makes all calls return, now and later, and ends every `sleep`.
   func stop() {
@@ -42,7 +46,7 @@ final class Interrupt: Sendable {
     let now = MonotonicTime.now().nanoseconds
     if now >= quietMark.load(ordering: .relaxed) {
       quietMark.store(.max, ordering: .relaxed)
-      onQuiet()
+      onQuiet(MonotonicTime(nanoseconds: quietStart.load(ordering: .relaxed)))
     }
     return (isStopped && !isSayingGoodbye.load(ordering: .relaxed)) || now >= deadline.load(ordering: .relaxed)
   }

@@ -13,14 +13,14 @@ import Testing
     #expect(current.state == .connecting)
     current.become(.connecting)
     current.become(.connecting)
-    current.stall()
+    current.stall(since: .now())
     for _ in 0..<3 { current.become(.streaming(.h264, width: 640, height: 480)) }
-    current.stall()
+    current.stall(since: .now() + .seconds(-5))
     guard case .stalled = current.state else {
       Issue.record("\(current.state)")
       return
     }
-    current.stall()
+    current.stall(since: .now())
     current.become(.streaming(.h264, width: 640, height: 480))
     current.become(.waiting(refused, until: .now() + .seconds(2)))
     current.become(.connecting)
@@ -30,7 +30,7 @@ import Testing
       line.split(separator: " ").dropFirst().joined(separator: " ")
     }
     let expected = [
-      "debug connecting", "info streaming h264 640x480", "warning no frame for", "info streaming h264 640x480",
+      "debug connecting", "info streaming h264 640x480", "warning no frame for 5.", "info streaming h264 640x480",
       "warning 401 Unauthorized; retry in", "debug connecting", "debug 401 Unauthorized; retry in",
     ]
     #expect(found.count == expected.count)

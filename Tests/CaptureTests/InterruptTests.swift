@@ -44,16 +44,17 @@ import Testing
   }
 
   @Test func quietIsSaidOnceAMark() {
-    let count = Monitor(0)
-    let interrupt = Interrupt(onQuiet: { count.withLock { $0 += 1 } })
-    #expect(answer(interrupt) == 0 && count.read { $0 } == 0)
-    interrupt.setQuietMark(past)
+    let said = Monitor<[MonotonicTime]>([])
+    let interrupt = Interrupt(onQuiet: { start in said.withLock { $0.append(start) } })
+    let (first, second) = (past + .seconds(-3), past + .seconds(-2))
+    #expect(answer(interrupt) == 0 && said.read { $0 } == [])
+    interrupt.setQuietMark(past, since: first)
     for _ in 0..<3 { #expect(answer(interrupt) == 0, "it is no reason to give up") }
-    #expect(count.read { $0 } == 1)
-    interrupt.setQuietMark(past)
-    #expect(answer(interrupt) == 0 && count.read { $0 } == 2)
-    interrupt.setQuietMark(MonotonicTime(nanoseconds: .max))
-    #expect(answer(interrupt) == 0 && count.read { $0 } == 2)
+    #expect(said.read { $0 } == [first])
+    interrupt.setQuietMark(past, since: second)
+    #expect(answer(interrupt) == 0 && said.read { $0 } == [first, second])
+    interrupt.setQuietMark(MonotonicTime(nanoseconds: .max), since: past)
+    #expect(answer(interrupt) == 0 && said.read { $0 } == [first, second])
   }
 
   @Test func sleeping() {
