@@ -8,17 +8,17 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-cases=("$@")
-[ "${1:-}" != --short ] || cases=(boot settings)
 need_packages qemu-system-arm qemu-efi-aarch64 qemu-utils mtools e2fsprogs xz-utils
 "$ROOT/Toolchain/setup.sh" test
-image=$(bash "$ROOT/Toolchain/image.sh" | tail -n 1)
-test_image=
-if [ "${1:-}" != --short ]; then
-  test_image=$(bash "$ROOT/Toolchain/image.sh" --test | tail -n 1)
+images=("$(bash "$ROOT/Toolchain/image.sh" | tail -n 1)")
+if [ "${1:-}" = --short ]; then
+  images+=("")  # none of its cases looks into the board
+  set -- boot settings "${@:2}"
+else
+  images+=("$(bash "$ROOT/Toolchain/image.sh" --test | tail -n 1)")
   # The desk's own program looks into the boards' rings.
   swift build "${SWIFT_FLAGS[@]}" --package-path "$ROOT" --product camgate >&2
   CAMGATE=$(swift build "${SWIFT_FLAGS[@]}" --package-path "$ROOT" --show-bin-path)/camgate
   export CAMGATE
 fi
-exec "$TESTBED/run" python "$ROOT/Toolchain/image/test/cases.py" "$image" "$test_image" "${cases[@]}"
+exec "$TESTBED/run" python "$ROOT/Toolchain/image/test/cases.py" "${images[@]}" "$@"
