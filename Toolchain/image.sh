@@ -80,7 +80,7 @@ make_root() {
   find "$work/ca" -name '*.crt' | sort | xargs cat >"$work/tree/etc/ssl/certs/ca-certificates.crt"
   xz -9 --stdout "$work/data" >"$work/tree/lib/data.xz"
   echo "$SOURCE_DATE_EPOCH" >"$work/tree/etc/build-time"
-  echo "$version $board$flavour $(git -C "$ROOT" rev-parse --short=12 HEAD)" >"$work/tree/etc/version"
+  echo "$version $board$flavour $(git -C "$ROOT" describe --always --dirty --abbrev=12 --exclude='*')" >"$work/tree/etc/version"
   if [ -n "$flavour" ]; then
     trees+=("$ROOT/image/test/root")
     extra+=("$ROOT/image/test/modules")
