@@ -13,11 +13,12 @@ sdk=$("$CROSS/sdk.sh")
 compiler=$("$CROSS/compiler.sh")
 tool=$compiler/bin/$MULTIARCH
 
-# Places of this machine must not be in the binary, nor hashes of them: the same bytes wherever it is built.
+# Places of this machine must not be in the binary, nor hashes of them: the same bytes wherever it is built. (What stands
+# for them must not be where somebody builds: the line tables are others when both are the same.)
 flags=(-Xswiftc -gline-tables-only -Xlinker "-Map=$out/$product.map"
   -Xswiftc -Xfrontend -Xswiftc -disable-incremental-llvm-codegen
   -Xswiftc -Xfrontend -Xswiftc -no-clang-module-breadcrumbs)
-for place in "$ROOT=/camgate" "$sdk=/sdk" "$compiler=/compiler"; do
+for place in "$ROOT=/source/camgate" "$sdk=/source/sdk" "$compiler=/source/compiler"; do
   flags+=(-Xswiftc -file-prefix-map -Xswiftc "$place")
 done
 

@@ -18,12 +18,14 @@ closure=(-lssl -lcrypto -lzstd -llz4 -lz -lm)
 hardening=(-z noexecstack -z relro -z now --gc-sections --build-id=sha1)
 
 # foundation_stand_in DIRECTORY: nothing of Foundation but what swift-argument-parser uses (FoundationEssentials.swift).
+# No hash for incremental builds: it depends on where the cache is.
 foundation_stand_in() {
   local module=$1/FoundationEssentials.swiftmodule
   rm -rf "$1"/*Foundation*
   mkdir "$module"
   "$compiler/bin/swiftc" -target "$TRIPLE" -sdk "$sysroot" -resource-dir "${1%/linux}" -swift-version 6 \
-    -warnings-as-errors -Osize -whole-module-optimization -parse-as-library -static -file-prefix-map "$CROSS=/camgate" \
+    -warnings-as-errors -Osize -whole-module-optimization -parse-as-library -static \
+    -file-prefix-map "$CROSS=/source" -Xfrontend -disable-incremental-llvm-codegen \
     -module-name FoundationEssentials -module-link-name FoundationEssentials \
     -emit-module -emit-module-path "$module/$TRIPLE.swiftmodule" -c "$CROSS/FoundationEssentials.swift" -o "$PART/stand-in.o"
   rm -f "$module"/*.swiftsourceinfo
