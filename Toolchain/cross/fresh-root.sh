@@ -83,6 +83,7 @@ if [ "${FRESH_ROOT_INSIDE:-}" != "$$" ]; then
   if [ -n "$again" ]; then renew_root; else make_root; fi
   FRESH_ROOT_INSIDE=$$ exec unshare --mount --propagation private bash "$0" "$suite" "$(dirname "$root")" "$@"
 fi
+mount --bind "$root" "$root" # a mount point, as / is everywhere: unshare(1) asks for one
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs tmpfs "$root/tmp"

@@ -118,6 +118,7 @@ class Gateway:
         with self.log.open("w") as output:
             self.process = subprocess.Popen([*words, os.environ["CAMGATE"], "run", path], stderr=output)
         stack.callback(self.process.kill)
+        stack.push(self.explain)
 
     def resolve(self, is_known):
         """Whether the brokers' name leads anywhere."""
@@ -131,6 +132,11 @@ class Gateway:
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(90)
+
+    def explain(self, failure, *_):
+        """Shows the end of its log when the campaign fails."""
+        if failure:
+            print(*self.log.read_text().splitlines()[-20:], sep="\n", file=sys.stderr)
 
     def last_words(self):
         return self.log.read_text().splitlines()[-1]
