@@ -15,6 +15,17 @@ case ${1:-} in
     ;;
 esac
 
+# simulate_and_fuzz: what needs the processor and nothing else, with what the others leave of it.
+simulate_and_fuzz() {
+  renice -n 19 "$BASHPID" >/dev/null
+  "$ROOT/Toolchain/sim.sh"
+  if has_fuzzer; then
+    "$ROOT/Toolchain/fuzz.sh" all 10
+  else
+    say "NOT FUZZED: the Swift on PATH has no libFuzzer (swiftc -sanitize=fuzzer); swift.org's has. The rest goes on."
+  fi
+}
+
 "$ROOT/Toolchain/setup.sh" all
 cd "$ROOT"
 take_pinned "$@"
@@ -22,21 +33,25 @@ take_pinned "$@"
 swift build "${SWIFT_FLAGS[@]}"
 swift build --build-tests "${SWIFT_FLAGS[@]}"
 if [ ${#ARGUMENTS[@]} -eq 0 ]; then
-  say "the ring on a disk that loses power"
-  "$ROOT/Toolchain/sim.sh"
-  say "testing the test bench"
-  "$TESTBED/run" selftest
-  if has_fuzzer; then
-    say "fuzzing each parser for a moment"
-    "$ROOT/Toolchain/fuzz.sh" all 10
-  else
-    say "NOT FUZZED: the Swift on PATH has no libFuzzer (swiftc -sanitize=fuzzer); swift.org's has. The rest goes on."
-  fi
   CAMGATE=$(swift build "${SWIFT_FLAGS[@]}" --show-bin-path)/camgate
   export CAMGATE
+  say "the ring on a disk that loses power, and each parser fuzzed for a moment, both beside what follows"
+  log=$(mktemp)
+  set -m # a process group of its own, to be ended as one
+  simulate_and_fuzz >"$log" 2>&1 &
+  beside=$!
+  set +m
+  trap 'kill -- -$beside 2>/dev/null || true; rm -f "$log"' EXIT
+  say "testing the test bench"
+  "$TESTBED/run" selftest
   say "the fault campaign, in its short form"
   "$TESTBED/run" campaign --short
   say "killing and resuming, in its short form"
   "$TESTBED/run" resumes --short
+  say "what the ring's simulator and the fuzzers say"
+  result=0
+  wait "$beside" || result=$?
+  cat "$log" >&2
+  [ "$result" -eq 0 ] || die "$result" "the ring's simulator or a fuzzer found something, see above"
 fi
 swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" "${ARGUMENTS[@]}"
