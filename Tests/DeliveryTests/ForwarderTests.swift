@@ -221,8 +221,9 @@ import Testing
 
   /// Without the right to a producer id every new producer fails as well: no storm of them.
   @Test func aProducerThatFailsAgainWaits() throws {
-    let bench = try ForwarderBench()
-    bench.cluster.fail(.initProducerID, count: 3, code: 31)  // CLUSTER_AUTHORIZATION_FAILED
+    let bench = try ForwarderBench(preparing: { cluster in
+      cluster.fail(.initProducerID, count: 3, code: 31)  // CLUSTER_AUTHORIZATION_FAILED
+    })
     bench.append(20)
     #expect(bench.line(with: "the producer failed (CLUSTER_AUTHORIZATION_FAILED") != nil)
     #expect(bench.line(with: "starting a new one in 2 s") != nil)
