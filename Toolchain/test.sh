@@ -49,9 +49,7 @@ if [ ${#ARGUMENTS[@]} -eq 0 ]; then
   say "killing and resuming, in its short form"
   "$TESTBED/run" resumes --short
   say "what the ring's simulator and the fuzzers say"
-  result=0
-  wait "$beside" || result=$?
-  cat "$log" >&2
-  [ "$result" -eq 0 ] || die "$result" "the ring's simulator or a fuzzer found something, see above"
+  tail -n +1 -f --pid="$beside" "$log" >&2
+  wait "$beside" || die $? "the ring's simulator or a fuzzer found something, see above"
 fi
 swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" "${ARGUMENTS[@]}"
