@@ -5,7 +5,9 @@ import Posix
 
 /// A client of librdkafka, destroyed with the last reference: rd_kafka_destroy waits until every message it has handed out
 /// is given back, so each record holds a reference.
-// Unchecked because of the C handle, which is thread-safe (rdkafka.h).
+// Unchecked because of the C handle, which is thread-safe (rdkafka.h), and of the callbacks, which are only kept alive
+// here: `Consumer`'s thread alone has them called, and closes the client before it lets go, so that destroying it, on
+// whichever thread has the last record, calls none that touches their state.
 final class ConsumerHandle: @unchecked Sendable {
   let pointer: OpaquePointer
   /// What the client's callbacks reach.
@@ -17,7 +19,8 @@ final class ConsumerHandle: @unchecked Sendable {
 }
 
 /// A record as it was read; its bytes live as long as it does, also beyond its consumer.
-// Unchecked because of the raw pointer: librdkafka never changes a message it has handed out.
+// Unchecked because of the raw pointer: a message that was handed out changes once, when its headers are first asked for
+// (rdkafka_msg.c), which `init` does before anybody shares it; from then on it is read, and destroyed in `deinit`.
 package final class IncomingRecord: @unchecked Sendable {
   private let message: UnsafeMutablePointer<rd_kafka_message_t>
   private let owner: ConsumerHandle

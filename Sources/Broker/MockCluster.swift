@@ -4,7 +4,8 @@ import CRdKafka
 // about 5 MB a partition and does not remove the duplicates of idempotent retries.
 
 /// An in-process Kafka cluster on loopback ports.
-// Unchecked because of the C handles: rdkafka_mock.h's functions post to the cluster's own thread.
+// Unchecked because of the C handles: what is called here posts to the cluster's own thread, takes the cluster's lock
+// (request errors) or reads what never changes (bootstrap servers), see rdkafka_mock.c. Not so all of rdkafka_mock.h.
 package final class MockCluster: @unchecked Sendable {
   private let host: OpaquePointer
   private let cluster: OpaquePointer

@@ -38,7 +38,8 @@ package struct DeliveryReport: Sendable {
 }
 
 /// A Kafka producer. All methods may be called from any thread (rd_kafka_t is thread-safe, rdkafka.h).
-// Unchecked because of the C handle, which is thread-safe, and of the callbacks, which are set before it exists.
+// Unchecked because of the C handle, which is thread-safe, and of the callbacks, which are set before it exists and have
+// no state but closures that may be called from any thread.
 package final class Producer: @unchecked Sendable {
   private let handle: OpaquePointer
   private let callbacks: Callbacks

@@ -59,7 +59,8 @@ extension Storage {
 }
 
 /// The bytes of a record that was read back: metadata and payload in one piece of memory.
-// Unchecked because of the raw pointer: the bytes are never written after `init` and live until `deinit`.
+// Unchecked because of the raw pointer: whoever makes one fills it before anybody else has it (`Ring.read`), nobody writes
+// the bytes afterwards, and they live until `deinit`.
 package final class RecordBytes: @unchecked Sendable {
   private let memory: UnsafeMutableRawBufferPointer
   private let metadataByteCount: Int

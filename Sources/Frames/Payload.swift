@@ -1,8 +1,9 @@
 // The bytes of a frame, owned by whoever made them and released with the last reference.
 
 /// Immutable bytes in C memory, reference-counted.
-// Unchecked because of the raw pointer and of `release`: the bytes are never written after `init` and live until
-// `deinit`, which is the only one to call it, once.
+// Unchecked because of the raw pointer and of `release`: nobody writes the bytes after `init`, and they live until `deinit`.
+// It calls `release`, once, with the last reference and so with nobody else there; on which thread must not matter to it,
+// and does not: all that are made free memory or let go of a reference.
 package final class Payload: @unchecked Sendable {
   /// The bytes; valid while the payload is referenced.
   package let bytes: UnsafeRawBufferPointer

@@ -5,7 +5,9 @@ import Glibc
 
 /// State shared by threads, guarded by a mutex, with waiting for a condition (pthread_cond_timedwait(3) on
 /// CLOCK_MONOTONIC).
-// Unchecked because the compiler cannot see the mutex: every access to `state` goes through `withLock` or `wait`.
+// Unchecked because the compiler cannot see the mutex: every access to `state` goes through `withLock`, `read` or `wait`,
+// which hold it. What their bodies return leaves the lock, and must be values or what is safe to share; a reference that is
+// not may be handed over whole, taken out of the state by the one who gets it.
 package final class Monitor<State>: @unchecked Sendable {
   private var state: State
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
