@@ -21,12 +21,17 @@ import traceback
 
 import bench
 import writes
-from machine import Machine
+from machine import HOST, Machine
 
 ROOT = pathlib.Path(__file__).parents[3]
 GIB = 1 << 30
 VIRTUAL_CAMERA = "/dev/v4l/by-path/platform-vivid.0-video-index0"
 LOCAL = "  - {{name: {}, device: {}, format: yuyv 320x180@2, topic: local}}"
+SYSTEM = f"""system:
+  hostname: gate-7
+  network: {{address: 10.0.2.77/24, router: 10.0.2.2, dns: [10.0.2.3]}}
+  ntp: [{HOST}]
+"""
 COUNTS = ("frames", "lost", "repeated", "twice", "gaps")
 GROWTH_SECONDS = 4  # how long growing takes under emulation
 PATIENCE = 600  # seconds for a start under emulation, also on a busy desk
@@ -160,6 +165,31 @@ def case_settings(context):
                 board.wait(r"there is no camgate.yaml", PATIENCE)
                 tail.wait(["gate", "yard"], 30, PATIENCE)
             return {"starts": 4}
+
+
+def case_network(context):
+    """The section `system`: a host name, an address without DHCP, a name server, a time server; then the same in a VLAN.
+    Nobody can connect to the board."""
+    with bench.on_desk({"gate": "h264"}) as desk:
+        plain = desk.settings(more=SYSTEM)
+        with context.board(plain, kind="test") as board:
+            tail = bench.Tail(desk)
+            with board.powered_on():
+                tail.wait(["gate"], 30, PATIENCE)
+                assert board.said(r"network: eth0 has 10\.0\.2\.77/24"), board.console
+                assert not board.run("pidof udhcpc || true").strip()
+                assert board.run("hostname").strip() == "gate-7"
+                assert "default via 10.0.2.2" in board.run("ip route")
+                assert "nameserver 10.0.2.3" in board.run("cat /etc/resolv.conf")
+                assert board.said(rf"clock: asking {re.escape(HOST)}$"), board.console
+                sockets = board.run("cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true").splitlines()
+                listening = [line for line in sockets if re.match(r" *\d+: \S+ \S+ 0A ", line)]
+                assert sockets and not listening, listening
+            bench.write_settings(board.card, plain.replace("dns:", "vlan: 12, dns:"), board.directory)
+            with board.powered_on():
+                board.wait(r"network: eth0\.12 has 10\.0\.2\.77/24", PATIENCE)
+                assert re.search(r"eth0\.12 +\| 12 +\| eth0", board.run("cat /proc/net/vlan/config"))
+            return {"sockets": len(sockets), "listening": len(listening)}
 
 
 def case_cards(context):
@@ -341,7 +371,7 @@ def case_bytes(context):
         return {"bytes": image.stat().st_size}
 
 
-SHORT = ["boot", "outage", "settings", "cards", "devices", "watchdog", "memory"]
+SHORT = ["boot", "outage", "settings", "network", "cards", "devices", "watchdog", "memory"]
 LONG = ["bytes", "power", "writes"]
 
 
