@@ -43,11 +43,13 @@ final class RingKeeper {
       let news = listen(until: deadline)
       isClosing = news.isClosing
       for sync in news.syncs { ring.syncFinished(sync.request, sync.error) }
+      ring.retry(now: .now())
       let isBusy = step(spooler, state)
       let now = MonotonicTime.now()
       if let request = ring.nextSync(now: now, flush: news.isSecuring) { syncer.submit(request, of: ring) }
       // Never sooner than in 10 ms for what is overdue and still cannot be done.
-      let sync = max(ring.nextSyncTime ?? MonotonicTime(nanoseconds: .max), now + .milliseconds(10))
+      let next = [ring.nextSyncTime, ring.retryTime].compactMap { $0 }.min()
+      let sync = max(next ?? MonotonicTime(nanoseconds: .max), now + .milliseconds(10))
       deadline = isBusy ? now : min(sync, now + state.read { $0.policy?.lookInterval ?? .seconds(1) })
     }
     close(spooler, state)
@@ -145,8 +147,14 @@ final class RingKeeper {
     case .retired(let file, let error): log.error("\(options.directory)/\(file) is not used any more: \(error)")
     case .degraded(let error):
       log.error(
-        "the ring in \(options.directory) cannot be written any more (\(error)): frames are buffered in MEMORY ONLY, "
-          + "a power cut loses them; mend the disk and restart")
+        "the ring in \(options.directory) cannot be written (\(error)): what it holds is still sent, new frames are "
+          + "buffered in MEMORY ONLY, a power cut loses them; writing is tried again at growing intervals")
+    case .recovered: log.info("the ring in \(options.directory) can be written again")
+    case .unreadable(let file, let error):
+      log.error(
+        "cannot read \(options.directory)/\(file) (\(error)): its frames are kept and read again at growing intervals")
+    case .readable(let file): log.info("\(options.directory)/\(file) can be read again")
+    case .found(_, let last): log.info("found unsent frames up to \(last.key.epoch)-\(last.key.sequence) on disk")
     case .damaged(_, let key): log.warning("frame \(key.epoch)-\(key.sequence) on disk is damaged; it is kept aside")
     case .cursorFailed(let error): log.warning("what is finished could not be written down: \(error)")
     }

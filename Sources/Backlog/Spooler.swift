@@ -91,7 +91,7 @@ final class Spooler {
       switch event {
       case .rewrite(let ticket): queue.unwrite(after: ticket)
       case .degraded: queue.unwrite(after: ring.durableTicket)
-      case .evicted, .damaged, .retired, .cursorFailed: break
+      case .evicted, .damaged, .retired, .cursorFailed, .recovered, .unreadable, .readable, .found: break
       }
     }
     return events
@@ -123,7 +123,7 @@ final class Spooler {
     }
     outcome.durableTicket = ring.durableTicket
     // What is broken keeps nothing from leaving.
-    outcome.arePositionsDurable = streams.map { ring.degraded != nil || ring.durablePosition(of: $0) != nil }
+    outcome.arePositionsDurable = streams.map { ring.isPositionSettled(of: $0) }
     return outcome
   }
 
@@ -154,6 +154,7 @@ final class Spooler {
     var (left, isDry) = (wish.byteLimit, wish.isDry)
     while true {
       let next = ring.next(in: streams[wish.lane], after: place.mark)
+      if case .held = next { return items }
       guard case .record(let record, let gap) = next, record.key <= wish.span.through.key else {
         return items + [.end(wish.span.through, hole: place.holeAtEnd(of: wish.span, next))]
       }
@@ -168,7 +169,9 @@ final class Spooler {
       }
       // What is missing in front is told with the frame, so there is no stopping in between.
       guard byteCount <= room, byteCount <= left || isDry else { return items }
-      guard case .bytes(let bytes) = ring.read(record) else { continue }
+      let found = ring.read(record)
+      if case .held = found { return items }
+      guard case .bytes(let bytes) = found else { continue }
       guard let frame = frame(bytes, record) else {
         place.skip(record, .damaged)
         continue
@@ -221,8 +224,8 @@ private struct ReadingPlace {
     if span.through.ordinal > mark.ordinal {
       let reason: Gap.Reason
       switch next {
-      case .record(_, let gap): reason = gap?.reason ?? .damaged
-      case .end(let gap, _): reason = gap?.reason ?? .damaged
+      case .record(_, let gap), .end(let gap, _): reason = gap?.reason ?? .damaged
+      case .held: return nil
       }
       drops[reason, default: 0] += span.through.ordinal - mark.ordinal
     }

@@ -102,7 +102,8 @@ package enum AppendResult: Sendable, Equatable {
   case oversize
   /// The key is not greater than that of the stream's last record.
   case outOfOrder
-  /// The ring cannot be written any more (`RingEvent.degraded` said why); what it holds can still be read.
+  /// The ring takes no records for now (`RingEvent.degraded` said why, `RingEvent.recovered` will say when it does again).
+  /// Keep the record in memory; what the ring holds is read and sent as before.
   case degraded
 }
 
@@ -126,13 +127,20 @@ package enum NextRecord: Sendable, Equatable {
   /// keyframe and tell the gap; `mark` is the place behind the hole. While more may be appended to the ring, go on asking
   /// with the old mark.
   case end(gap: ReadGap?, mark: Mark)
+  /// The stream's next record may be on disk and cannot be read for now: an I/O error, not damage. Hold the stream:
+  /// nothing newer of it may be sent before. Ask again with the same mark in a later round; between two attempts, which
+  /// `Ring.retry` spaces, asking costs nothing. Other streams are not concerned.
+  case held
 }
 
 /// The answer to `Ring.read`.
 package enum ReadResult: Sendable {
   case bytes(RecordBytes)
-  /// The bytes are not what was written, or cannot be read. The record is taken out and counted in the gap of the next.
+  /// The bytes are not what was written, twice, the second time around the page cache. The record is taken out and
+  /// counted in the gap of the next.
   case damaged
+  /// The bytes cannot be read for now: an I/O error, not damage. As for `NextRecord.held`.
+  case held
   /// Evicted in the meantime, and counted in the gap of the next.
   case gone
 }
@@ -166,11 +174,23 @@ package enum RingEvent: Sendable, Equatable {
   case rewrite(after: Ticket)
   /// A segment file cannot be used any more; the ring goes on with the others.
   case retired(file: String, SystemError)
-  /// No segment is left that can be written, or the directory is gone: memory only from now on.
+  /// Headers or syncs failed several times in a row, the device is read-only, or the directory is gone: new records stay
+  /// in memory. Nothing more is evicted; reading and finishing go on. `Ring.retry` tries again at growing intervals.
   case degraded(SystemError)
-  /// A record could not be read back.
+  /// Records are taken again after `degraded`.
+  case recovered
+  /// A file cannot be read for now. It keeps its name and its bytes; streams that may have records in it are held
+  /// (`NextRecord.held`). Said once, until it can be read again.
+  case unreadable(file: String, SystemError)
+  /// A file can be read again.
+  case readable(file: String)
+  /// A file that could not be read at opening has these records of the stream, so far unknown and not finished; `last` is
+  /// the newest of them. They come before anything that was appended since.
+  case found(StreamID, last: Mark)
+  /// A record is damaged: its bytes were read and are wrong.
   case damaged(StreamID, RecordKey)
-  /// The cursor could not be written: after a restart, more would be sent twice.
+  /// The cursor could not be written: after a restart, more would be sent twice. Tried again at growing intervals;
+  /// nothing waits for it.
   case cursorFailed(SystemError)
 }
 
@@ -188,4 +208,7 @@ package struct StreamInventory: Sendable, Equatable {
   package var cursor = CursorEntry()
   /// The newest record of the stream in the ring, finished or not.
   package var last: Mark = .start
+  /// Files could not be read at opening, and the newest records of the stream may be in one of them: `Ring.next` answers
+  /// `held` at the end of what is known, and `RingEvent.found` or `RingEvent.readable` settles it.
+  package var mayHaveMore = false
 }

@@ -18,7 +18,8 @@ import Posix
 ///  4. After every append, finish and sync, and when `nextSyncTime` has come: ask `nextSync`, have the file synced by
 ///     a `RingSyncer` (or by `flush`), and tell `syncFinished`.
 ///  5. Look at `takeEvents` after each of these.
-///  6. `flush` and `close` at the end.
+///  6. Once a round, and when `retryTime` has come: `retry`. It tries again what failed.
+///  7. `flush` and `close` at the end.
 package final class Ring {
   let storage: any Storage
   let options: RingOptions
@@ -73,9 +74,17 @@ package final class Ring {
   /// All records with tickets up to here survive a crash.
   package var durableTicket: Ticket = 0
   var events: [RingEvent] = []
-  /// Why nothing can be written any more.
+  /// Why no records are taken for now.
   var degradation: SystemError?
+  /// The time as the caller told it last.
+  var now = MonotonicTime(nanoseconds: 0)
   var pendingSync: (request: SyncRequest, kind: PendingSync)?
+  /// When the sync that is under way was handed out; nil while there is none. A card may stall for seconds: tell people
+  /// when `now - syncStart` grows.
+  package var syncStart: MonotonicTime? { pendingSync.map { _ in syncHandedOut } }
+  var syncHandedOut = MonotonicTime(nanoseconds: 0)
+  /// When a sync that could not even be begun may be asked for again.
+  var syncDelay = RetryTimer()
   var lastSyncNumber: UInt64 = 0
   var cursor = CursorState()
   var damagedKeeper: DamagedKeeper
@@ -115,8 +124,12 @@ package final class Ring {
     return events
   }
 
-  /// Why nothing can be written any more; nil while all is well.
+  /// Why no records are taken for now; nil while all is well.
   package var degraded: SystemError? { degradation }
+
+  /// False when the directory was removed or replaced while the ring was open. What is open can still be read; to write
+  /// again, close this ring and open one on the directory that is there now.
+  package var isPresent: Bool { storage.isPresent }
 
   /// The segments in use, for people: file, generation, where the records end, and what may happen to it.
   package var segmentList: String {

@@ -9,7 +9,8 @@ extension Ring {
   /// The file to be synced next, if it is time; nil while a sync is under way or nothing is due. With `flush` everything
   /// that is not durable is due at once.
   package func nextSync(now: MonotonicTime, flush: Bool = false) -> SyncRequest? {
-    guard pendingSync == nil, degradation == nil, !storage.isReadOnly else { return nil }
+    self.now = now
+    guard pendingSync == nil, degradation == nil, !storage.isReadOnly, syncDelay.isDue(now) else { return nil }
     if let time = cursorTime, flush || time <= now, let request = writeCursor(now: now) { return request }
     if let spare, spare.state == .preparing, let request = request(of: spare, .header(spare)) { return request }
     for segment in segments {
@@ -38,6 +39,7 @@ extension Ring {
   /// When `nextSync` should be asked again even if nothing happens; nil for never.
   package var nextSyncTime: MonotonicTime? {
     if pendingSync != nil || degradation != nil || storage.isReadOnly { return nil }
+    if let time = syncDelay.time { return time }
     let isUrgent = spare?.state == .preparing || segments.contains { $0.state == .closing }
     if isUrgent { return MonotonicTime(nanoseconds: .min) }
     let records = segments.compactMap { segment -> MonotonicTime? in
@@ -50,7 +52,7 @@ extension Ring {
   func request(_ file: FileNumber, _ kind: PendingSync) -> SyncRequest {
     lastSyncNumber += 1
     let request = SyncRequest(number: lastSyncNumber, file: file)
-    pendingSync = (request, kind)
+    (pendingSync, syncHandedOut) = ((request, kind), now)
     return request
   }
 
@@ -87,6 +89,7 @@ extension Ring {
   package func syncFinished(_ request: SyncRequest, _ error: SystemError?) {
     guard let pending = pendingSync, pending.request == request else { return }
     pendingSync = nil
+    syncDelay.succeed()
     if let error, !options.defects.contains(.retriesSync) { return failed(pending.kind, error) }
     if error != nil { return }
     switch pending.kind {
@@ -100,6 +103,15 @@ extension Ring {
       durableTicket = max(durableTicket, lastTicket)
     case .footer(let segment): seal(segment)
     }
+  }
+
+  /// The sync that `nextSync` asked for could not be begun (no descriptor, no memory): nothing is known to have failed,
+  /// and the same is asked for again later.
+  package func syncPostponed(_ request: SyncRequest) {
+    guard let pending = pendingSync, pending.request == request else { return }
+    pendingSync = nil
+    syncDelay.fail(now: now)
+    if case .footer(let segment) = pending.kind { segment.state = .closing }
   }
 
   private func failed(_ kind: PendingSync, _ error: SystemError) {

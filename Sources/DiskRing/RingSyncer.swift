@@ -21,12 +21,12 @@ package final class RingSyncer: Sendable {
     thread.withLock { $0 = Thread.start(name: "ring-sync") { [self] in run() } }
   }
 
-  /// Hands over what `Ring.nextSync` gave.
+  /// Hands over what `Ring.nextSync` gave. Without a free descriptor the ring asks again later: no file has failed.
   package func submit(_ request: SyncRequest, of ring: Ring) {
     do throws(SystemError) {
       let descriptor = try ring.storage.duplicate(request.file)
       state.withLock { $0.job = (request, descriptor) }
-    } catch { onFinished(request, error) }
+    } catch { ring.syncPostponed(request) }
   }
 
   /// Ends the thread after the sync that is under way.

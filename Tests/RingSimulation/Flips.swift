@@ -79,6 +79,7 @@ package enum Flips {
       case .end(let gap, _):
         left.missing += Int(gap?.count ?? 0)
         return left
+      case .held: throw Violation("held without an error")
       }
     }
   }

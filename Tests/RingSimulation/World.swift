@@ -251,6 +251,7 @@ package final class World {
         if storage.hasCrashed { return }
         if gap != nil { mark = end }
         return finish(stream, mark)
+      case .held: return finish(stream, mark)
       }
       if storage.hasCrashed { return }
     }

@@ -25,7 +25,7 @@ extension World {
         rewrites = true
         for index in models.indices { models[index].makeVoid(after: ticket) }
       case .cursorFailed: pendingFinished = nil
-      case .retired, .degraded: break
+      case .retired, .degraded, .recovered, .unreadable, .readable, .found: break
       }
     }
     return rewrites
@@ -116,6 +116,8 @@ extension World {
     var records: [StoredRecord] = []
     var gaps: [ReadGap?] = []
     var endGap: ReadGap?
+    /// What comes next cannot be read for now.
+    var isHeld = false
   }
 
   /// Everything of a stream behind a mark, as the ring tells it, the skipped ones left out.
@@ -130,6 +132,9 @@ extension World {
         mark = record.mark
       case .end(let gap, _):
         walk.endGap = gap
+        return walk
+      case .held:
+        walk.isHeld = true
         return walk
       }
     }
@@ -223,6 +228,7 @@ extension World {
       }
       takeEvents()
       return false
+    case .held: return false
     case .gone: throw Violation("stream \(stream): \(record.key) is there and gone")
     }
   }
