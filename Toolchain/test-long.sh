@@ -24,7 +24,10 @@ swift_test() {
 # The same with a look at what it has doubled: nothing, as the topic is, before any removal.
 resumes() { "$TESTBED/run" resumes "$@"; }
 
-NAMES=(reconnects faults kills resumes outage)
+# Disks that fail under the ring of a real gateway: nothing lost that can still be read. Needs root.
+disks() { "$TESTBED/run" disks "$@"; }
+
+NAMES=(reconnects faults kills resumes outage disks)
 
 "$ROOT/Toolchain/setup.sh" build test
 cd "$ROOT"
