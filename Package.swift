@@ -25,7 +25,7 @@ let package = Package(
     .target(name: "Capture", dependencies: ["CFFmpeg", "CV4L2", "Frames", "Posix"]),
     .target(name: "Imaging", dependencies: ["CFFmpeg", "CTurboJPEG", "Frames", "Posix"]),
     .target(name: "DiskRing", dependencies: ["CXXHash", "Posix"]),
-    .target(name: "Backlog", dependencies: ["DiskRing", "Frames", "Posix"]),
+    .target(name: "Backlog", dependencies: ["CXXHash", "DiskRing", "Frames", "Posix"]),
     .target(name: "Broker", dependencies: ["CRdKafka", "Posix"]),
     .target(name: "Delivery", dependencies: ["Backlog", "Broker", "CXXHash", "Frames", "Posix"]),
     .target(name: "Discovery", dependencies: ["CExpat", "CFFmpeg", "Posix"]),

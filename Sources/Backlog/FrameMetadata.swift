@@ -1,3 +1,4 @@
+import CXXHash
 import Frames
 import Posix
 
@@ -6,9 +7,10 @@ import Posix
 //
 //   version 1 · codec 1 · clock 1 · flags 1 · width 4 · height 4 · pts 8
 //   · dts 8 when flag 1 · gap reason 1 when flag 2 · gap count 8 when flag 4 · boot 8 · boot time 8 when flag 16
+//   · XXH3-64 of the payload 8 when flag 32
 //
 // Flag 8: the clock was stepped. A time since the machine was started means nothing after it was started again, so the
-// boot is noted with it: the first 16 digits of its id (random(4), boot_id).
+// boot is noted with it: the first 16 digits of its id (random(4), boot_id). Flag 32 is set in everything this version writes.
 
 /// The coding of a frame's metadata.
 package enum FrameMetadata {
@@ -20,7 +22,8 @@ package enum FrameMetadata {
     static let hasGapCount: UInt8 = 4
     static let isClockStepped: UInt8 = 8
     static let hasBootTime: UInt8 = 16
-    static let known: UInt8 = 31
+    static let hasPayloadChecksum: UInt8 = 32
+    static let known: UInt8 = 63
   }
 
   // The numbers on disk. Never change one; new ones go to the end.
@@ -37,9 +40,15 @@ package enum FrameMetadata {
     return UInt64(digits, radix: 16) ?? 0
   }()
 
+  /// XXH3-64 without a seed (the xxHash specification) of a frame's bytes: what `Frame.payloadChecksum` says of a frame
+  /// that was read back from disk, and what a record in Kafka is compared with before it counts as that frame.
+  package static func checksum(of payload: UnsafeRawBufferPointer) -> UInt64 {
+    XXH3_64bits(payload.baseAddress, payload.count)
+  }
+
   static func encode(_ frame: Frame, boot: UInt64 = presentBoot) -> [UInt8] {
     var bytes = [version, number(of: frame.codec, in: codecs), number(of: frame.clock, in: qualities), 0]
-    bytes.reserveCapacity(53)
+    bytes.reserveCapacity(61)
     put(UInt32(clamping: frame.width), into: &bytes)
     put(UInt32(clamping: frame.height), into: &bytes)
     put(frame.pts, into: &bytes)
@@ -61,6 +70,8 @@ package enum FrameMetadata {
       put(boot, into: &bytes)
       put(bootTime, into: &bytes)
     }
+    bytes[3] |= Flag.hasPayloadChecksum
+    put(frame.payloadChecksum ?? checksum(of: frame.payload.bytes), into: &bytes)
     return bytes
   }
 
@@ -98,6 +109,10 @@ package enum FrameMetadata {
       } else if frame.clock == .unsynced, let time = clocks.wall(boot: itsBoot, bootTime: bootTime) {
         (frame.captureTime, frame.clock) = (time, .corrected)
       }
+    }
+    if flags & Flag.hasPayloadChecksum != 0 {
+      guard let checksum: UInt64 = reader.take() else { return nil }
+      frame.payloadChecksum = checksum
     }
     return reader.isAtEnd ? frame : nil
   }

@@ -30,6 +30,10 @@ package struct Frame: Sendable {
   package var height: Int
   /// What is missing right before this frame; nil when nothing is.
   package var gap: Gap?
+  /// XXH3-64 of the payload's bytes as they were captured, for a frame that was read back from disk: on resume, a record in
+  /// Kafka is this frame only when the lengths and `FrameMetadata.checksum(of:)` of the record's bytes are the same. nil for
+  /// a frame that was never on disk, and for one that an older version stored: compute it from `payload`.
+  package var payloadChecksum: UInt64?
 
   package init(
     codec: Codec, payload: Payload, isKeyframe: Bool, captureTime: Int64, clock: ClockQuality,

@@ -58,14 +58,27 @@ import Testing
   @Test func theBytesAreAPromise() {
     #expect(
       FrameMetadata.encode(plain) == [
-        1, 1, 0, 0, 0x80, 7, 0, 0, 0x38, 4, 0, 0, 0xf9, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        1, 1, 0, 32, 0x80, 7, 0, 0, 0x38, 4, 0, 0, 0xf9, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0x3b, 0x73, 0xae, 0x32, 0x76, 0x9b, 0xce, 0xeb,
       ])
     #expect(
       FrameMetadata.encode(full, boot: 9) == [
-        1, 1, 3, 31, 0x80, 7, 0, 0, 0x38, 4, 0, 0, 0xf9, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        1, 1, 3, 63, 0x80, 7, 0, 0, 0x38, 4, 0, 0, 0xf9, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
         0, 0, 0, 0, 0, 0, 0, 0x80, 8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
         9, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
+        0x3b, 0x73, 0xae, 0x32, 0x76, 0x9b, 0xce, 0xeb,
       ])
+  }
+
+  /// What resuming compares with a record in Kafka; older versions did not store it.
+  @Test func theChecksumOfThePayloadIsKept() throws {
+    let bytes = FrameMetadata.encode(full, boot: 9)
+    #expect(decode(bytes)?.payloadChecksum == FrameMetadata.checksum(of: payload.bytes))
+    var old = Array(bytes.dropLast(8))
+    old[3] &= ~32
+    let frame = try #require(decode(old))
+    #expect(frame.payloadChecksum == nil)
+    try expectSame(frame, full)
   }
 
   /// A time since another boot would date the frame wrongly.
@@ -101,7 +114,7 @@ import Testing
     for whole in [FrameMetadata.encode(plain), FrameMetadata.encode(full)] {
       for count in whole.indices { #expect(decode(Array(whole[..<count])) == nil, "\(count) bytes") }
       #expect(decode(whole + [0]) == nil)
-      for (index, value) in [(0, 2), (0, 0), (1, 3), (1, 255), (2, 4), (3, 32), (3, 255)] {
+      for (index, value) in [(0, 2), (0, 0), (1, 3), (1, 255), (2, 4), (3, 64), (3, 255)] {
         var bytes = whole
         bytes[index] = UInt8(value)
         #expect(decode(bytes) == nil, "byte \(index) is \(value)")

@@ -13,7 +13,7 @@ let allowedImports: [String: Set<String>] = [
   "Capture": ["CFFmpeg", "CV4L2", "Frames", "Posix"],
   "Imaging": ["CFFmpeg", "CTurboJPEG", "Frames", "Posix"],
   "DiskRing": ["CXXHash", "Posix"],
-  "Backlog": ["DiskRing", "Frames", "Posix"],
+  "Backlog": ["CXXHash", "DiskRing", "Frames", "Posix"],
   "Broker": ["CRdKafka", "Posix"],
   "Delivery": ["Backlog", "Broker", "CXXHash", "Frames", "Posix"],
   "Discovery": ["CExpat", "CFFmpeg", "Posix"],
