@@ -9,6 +9,7 @@ package struct LifeResult: Sendable {
   package var operationCount = 0
   package var crashCount = 0
   package var caseCounts: [RecoveryCase: Int] = [:]
+  package var strikes: [FaultKind: Int] = [:]
   /// What was broken; nil when nothing was.
   package var violation: String?
 }
@@ -23,6 +24,8 @@ package struct Life {
   private let isRough: Bool
   /// Whether writes and syncs fail.
   private let isFaulty: Bool
+  /// Whether reads fail for a while.
+  private let hasBadReads: Bool
   private let length: Int
 
   package init(seed: UInt64, defects: RingDefects = []) {
@@ -36,6 +39,7 @@ package struct Life {
     world = World(seed: seed, shape: shape)
     isRough = random.chance(40)
     isFaulty = random.chance(30)
+    hasBadReads = random.chance(30)
     length = 150 + random.below(150)
   }
 
@@ -54,12 +58,14 @@ package struct Life {
         "\(error) (operation \(result.operationCount)\(isRough ? ", rough" : "")\(isFaulty ? ", faulty" : ""))"
     }
     result.crashCount = crashCount
+    result.strikes = world.storage.strikes
     result.caseCounts = world.caseCounts
     return result
   }
 
   private mutating func step() throws {
     world.now = world.now + .milliseconds(Int64(random.below(400)))
+    world.ring?.retry(now: world.now)
     let stream = random.below(world.models.count)
     switch random.below(1_000) {
     case ..<520: try append(stream)
@@ -71,7 +77,8 @@ package struct Life {
     case ..<925: try world.flush()
     case ..<965: try crash()
     case ..<975: try reopen(losingPower: false)
-    case ..<985: if isFaulty { startFaults() }
+    case ..<980: if isFaulty { startFaults() }
+    case ..<985: if hasBadReads { try changeReads() }
     default: if isRough { try rot() }
     }
     if world.ring?.degraded != nil { try reopen(losingPower: false) }
@@ -89,6 +96,18 @@ package struct Life {
     world.storage.faults.writeIsShort = random.below(100)
     if random.chance(50) { world.storage.faults.writeFails = random.below(30) }
     world.storage.faults.code = random.chance(50) ? EIO : ENOSPC
+  }
+
+  /// Reads begin to fail, all or some of them, or work again.
+  private mutating func changeReads() throws {
+    let faults = world.storage.faults
+    if faults.readFails > 0 || faults.readGarbles > 0 { return try world.recover() }
+    world.say("reads begin to fail")
+    switch random.below(3) {
+    case 0: world.storage.faults.readFails = 1_000
+    case 1: world.storage.faults.readFails = 100 + random.below(600)
+    default: world.storage.faults.readGarbles = 100 + random.below(400)
+    }
   }
 
   /// Power is cut: now, or at one of the next calls, whatever runs then.
@@ -144,7 +163,7 @@ package struct Life {
 
   /// Everything is read, finished and written down; a last crash must leave nothing to be sent again.
   private mutating func end() throws {
-    world.storage.faults = SimulatedStorage.Faults()
+    try world.recover()
     for _ in 0..<4 {
       try world.flush()
       world.now = world.now + .seconds(2)

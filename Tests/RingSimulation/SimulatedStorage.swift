@@ -30,6 +30,8 @@ package final class SimulatedStorage: Storage {
     /// What reading gives: all writes in place.
     var current: [UInt8] = []
     var pending: [Write] = []
+    /// A place that is wrong in memory only.
+    var garbledPlace: Int?
 
     func copy() -> File {
       let copy = File()
@@ -49,6 +51,8 @@ package final class SimulatedStorage: Storage {
     package var writeFails = 0
     package var writeIsShort = 0
     package var readFails = 0
+    /// A page is damaged in memory, or on its way there; reading it from the disk again gives what was written.
+    package var readGarbles = 0
     /// The error of failing writes.
     package var code = EIO
 
@@ -56,6 +60,8 @@ package final class SimulatedStorage: Storage {
   }
 
   package var faults = Faults()
+  /// How often each kind of fault struck.
+  package var strikes: [FaultKind: Int] = [:]
   package var random: SeededRandom
   /// Power is cut at this call; nil for never.
   package var crashCall: Int?
@@ -229,14 +235,28 @@ package final class SimulatedStorage: Storage {
     _ number: FileNumber, into buffer: UnsafeMutableRawBufferPointer, at offset: Int
   ) throws(SystemError) -> Int {
     try call("pread")
-    if random.below(1_000) < faults.readFails { throw SystemError(code: EIO, operation: "pread") }
-    let bytes = file(number).current
-    guard offset < bytes.count else { return 0 }
-    let count = min(buffer.count, bytes.count - offset)
-    bytes.withUnsafeBytes { memory in
+    if random.below(1_000) < faults.readFails {
+      strikes[.readError, default: 0] += 1
+      throw SystemError(code: EIO, operation: "pread")
+    }
+    let file = file(number)
+    guard offset < file.current.count else { return 0 }
+    let count = min(buffer.count, file.current.count - offset)
+    file.current.withUnsafeBytes { memory in
       buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[offset..<(offset + count)]))
     }
+    garble(file, buffer, offset..<(offset + count))
     return count
+  }
+
+  /// Once in a while a byte is wrong, and stays so until the page is read from the disk again.
+  private func garble(_ file: File, _ buffer: UnsafeMutableRawBufferPointer, _ range: Range<Int>) {
+    if file.garbledPlace == nil, !range.isEmpty, random.below(1_000) < faults.readGarbles {
+      file.garbledPlace = range.lowerBound + random.below(range.count)
+    }
+    guard let place = file.garbledPlace, range.contains(place) else { return }
+    strikes[.garbledRead, default: 0] += 1
+    buffer[place - range.lowerBound] ^= 0x55
   }
 
   package func sync(_ number: FileNumber) throws(SystemError) {
@@ -305,6 +325,7 @@ package final class SimulatedStorage: Storage {
       file.current = file.durable
       for write in file.pending { SimulatedStorage.apply(write, to: &file.current) }
     }
+    for file in names.values { file.garbledPlace = nil }
     (open, covered, isLocked) = ([:], [:], false)
     (crashCall, callCount, hasCrashed) = (nil, 0, false)
     faults = Faults()

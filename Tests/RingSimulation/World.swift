@@ -274,6 +274,23 @@ package final class World {
     models[stream].finish(key, now: now)
   }
 
+  /// All faults end and minutes pass: whatever was held for them is read, written and synced again.
+  func recover() throws {
+    guard let ring, !storage.hasCrashed else { return }
+    storage.faults = SimulatedStorage.Faults()
+    say("all faults end")
+    now = now + .seconds(120)
+    ring.retry(now: now)
+    try settleEvents()
+    try drain()
+    for stream in models.indices {
+      if try walk(ring, stream, from: ring.cursor(of: ids[stream]).finished).isHeld {
+        throw Violation("stream \(stream) is still held after all faults have ended")
+      }
+    }
+    try checkAll()
+  }
+
   // MARK: Ends
 
   /// Power is cut, or the process dies and the machine lives.

@@ -180,6 +180,8 @@ extension World {
       before = record.key
       index += 1
     }
+    // What comes next cannot be read while the disk fails.
+    if walk.isHeld { return }
     let rest = pending[index...]
     for record in rest { try checkMissing(record, stream: stream, gap: walk.endGap) }
     let told = walk.endGap?.count ?? 0
@@ -223,7 +225,7 @@ extension World {
       return true
     case .damaged:
       if storage.hasCrashed { return false }
-      guard isRotten || storage.faults.readFails > 0 else {
+      guard isRotten else {
         throw Violation("stream \(stream): \(record.key) is damaged, and nothing has damaged it")
       }
       takeEvents()

@@ -17,6 +17,7 @@ struct Campaign {
 
   private struct Tally {
     var cases: [RecoveryCase: Int] = [:]
+    var strikes: [FaultKind: Int] = [:]
     var operationCounts: [Int] = []
     var crashCount = 0
     var violations: [String] = []
@@ -61,6 +62,19 @@ struct Campaign {
     return isGood
   }
 
+  /// Some lives, one after another; false when something was violated.
+  static func live(_ seeds: ClosedRange<UInt64>) -> Bool {
+    var violations = 0
+    for seed in seeds {
+      var life = Life(seed: seed)
+      guard let violation = life.run().violation else { continue }
+      say("seed \(seed): \(violation)")
+      violations += 1
+    }
+    say("sim: \(violations) of \(seeds.count) lives violated")
+    return violations == 0
+  }
+
   private static func inParallel(_ work: @escaping @Sendable () -> Void) {
     let threads = (0..<threadCount).map { Thread.start(name: "sim-\($0)", work) }
     for thread in threads { thread.join() }
@@ -96,6 +110,7 @@ struct Campaign {
     let result = life.run()
     tally.withLock {
       $0.cases.merge(result.caseCounts, uniquingKeysWith: +)
+      $0.strikes.merge(result.strikes, uniquingKeysWith: +)
       $0.operationCounts.append(result.operationCount)
       $0.crashCount += result.crashCount
       if let violation = result.violation { $0.violations.append("seed \(seed): \(violation)") }
@@ -117,6 +132,12 @@ struct Campaign {
       let hits = tally.cases[recoveryCase] ?? 0
       let isEnough = hits >= Campaign.fewestHits
       say("sim: \(recoveryCase.rawValue) was met \(hits) times\(isEnough ? "" : ", too rarely")")
+      if !isEnough { isGood = false }
+    }
+    for kind in FaultKind.allCases {
+      let strikes = tally.strikes[kind] ?? 0
+      let isEnough = strikes >= Campaign.fewestHits
+      say("sim: fault '\(kind.rawValue)' struck \(strikes) times\(isEnough ? "" : ", too rarely")")
       if !isEnough { isGood = false }
     }
     return isGood

@@ -1,0 +1,7 @@
+// What a disk does to a ring, by name: a campaign counts how often each struck.
+
+/// A kind of fault that the simulated disk plays.
+package enum FaultKind: String, Sendable, CaseIterable, Hashable {
+  case readError = "read error"
+  case garbledRead = "page damaged in memory"
+}
