@@ -132,6 +132,13 @@ package final class PosixStorage: Storage {
     try retryingInterrupts("pread in \(path)") { pread(file.value, buffer.baseAddress, buffer.count, offset) }
   }
 
+  package func forgetCached(_ file: FileNumber, at offset: Int, byteCount: Int) {
+    // Pages that are not covered as a whole would stay.
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let start = offset / page * page
+    _ = posix_fadvise(file.value, start, (offset + byteCount - start).roundedUp(to: page), POSIX_FADV_DONTNEED)
+  }
+
   package func sync(_ file: FileNumber) throws(SystemError) {
     _ = try retryingInterrupts("fdatasync in \(path)") { fdatasync(file.value) }
   }

@@ -83,6 +83,8 @@ package final class Ring {
   /// when `now - syncStart` grows.
   package var syncStart: MonotonicTime? { pendingSync.map { _ in syncHandedOut } }
   var syncHandedOut = MonotonicTime(nanoseconds: 0)
+  /// When a record was read last.
+  var lastRead: MonotonicTime?
   /// When a sync that could not even be begun may be asked for again.
   var syncDelay = RetryTimer()
   var lastSyncNumber: UInt64 = 0

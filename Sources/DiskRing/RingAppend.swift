@@ -189,8 +189,13 @@ extension Ring {
       guard summary.last.key > finished else { continue }
       var (count, first) = (summary.recordCount, summary.first.key)
       if summary.first.key <= finished {
-        let rest = index(of: segment).entries(of: stream, after: finished)
-        (count, first) = (UInt64(rest.count), rest.first?.mark.key ?? summary.last.key)
+        if let rest = index(of: segment)?.entries(of: stream, after: finished) {
+          (count, first) = (UInt64(rest.count), rest.first?.mark.key ?? summary.last.key)
+        } else {
+          // Cannot be read: the ordinals say how many there were.
+          let start = max(cursor(of: StreamID(number: stream)).finished.ordinal, summary.first.ordinal - 1)
+          count = summary.last.ordinal - min(start, summary.last.ordinal)
+        }
       }
       events.append(.evicted(StreamID(number: stream), count: count, first: first, last: summary.last.key))
     }

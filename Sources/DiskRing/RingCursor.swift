@@ -57,7 +57,8 @@ extension Ring {
       if summary.last.key <= key {
         ordinal = max(ordinal, summary.last.ordinal)
       } else {
-        let entries = index(of: segment).byStream[stream.number] ?? []
+        // While it cannot be read, what is known already has to do.
+        let entries = index(of: segment)?.byStream[stream.number] ?? []
         ordinal = max(ordinal, entries.last { $0.mark.key <= key }?.mark.ordinal ?? 0)
       }
     }

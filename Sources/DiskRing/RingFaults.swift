@@ -1,3 +1,4 @@
+import Glibc
 import Posix
 
 // What the ring does about a disk that fails. An I/O error is not damage: what cannot be read is kept under its name,
@@ -12,10 +13,53 @@ extension Ring {
   }
 
   /// When `retry` has something to do; nil while nothing has failed.
-  package var retryTime: MonotonicTime? { nil }
+  package var retryTime: MonotonicTime? {
+    segments.compactMap(\.retryTime).min()
+  }
 
   /// Whether a restart would find the stream's position, or nothing can be done about that: nothing has to wait for it.
   package func isPositionSettled(of stream: StreamID) -> Bool {
     degradation != nil || durablePosition(of: stream) != nil
+  }
+
+  // MARK: Reading
+
+  /// A record that cannot be read for so long, while others can, is given up: one dead sector must not hold a stream for
+  /// good. Its bytes stay where they are.
+  static let readPatience = Duration.seconds(600)
+
+  /// A segment cannot be read as a whole: its streams are held.
+  func hold(_ segment: Segment, _ error: SystemError) {
+    if segment.unreadableSince == nil { events.append(.unreadable(file: segment.name, error)) }
+    segment.readTimer.fail(now: now)
+    closeFile(of: segment)
+  }
+
+  /// A segment was read after all.
+  func release(_ segment: Segment) {
+    guard segment.readTimer.hasFailed else { return }
+    segment.readTimer.succeed()
+    if segment.unreadableSince == nil { events.append(.readable(file: segment.name)) }
+  }
+
+  /// A record cannot be read: its stream is held.
+  func hold(_ record: StoredRecord, in segment: Segment, _ error: SystemError) -> ReadResult {
+    if segment.unreadableSince == nil { events.append(.unreadable(file: segment.name, error)) }
+    var timer = segment.heldRecords[record.offset] ?? RetryTimer()
+    timer.fail(now: now)
+    segment.heldRecords[record.offset] = timer
+    let since = timer.since ?? now
+    if error.code == EIO, now - since >= Ring.readPatience, let lastRead, now - lastRead <= RetryTimer.longest {
+      release(record, in: segment)
+      return lose(record, in: segment, UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+    return .held
+  }
+
+  /// A record was read, whatever its bytes are worth.
+  func release(_ record: StoredRecord, in segment: Segment) {
+    lastRead = now
+    guard segment.heldRecords.removeValue(forKey: record.offset) != nil else { return }
+    if segment.unreadableSince == nil { events.append(.readable(file: segment.name)) }
   }
 }

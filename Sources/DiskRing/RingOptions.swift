@@ -59,6 +59,8 @@ package struct RingDefects: OptionSet, Sendable {
   package static let noDirectorySync = RingDefects(rawValue: 1 << 7)
   /// Payloads are not verified when they are read.
   package static let noVerification = RingDefects(rawValue: 1 << 8)
+  /// What cannot be read is given up as damaged.
+  package static let errorIsDamage = RingDefects(rawValue: 1 << 9)
 }
 
 /// A file whose bytes are to be made durable; one at a time.

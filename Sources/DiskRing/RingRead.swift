@@ -10,7 +10,9 @@ extension Ring {
     var (ordinal, last) = (mark.ordinal, mark)
     for segment in segments {
       guard let summary = segment.summaries[stream.number], summary.last.key > mark.key else { continue }
-      for entry in index(of: segment).entries(of: stream.number, after: mark.key) {
+      // Also when the index is only needed to tell what is missing in front: what is held is not told as a gap.
+      guard let index = index(of: segment) else { return .held }
+      for entry in index.entries(of: stream.number, after: mark.key) {
         add(missing: ordinal, entry.mark.ordinal, in: stream, to: &gap)
         (ordinal, last) = (entry.mark.ordinal, entry.mark)
         if gap.count == 0 || entry.isKeyframe {
@@ -30,7 +32,9 @@ extension Ring {
   /// the index of every segment: for inspection, not for sending.
   package func records(of stream: StreamID, after key: RecordKey = .zero) -> [StoredRecord] {
     segments.filter { $0.summaries[stream.number].map { $0.last.key > key } ?? false }.flatMap { segment in
-      index(of: segment).entries(of: stream.number, after: key).map { $0.record(generation: segment.generation) }
+      (index(of: segment)?.entries(of: stream.number, after: key) ?? []).map {
+        $0.record(generation: segment.generation)
+      }
     }
   }
 
@@ -53,20 +57,32 @@ extension Ring {
     guard record.offset + byteCount <= segment.byteCount else {
       return lose(record, in: segment, UnsafeRawBufferPointer(start: nil, count: 0))
     }
+    if let timer = segment.heldRecords[record.offset], !timer.isDue(now) { return .held }
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 16)
     let bytes = RecordBytes(
       adopting: memory, bodyOffset: RecordHeader.byteCount, metadataByteCount: record.metadataByteCount,
       payloadByteCount: record.payloadByteCount)
     var count = 0
     do throws(SystemError) {
-      count = try storage.readAll(openFile(of: segment), into: memory, at: record.offset)
+      let file = try openFile(of: segment)
+      for isLast in [false, true] {
+        count = try storage.readAll(file, into: memory, at: record.offset)
+        if count == byteCount, isSound(UnsafeRawBufferPointer(memory), record, in: segment) {
+          touch(segment)
+          release(record, in: segment)
+          return .bytes(bytes)
+        }
+        if !isLast { storage.forgetCached(file, at: record.offset, byteCount: byteCount) }
+      }
     } catch {
-      return lose(record, in: segment, UnsafeRawBufferPointer(rebasing: memory[..<0]))
+      if options.defects.contains(.errorIsDamage) {
+        return lose(record, in: segment, UnsafeRawBufferPointer(rebasing: memory[..<0]))
+      }
+      return hold(record, in: segment, error)
     }
     touch(segment)
-    let found = UnsafeRawBufferPointer(memory)
-    if count == byteCount, isSound(found, record, in: segment) { return .bytes(bytes) }
-    return lose(record, in: segment, UnsafeRawBufferPointer(rebasing: found[..<count]))
+    release(record, in: segment)
+    return lose(record, in: segment, UnsafeRawBufferPointer(rebasing: memory[..<count]))
   }
 
   private func isSound(_ bytes: UnsafeRawBufferPointer, _ record: StoredRecord, in segment: Segment) -> Bool {
@@ -81,7 +97,7 @@ extension Ring {
   }
 
   /// Takes a damaged record out; the ordinals around it count it.
-  private func lose(_ record: StoredRecord, in segment: Segment, _ bytes: UnsafeRawBufferPointer) -> ReadResult {
+  func lose(_ record: StoredRecord, in segment: Segment, _ bytes: UnsafeRawBufferPointer) -> ReadResult {
     damagedKeeper.keep(bytes, generation: segment.generation, offset: record.offset)
     segment.lostOffsets.insert(record.offset)
     segment.index?.remove { $0.offset == record.offset }
@@ -91,39 +107,48 @@ extension Ring {
 
   // MARK: Indexes
 
-  /// What is in a segment, from memory or from its footer; scanned when that is damaged.
-  func index(of segment: Segment) -> SegmentIndex {
+  /// What is in a segment, from memory or from its footer; scanned when that is damaged. nil while it cannot be read.
+  func index(of segment: Segment) -> SegmentIndex? {
     if let index = segment.index {
       touch(segment)
       return index
     }
-    var index = storedIndex(of: segment) ?? scannedIndex(of: segment)
+    guard segment.readTimer.isDue(now) else { return nil }
+    var index = SegmentIndex()
+    do throws(SystemError) {
+      if let stored = try storedIndex(of: segment) { index = stored } else { index = try scannedIndex(of: segment) }
+    } catch {
+      if !options.defects.contains(.errorIsDamage) {
+        hold(segment, error)
+        return nil
+      }
+    }
+    release(segment)
     if !segment.lostOffsets.isEmpty { index.remove { segment.lostOffsets.contains($0.offset) } }
     segment.index = index
     touch(segment)
     return index
   }
 
-  private func storedIndex(of segment: Segment) -> SegmentIndex? {
-    do throws(SystemError) {
-      let file = try openFile(of: segment)
-      let tail = try storage.bytes(
-        of: file, at: segment.byteCount - Trailer.byteCount, byteCount: Trailer.byteCount)
-      let trailer = tail.withUnsafeBytes { Trailer.decode($0, fileByteCount: segment.byteCount) }
-      guard let trailer, trailer.identity.generation == segment.generation, trailer.identity.ringID == id else {
-        return nil
-      }
-      let bytes = try storage.bytes(of: file, at: trailer.dataEnd, byteCount: trailer.indexByteCount)
-      return bytes.withUnsafeBytes { Footer.decodeIndex($0, trailer) }
-    } catch { return nil }
+  private func storedIndex(of segment: Segment) throws(SystemError) -> SegmentIndex? {
+    let file = try openFile(of: segment)
+    let trailer = try storage.decoded(
+      file, at: segment.byteCount - Trailer.byteCount, byteCount: Trailer.byteCount
+    ) { Trailer.decode($0, fileByteCount: segment.byteCount) }
+    guard let trailer, trailer.identity.generation == segment.generation, trailer.identity.ringID == id else {
+      return nil
+    }
+    return try storage.decoded(file, at: trailer.dataEnd, byteCount: trailer.indexByteCount) {
+      Footer.decodeIndex($0, trailer)
+    }
   }
 
-  private func scannedIndex(of segment: Segment) -> SegmentIndex {
-    do throws(SystemError) {
-      let window = SegmentWindow(storage, try openFile(of: segment), byteCount: segment.end)
-      return SegmentScanner(window: window, file: segment.name, salt: segment.salt, dataStart: segment.dataStart)
-        .scan().index
-    } catch { return SegmentIndex() }
+  private func scannedIndex(of segment: Segment) throws(SystemError) -> SegmentIndex {
+    let window = SegmentWindow(storage, try openFile(of: segment), byteCount: segment.end)
+    let scan = SegmentScanner(window: window, file: segment.name, salt: segment.salt, dataStart: segment.dataStart)
+      .scan()
+    if let error = window.error { throw error }
+    return scan.index
   }
 
   /// Keeps the indexes and descriptors of the last few sealed segments that were read, and lets go of the others.
@@ -155,7 +180,12 @@ extension Ring {
         if summary.first.key > stream.cursor.finished.key {
           inventory.add(summary.recordCount, summary.payloadByteCount, summary.firstTime, summary.lastTime)
         } else {
-          let rest = index(of: segment).entries(of: stream.number, after: stream.cursor.finished.key)
+          guard let index = index(of: segment) else {
+            // Cannot be read for now: how many of them are finished is not known.
+            inventory.add(summary.recordCount, summary.payloadByteCount, summary.firstTime, summary.lastTime)
+            continue
+          }
+          let rest = index.entries(of: stream.number, after: stream.cursor.finished.key)
           let byteCount = rest.reduce(0) { $0 + UInt64($1.payloadByteCount) }
           guard let first = rest.first, let last = rest.last else { continue }
           inventory.add(UInt64(rest.count), byteCount, first.captureTime, last.captureTime)

@@ -73,8 +73,10 @@ extension Ring {
       seal(segment)
       return nil
     }
+    // A segment that is written has its index in memory.
+    guard let index = segment.index else { return nil }
     let footer = Footer(
-      index(of: segment), identity: segment.identity, dataStart: segment.dataStart, dataEnd: segment.end)
+      index, identity: segment.identity, dataStart: segment.dataStart, dataEnd: segment.end)
     segment.state = .footing
     do throws(SystemError) {
       try storage.writeFooter(footer, to: openFile(of: segment))

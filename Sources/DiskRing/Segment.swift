@@ -39,6 +39,10 @@ final class Segment {
   var declared: Set<UInt16> = []
   /// Records that turned out to be damaged, by offset: the footer still lists them.
   var lostOffsets: Set<Int> = []
+  /// Since when footer or records cannot be read as a whole, and when that is tried again.
+  var readTimer = RetryTimer()
+  /// The same for single records, by offset.
+  var heldRecords: [Int: RetryTimer] = [:]
   /// When the oldest record that is not durable was written.
   var oldestUndurable: MonotonicTime?
 
@@ -76,6 +80,14 @@ final class Segment {
     summaries = index?.summaries ?? summaries
     (end, durableEnd, oldestUndurable) = (offset, offset, nil)
   }
+
+  /// Since when something in here cannot be read; nil when all can, as far as is known.
+  var unreadableSince: MonotonicTime? {
+    ([readTimer.since] + heldRecords.values.map(\.since)).compactMap { $0 }.min()
+  }
+
+  /// When reading is tried again; nil when there is no reason to.
+  var retryTime: MonotonicTime? { ([readTimer.time] + heldRecords.values.map(\.time)).compactMap { $0 }.min() }
 
   /// Whether every record in here is finished.
   func isFinished(_ finished: (UInt16) -> RecordKey) -> Bool {

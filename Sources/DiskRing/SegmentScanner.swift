@@ -7,6 +7,7 @@ import Posix
 final class SegmentWindow {
   let byteCount: Int
   private let load: (Int, UnsafeMutableRawBufferPointer) -> Int
+  private let forget: (Int, Int) -> Void
   private var memory: UnsafeMutableRawBufferPointer
   private var start = 0
   private var count = 0
@@ -14,14 +15,20 @@ final class SegmentWindow {
   static let step = 256 << 10
 
   /// `load` reads at an offset into memory and returns how many bytes it got; fewer than asked for are the end.
-  init(byteCount: Int, load: @escaping (Int, UnsafeMutableRawBufferPointer) -> Int) {
-    (self.byteCount, self.load) = (byteCount, load)
+  /// `forget` makes the next load of so many bytes at an offset come from the disk.
+  init(
+    byteCount: Int, forget: @escaping (Int, Int) -> Void = { _, _ in },
+    load: @escaping (Int, UnsafeMutableRawBufferPointer) -> Int
+  ) {
+    (self.byteCount, self.load, self.forget) = (byteCount, load, forget)
     memory = .allocate(byteCount: min(SegmentWindow.step, max(byteCount, 64)), alignment: 8)
   }
 
   convenience init(_ storage: any Storage, _ file: FileNumber, byteCount: Int) {
     let failure = Failure()
-    self.init(byteCount: byteCount) { offset, buffer in
+    self.init(
+      byteCount: byteCount, forget: { storage.forgetCached(file, at: $0, byteCount: $1) }
+    ) { offset, buffer in
       do throws(SystemError) { return try storage.readAll(file, into: buffer, at: offset) } catch {
         failure.error = error
         return 0
@@ -40,6 +47,12 @@ final class SegmentWindow {
   var error: SystemError? { failure?.error }
 
   deinit { memory.deallocate() }
+
+  /// What was read from `offset` on is wrong: the next call reads it again, around the page cache.
+  func reload(from offset: Int) {
+    if offset < start + count { forget(offset, start + count - offset) }
+    count = 0
+  }
 
   /// The bytes from `offset` on, at least `count` and as many as are at hand; nil when there are not so many. Valid until
   /// the next call.
@@ -136,7 +149,15 @@ struct SegmentScanner {
     return finding
   }
 
+  /// What is at `offset`; read twice before it is called anything but a sound record.
   private func place(at offset: Int) -> Place {
+    let place = placeAtOnce(offset)
+    if case .record(_, isBodySound: true) = place { return place }
+    window.reload(from: offset)
+    return placeAtOnce(offset)
+  }
+
+  private func placeAtOnce(_ offset: Int) -> Place {
     guard let bytes = window.bytes(at: offset, count: min(RecordHeader.byteCount, window.byteCount - offset)) else {
       return .other(resembles: false)
     }

@@ -48,6 +48,9 @@ package protocol Storage: AnyObject {
   func write(_ pieces: [UnsafeRawBufferPointer], to file: FileNumber, at offset: Int) throws(SystemError) -> Int
   /// pread(2): may read less than asked for; 0 at the end of the file.
   func read(_ file: FileNumber, into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(SystemError) -> Int
+  /// Lets the next read of these bytes come from the disk instead of memory, as far as they are durable
+  /// (posix_fadvise(2), POSIX_FADV_DONTNEED).
+  func forgetCached(_ file: FileNumber, at offset: Int, byteCount: Int)
   /// fdatasync(2).
   func sync(_ file: FileNumber) throws(SystemError)
   /// fsync(2) of the directory.

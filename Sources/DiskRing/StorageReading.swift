@@ -58,6 +58,21 @@ extension Storage {
   }
 }
 
+extension Storage {
+  /// What `decode` makes of bytes of a file; when it makes nothing of them, they are read once more, around the page
+  /// cache, before they are called wrong.
+  func decoded<Value>(
+    _ file: FileNumber, at offset: Int, byteCount: Int, _ decode: (UnsafeRawBufferPointer) -> Value?
+  ) throws(SystemError) -> Value? {
+    for isLast in [false, true] {
+      let bytes = try bytes(of: file, at: offset, byteCount: byteCount)
+      if let value = bytes.withUnsafeBytes(decode) { return value }
+      if !isLast { forgetCached(file, at: offset, byteCount: byteCount) }
+    }
+    return nil
+  }
+}
+
 /// The bytes of a record that was read back: metadata and payload in one piece of memory.
 // Unchecked because of the raw pointer: whoever makes one fills it before anybody else has it (`Ring.read`), nobody writes
 // the bytes afterwards, and they live until `deinit`.

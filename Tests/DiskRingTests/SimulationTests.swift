@@ -17,6 +17,15 @@ import Testing
     #expect(life.run().violation == nil, "seed \(seed)")
   }
 
+  /// Lives in which a ring that takes an I/O error for damage loses records.
+  @Test(arguments: [51, 73, 92] as [UInt64])
+  func readErrorsLoseNothing(seed: UInt64) {
+    var life = Life(seed: seed)
+    #expect(life.run().violation == nil, "seed \(seed)")
+    var careless = Life(seed: seed, defects: .errorIsDamage)
+    #expect(careless.run().violation != nil, "seed \(seed)")
+  }
+
   @Test func aLifeIsTheSameEveryTime() {
     let results = (0..<2).map { _ in
       var life = Life(seed: 5)

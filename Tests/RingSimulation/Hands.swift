@@ -20,7 +20,7 @@ enum Hands {
     world.say("byte \(place) of \(name) flips")
     file.durable[place] ^= mask
     file.current = file.durable
-    for write in file.pending { SimulatedStorage.apply(write, to: &file.current) }
+    for write in file.pending { SimulatedFile.apply(write, to: &file.current) }
     note(name, world, harm: 1)
   }
 
@@ -96,7 +96,7 @@ enum Hands {
   }
 
   /// A segment of another ring.
-  private static var foreignFile: SimulatedStorage.File {
+  private static var foreignFile: SimulatedFile {
     let storage = SimulatedStorage(seed: 1)
     let options = RingOptions(
       size: .bytes(1 << 20 + 4 << 15), segmentByteCount: 32 << 10, minimumEpoch: 7, newRingID: 0xdead)
@@ -107,6 +107,6 @@ enum Hands {
       while ring.append(record, payload: [], now: now) == .notNow { ring.flush(now: now) }
       ring.flush(now: now)
     }
-    return storage.names["segment-00000"]?.copy() ?? SimulatedStorage.File()
+    return storage.names["segment-00000"]?.copy() ?? SimulatedFile()
   }
 }

@@ -8,37 +8,7 @@ import Posix
 
 /// A directory in memory.
 package final class SimulatedStorage: Storage {
-  struct Write {
-    enum Kind {
-      case bytes([UInt8])
-      case size(Int)
-    }
-
-    var offset: Int
-    var kind: Kind
-    /// A sync that was to cover it has failed: no later one will.
-    var isDoubtful = false
-
-    func overlaps(_ other: Write) -> Bool {
-      guard case .bytes(let bytes) = kind, case .bytes(let others) = other.kind else { return false }
-      return offset < other.offset + others.count && other.offset < offset + bytes.count
-    }
-  }
-
-  final class File {
-    var durable: [UInt8] = []
-    /// What reading gives: all writes in place.
-    var current: [UInt8] = []
-    var pending: [Write] = []
-    /// A place that is wrong in memory only.
-    var garbledPlace: Int?
-
-    func copy() -> File {
-      let copy = File()
-      (copy.durable, copy.current, copy.pending) = (durable, current, pending)
-      return copy
-    }
-  }
+  typealias File = SimulatedFile
 
   enum NameChange {
     case create(String, File)
@@ -80,6 +50,8 @@ package final class SimulatedStorage: Storage {
   private var open: [Int32: File] = [:]
   private var nextNumber: Int32 = 0
   private var isLocked = false
+  /// The next read is not garbled: it comes from the disk.
+  private var isFresh = false
   /// How many writes of a file a sync that is under way covers.
   private var covered: [Int32: Int] = [:]
 
@@ -182,12 +154,12 @@ package final class SimulatedStorage: Storage {
     if usedByteCount + byteCount - file.current.count > capacity {
       throw SystemError(code: ENOSPC, operation: "fallocate")
     }
-    add(Write(offset: 0, kind: .size(byteCount)), to: file)
+    file.add(SimulatedFile.Write(offset: 0, kind: .size(byteCount)))
   }
 
   package func truncate(_ number: FileNumber, byteCount: Int) throws(SystemError) {
     try call("ftruncate")
-    add(Write(offset: 0, kind: .size(byteCount)), to: file(number))
+    file(number).add(SimulatedFile.Write(offset: 0, kind: .size(byteCount)))
   }
 
   package func write(
@@ -195,7 +167,7 @@ package final class SimulatedStorage: Storage {
   ) throws(SystemError) -> Int {
     do throws(SystemError) { try call("pwritev") } catch {
       if callCount == crashCall {
-        add(Write(offset: offset, kind: .bytes(pieces.flatMap { Array($0) })), to: file(number))
+        file(number).add(SimulatedFile.Write(offset: offset, kind: .bytes(pieces.flatMap { Array($0) })))
       }
       throw error
     }
@@ -205,30 +177,8 @@ package final class SimulatedStorage: Storage {
     if bytes.count > 1, random.below(1_000) < faults.writeIsShort {
       bytes.removeLast(1 + random.below(bytes.count - 1))
     }
-    add(Write(offset: offset, kind: .bytes(bytes)), to: file(number))
+    file(number).add(SimulatedFile.Write(offset: offset, kind: .bytes(bytes)))
     return bytes.count
-  }
-
-  private func add(_ write: Write, to file: File) {
-    file.pending.append(write)
-    SimulatedStorage.apply(write, to: &file.current)
-  }
-
-  static func apply(_ write: Write, to bytes: inout [UInt8]) {
-    switch write.kind {
-    case .size(let count):
-      if count < bytes.count {
-        bytes.removeLast(bytes.count - count)
-      } else {
-        bytes += [UInt8](repeating: 0, count: count - bytes.count)
-      }
-    case .bytes(let new):
-      let end = write.offset + new.count
-      if end > bytes.count { bytes += [UInt8](repeating: 0, count: end - bytes.count) }
-      bytes.withUnsafeMutableBytes { memory in
-        UnsafeMutableRawBufferPointer(rebasing: memory[write.offset..<end]).copyBytes(from: new)
-      }
-    }
   }
 
   package func read(
@@ -245,23 +195,31 @@ package final class SimulatedStorage: Storage {
     file.current.withUnsafeBytes { memory in
       buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[offset..<(offset + count)]))
     }
-    garble(file, buffer, offset..<(offset + count))
+    // Once in a while a byte is wrong, and stays so until the page is read from the disk again.
+    if file.garbledPlace == nil, !isFresh, random.below(1_000) < faults.readGarbles {
+      file.garbledPlace = offset + random.below(count)
+    }
+    isFresh = false
+    if let place = file.garbledPlace, (offset..<(offset + count)).contains(place) {
+      strikes[.garbledRead, default: 0] += 1
+      buffer[place - offset] ^= 0x55
+    }
     return count
   }
 
-  /// Once in a while a byte is wrong, and stays so until the page is read from the disk again.
-  private func garble(_ file: File, _ buffer: UnsafeMutableRawBufferPointer, _ range: Range<Int>) {
-    if file.garbledPlace == nil, !range.isEmpty, random.below(1_000) < faults.readGarbles {
-      file.garbledPlace = range.lowerBound + random.below(range.count)
+  package func forgetCached(_ number: FileNumber, at offset: Int, byteCount: Int) {
+    let file = file(number)
+    if let place = file.garbledPlace, (offset..<(offset + byteCount)).contains(place) {
+      file.garbledPlace = nil
+      // What comes from the disk is right.
+      isFresh = true
     }
-    guard let place = file.garbledPlace, range.contains(place) else { return }
-    strikes[.garbledRead, default: 0] += 1
-    buffer[place - range.lowerBound] ^= 0x55
   }
 
   package func sync(_ number: FileNumber) throws(SystemError) {
     try call("fdatasync")
-    endSync(number, coveredCount: file(number).pending.count, fails: false)
+    let file = file(number)
+    file.endSync(coveredCount: file.pending.count, fails: false, &random)
   }
 
   /// A thread has begun to sync: what is written from now on is not covered.
@@ -269,27 +227,8 @@ package final class SimulatedStorage: Storage {
 
   /// The sync that was begun has ended.
   package func endSync(_ number: FileNumber, fails: Bool) {
-    endSync(number, coveredCount: covered.removeValue(forKey: number.value) ?? 0, fails: fails)
-  }
-
-  private func endSync(_ number: FileNumber, coveredCount: Int, fails: Bool) {
-    guard let file = open[number.value] else { return }
-    var kept: [Write] = []
-    for (index, write) in file.pending.enumerated() {
-      var write = write
-      if index < coveredCount, !fails, !write.isDoubtful {
-        // A page that is written again goes out as a whole: what was in doubt about it is settled first.
-        for doubtful in kept where doubtful.isDoubtful && doubtful.overlaps(write) && random.chance(50) {
-          SimulatedStorage.apply(doubtful, to: &file.durable)
-        }
-        kept.removeAll { $0.isDoubtful && $0.overlaps(write) }
-        SimulatedStorage.apply(write, to: &file.durable)
-        continue
-      }
-      if index < coveredCount, fails { write.isDoubtful = true }
-      kept.append(write)
-    }
-    file.pending = kept
+    let count = covered.removeValue(forKey: number.value) ?? 0
+    open[number.value]?.endSync(coveredCount: count, fails: fails, &random)
   }
 
   package func syncDirectory() throws(SystemError) {
@@ -317,14 +256,7 @@ package final class SimulatedStorage: Storage {
 
   /// The process ends, the machine does not. Pages whose sync has failed are read from the platter again.
   package func endProcess() {
-    for (_, file) in names.sorted(by: { $0.key < $1.key }) where file.pending.contains(where: \.isDoubtful) {
-      for write in file.pending where write.isDoubtful && random.chance(50) {
-        SimulatedStorage.apply(write, to: &file.durable)
-      }
-      file.pending.removeAll(where: \.isDoubtful)
-      file.current = file.durable
-      for write in file.pending { SimulatedStorage.apply(write, to: &file.current) }
-    }
+    for (_, file) in names.sorted(by: { $0.key < $1.key }) { file.forgetDoubtful(&random) }
     for file in names.values { file.garbledPlace = nil }
     (open, covered, isLocked) = ([:], [:], false)
     (crashCall, callCount, hasCrashed) = (nil, 0, false)
@@ -345,46 +277,7 @@ package final class SimulatedStorage: Storage {
     }
     (names, nameChanges) = (durableNames, [])
     for (_, file) in names.sorted(by: { $0.key < $1.key }) where files.insert(ObjectIdentifier(file)).inserted {
-      settle(file)
-    }
-  }
-
-  /// Decides what became of every write that was not durable.
-  private func settle(_ file: File) {
-    // Mostly a bit of everything; sometimes all of it or nothing.
-    let mood = random.below(8)
-    for write in file.pending {
-      switch (mood, random.below(8)) {
-      case (0, _): SimulatedStorage.apply(write, to: &file.durable)
-      case (1, _): break
-      case (_, ..<3): SimulatedStorage.apply(write, to: &file.durable)
-      case (_, ..<5): break
-      case (_, let fate): damage(write, in: file, fate: fate)
-      }
-    }
-    file.pending = []
-    file.current = file.durable
-  }
-
-  /// Some sectors of a write arrive, others stay as they were, are zero, or hold anything.
-  private func damage(_ write: Write, in file: File, fate: Int) {
-    guard case .bytes(let bytes) = write.kind, write.offset + bytes.count <= file.durable.count else { return }
-    var start = 0
-    while start < bytes.count {
-      let sectorEnd = (write.offset + start) / 512 * 512 + 512
-      let end = min(bytes.count, sectorEnd - write.offset)
-      if random.chance(50) {
-        for index in start..<end {
-          switch fate {
-          case 5: file.durable[write.offset + index] = bytes[index]
-          case 6: file.durable[write.offset + index] = 0
-          default: file.durable[write.offset + index] = UInt8(truncatingIfNeeded: random.next())
-          }
-        }
-      } else if fate != 5 {
-        for index in start..<end { file.durable[write.offset + index] = bytes[index] }
-      }
-      start = end
+      file.settle(&random)
     }
   }
 }
