@@ -1,5 +1,6 @@
 import CRdKafka
 import Posix
+import Synchronization
 
 // Settings of librdkafka clients by the names of its CONFIGURATION.md.
 
@@ -44,13 +45,34 @@ struct ClientConfiguration: ~Copyable {
 
   deinit { rd_kafka_conf_destroy(handle) }
 
-  /// Makes a client, which owns the configuration from then on.
-  consuming func makeClient(_ type: rd_kafka_type_t) throws(BrokerError) -> OpaquePointer {
+  /// Makes a client; `callbacks` are those that were installed in this configuration.
+  consuming func makeClient(
+    _ type: rd_kafka_type_t, _ callbacks: ClientCallbacks? = nil
+  ) throws(BrokerError) -> OpaquePointer {
+    if callbacks != nil, ClientConfiguration.failedLately.withLock({ $0 }) { rd_kafka_destroy(try make(type, nil)) }
+    let client = try make(type, callbacks)
+    ClientConfiguration.failedLately.withLock { $0 = false }
+    return client
+  }
+
+  /// rd_kafka_new that fails late (a certificate that cannot be read) has freed the interceptors and left them in the
+  /// configuration (rdkafka.c, `fail:`), which is therefore lost. So that this does not add up, what failed is tried
+  /// without interceptors the next time.
+  private static let failedLately = Mutex(false)
+
+  private borrowing func make(
+    _ type: rd_kafka_type_t, _ callbacks: ClientCallbacks?
+  ) throws(BrokerError) -> OpaquePointer {
     var buffer = [CChar](repeating: 0, count: 512)
     // rd_kafka_new takes the configuration only when it succeeds; a copy keeps the ownership simple.
     let copy = rd_kafka_conf_dup(handle)
+    if let callbacks, let copy { AnswerInterceptor.install(in: copy, for: callbacks) }
     guard let client = rd_kafka_new(type, copy, &buffer, buffer.count) else {
-      rd_kafka_conf_destroy(copy)
+      if callbacks == nil {
+        rd_kafka_conf_destroy(copy)
+      } else {
+        ClientConfiguration.failedLately.withLock { $0 = true }
+      }
       throw BrokerError(name: "_INVALID_ARG", message: text(of: buffer), disposition: .poison)
     }
     return client
@@ -61,6 +83,8 @@ struct ClientConfiguration: ~Copyable {
 package enum ClientEvent: Sendable {
   /// An error that librdkafka handles or that is fatal (`disposition == .recreate`).
   case error(BrokerError)
+  /// A connection to this broker stands, and the broker has answered on it.
+  case answered(BrokerContact)
   /// A line of librdkafka's own log.
   case log(String)
 }

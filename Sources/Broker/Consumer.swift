@@ -124,7 +124,7 @@ package final class Consumer {
         rd_kafka_assign(client, nil)
       }
     }
-    client = ConsumerHandle(try configuration.makeClient(RD_KAFKA_CONSUMER), callbacks)
+    client = ConsumerHandle(try configuration.makeClient(RD_KAFKA_CONSUMER, callbacks), callbacks)
     (self.callbacks, self.topic) = (callbacks, topic)
     let handle = client.pointer
     rd_kafka_poll_set_consumer(handle)

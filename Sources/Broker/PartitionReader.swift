@@ -52,7 +52,7 @@ package final class PartitionReader {
         ClientProperty("queued.max.messages.kbytes", "1024"),
       ])
     callbacks.install(in: configuration.handle)
-    client = ConsumerHandle(try configuration.makeClient(RD_KAFKA_CONSUMER), callbacks)
+    client = ConsumerHandle(try configuration.makeClient(RD_KAFKA_CONSUMER, callbacks), callbacks)
     guard let queue = rd_kafka_queue_new(client.pointer) else {
       throw BrokerError(RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE)
     }

@@ -56,7 +56,7 @@ package final class Producer: @unchecked Sendable {
     }
   }
 
-  /// `onReport` and error events are called by the thread that calls `poll`; log lines and what is wrong with a
+  /// `onReport` and error events are called by the thread that calls `poll`; log lines, answers and what is wrong with a
   /// certificate by librdkafka's own threads. `properties` win over `security`.
   package init(
     security: Security = Security(), properties: [ClientProperty],
@@ -77,7 +77,7 @@ package final class Producer: @unchecked Sendable {
           partition: message.partition, offset: message.offset,
           mayBePersisted: message.err != RD_KAFKA_RESP_ERR_NO_ERROR && isPossible))
     }
-    handle = try configuration.makeClient(RD_KAFKA_PRODUCER)
+    handle = try configuration.makeClient(RD_KAFKA_PRODUCER, callbacks)
     self.callbacks = callbacks
   }
 

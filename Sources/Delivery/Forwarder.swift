@@ -72,7 +72,8 @@ package final class Forwarder: Sendable {
       State(
         lanes: lanes.map { _ in LaneFlow() }, security: configuration.security,
         window: SendWindow(largest: configuration.windowBytes, timeout: configuration.requestTimeout),
-        recordLimit: configuration.messageMaxBytes, canLook: configuration.resumeQuiet != nil))
+        recordLimit: configuration.messageMaxBytes, brokers: configuration.brokers,
+        canLook: configuration.resumeQuiet != nil))
   }
 
   package var status: Status {
@@ -235,6 +236,7 @@ package final class Forwarder: Sendable {
       log.warning(
         "Kafka has not answered for \(Forwarder.patience.components.seconds) s; frames are kept, retrying all the time")
     }
+    if let report = unheard({ $0.uselessAddress(now: now) }) { log.warning(report) }
     let opening = state.read { $0.lanes.compactMap(\.opensAt).filter { $0 > now }.min() }
     return min(opening ?? .init(nanoseconds: .max), now + .seconds(1))
   }

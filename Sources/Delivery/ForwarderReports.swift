@@ -73,8 +73,10 @@ extension Forwarder {
     }
   }
 
-  func handle(_ event: ClientEvent, fromProducer number: Int) {
+  /// What librdkafka says besides reports; `number` is that of the producer, nil for a client that only asks or reads.
+  func handle(_ event: ClientEvent, fromProducer number: Int?) {
     switch event {
+    case .answered(let broker): unheard { $0.advertised.answered(broker) }
     case .log(let line): log.debug(line)
     case .error(let error) where error.disposition == .recreate:
       state.withLock { if $0.producerCount == number { $0.fatal = $0.fatal ?? error } }
@@ -88,6 +90,7 @@ extension Forwarder {
     log.debug("\(error.name): \(error.message)")
     let isAllDown = error.name == "_ALL_BROKERS_DOWN"
     let reason = state.withLock { state -> String? in
+      state.advertised.failed(error, now: .now())
       // One broker of several may be away; only when all are is there trouble, and then the last error says which.
       if !isAllDown {
         state.lastError = error

@@ -43,6 +43,7 @@ extension Forwarder {
     private(set) var recordLimit: Int
     var topics = TopicWatch()
     var tails = DeliveredTails()
+    var advertised: AdvertisedNames
     var latency = RecentLatency()
     private var allowance = BackfillAllowance()
     var status = Status()
@@ -70,9 +71,20 @@ extension Forwarder {
     /// Kafka's tail may be read.
     let canLook: Bool
 
-    init(lanes: [LaneFlow], security: Security, window: SendWindow, recordLimit: Int, canLook: Bool = false) {
+    init(
+      lanes: [LaneFlow], security: Security, window: SendWindow, recordLimit: Int, brokers: String = "",
+      canLook: Bool = false
+    ) {
       (self.lanes, self.security, self.window, self.recordLimit) = (lanes, security, window, recordLimit)
-      self.canLook = canLook
+      (advertised, self.canLook) = (AdvertisedNames(bootstrap: brokers), canLook)
+    }
+
+    /// Takes note of the time; what is to be said of an advertised address that is of no use, when it is due.
+    mutating func uselessAddress(now: MonotonicTime) -> String? {
+      guard let report = advertised.report(now: now) else { return nil }
+      // Where other brokers take records only the warning tells of it.
+      if status.acknowledgedCount == 0 { status.trouble = status.trouble ?? (now, report) }
+      return report
     }
 
     /// From the next producer on records are no larger than this; nothing when they are not anyway.

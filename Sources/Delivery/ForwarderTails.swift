@@ -67,7 +67,8 @@ extension Forwarder {
     limits.quiet = configuration.resumeQuiet ?? limits.quiet
     return TailReader(
       brokers: configuration.brokers, clientID: configuration.clientID, security: state.read { $0.security },
-      properties: configuration.properties, ringID: identity.ringID, limits: limits)
+      properties: configuration.properties, ringID: identity.ringID, limits: limits,
+      onEvent: { [weak self] in self?.handle($0, fromProducer: nil) })
   }
 
   /// The partitions on which a lane's records can be; nil while that is not known.

@@ -19,6 +19,8 @@ struct TailReader: Sendable {
   let properties: [ClientProperty]
   let ringID: UInt64
   var limits = TailReading.Limits()
+  /// What librdkafka says of the cluster meanwhile; may be called from any thread.
+  var onEvent: @Sendable (ClientEvent) -> Void = { _ in }
 
   /// How long one question may take, milliseconds, and how soon it is asked again.
   private static let patience: Int32 = 1_000
@@ -32,7 +34,7 @@ struct TailReader: Sendable {
     _ tails: [TopicPartition: Int64], isStopping: () -> Bool, told: (TopicPartition, Result) -> Void
   ) throws(BrokerError) {
     let reader = try PartitionReader(
-      brokers: brokers, clientID: clientID, security: security, properties: properties, onEvent: { _ in })
+      brokers: brokers, clientID: clientID, security: security, properties: properties, onEvent: onEvent)
     var session = Session(reader: reader, tails: tails)
     while !session.tails.isEmpty, !isStopping() {
       if session.readings.count < session.tails.count, session.nextQuestion <= .now() { ask(&session, told) }

@@ -70,6 +70,7 @@ struct Consume: ParsableCommand {
         switch event {
         case .error(let error): log.warning("\(error.message) (\(error.name)); retrying")
         case .log(let line): log.debug(line)
+        case .answered: break
         }
       }
     } catch {
