@@ -132,15 +132,18 @@ extension Ring {
 
   private func storedIndex(of segment: Segment) throws(SystemError) -> SegmentIndex? {
     let file = try openFile(of: segment)
-    let trailer = try storage.decoded(
-      file, at: segment.byteCount - Trailer.byteCount, byteCount: Trailer.byteCount
-    ) { Trailer.decode($0, fileByteCount: segment.byteCount) }
-    guard let trailer, trailer.identity.generation == segment.generation, trailer.identity.ringID == id else {
-      return nil
-    }
+    guard let trailer = try trailer(of: segment, file) else { return nil }
     return try storage.decoded(file, at: trailer.dataEnd, byteCount: trailer.indexByteCount) {
       Footer.decodeIndex($0, trailer)
     }
+  }
+
+  /// The segment's own trailer; nil when there is none that is sound.
+  func trailer(of segment: Segment, _ file: FileNumber) throws(SystemError) -> Trailer? {
+    let found = try storage.decoded(
+      file, at: segment.byteCount - Trailer.byteCount, byteCount: Trailer.byteCount
+    ) { Trailer.decode($0, fileByteCount: segment.byteCount) }
+    return found.flatMap { $0.identity.generation == segment.generation && $0.identity.ringID == id ? $0 : nil }
   }
 
   private func scannedIndex(of segment: Segment) throws(SystemError) -> SegmentIndex {
