@@ -4,7 +4,7 @@ import Testing
 
 /// The simulator in short; `Toolchain/dev sim` is the long form.
 @Suite struct SimulationTests {
-  @Test(arguments: ["ks", "kpnxkp"])
+  @Test(arguments: ["ks", "kpnxkp", "kpsmkpsMkps"])
   func powerIsCutAtEveryCall(text: String) throws {
     let script = try #require(Script.all.first { $0.text == text })
     var cases: [RecoveryCase: Int] = [:]

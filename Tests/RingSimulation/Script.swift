@@ -11,6 +11,7 @@ import Posix
 //   t     two seconds pass          r     the process ends, the ring is opened again
 //   w W   writes begin to fail, work again                             h H   somebody wipes the headers of the newest
 //         sealed segment, of all but the oldest
+//   m M   the gateway is off for a moment and its card copied; the copy is put in instead of the card
 
 package struct Script: Sendable {
   package let text: String
@@ -22,7 +23,7 @@ package struct Script: Sendable {
     "ks2fst2f", "tksftsftsFts", "uksutsu", "ukrusFskr", "krkrkrk", "ksrksrks", "2brb2rb3r", "kpsrnrcrk",
     "wkW3ps", "kpswpWps", "4bwbbW4bs", "wnW4bsFs", "okos", "k9bs3nfF9bs", "kK8bsfrKk8bsFr", "5bstFst5bsr",
     "kpsnxns6bsh", "4bs4bsh3ps", "2psnx2ns7bshr",
-    "kps2pnxs3bsHs", "kp2snKPnxs4bsHsr", "ksuttututkttsutk", "ksFuttupctu2kr",
+    "kpsmkpsMkps", "4bsmr2bsFsM3bsr", "kps2pnxs3bsHs", "kp2snKPnxs4bsHsr", "ksuttututkttsutk", "ksFuttupctu2kr",
   ].map { Script(text: $0) }
 
   /// The letters with their repetitions written out.
@@ -70,6 +71,8 @@ package struct Script: Sendable {
       world.end(losingPower: false)
       Hands.wipeHeaders(world, ofAll: step == "H")
       try world.openOrCrash()
+    case "m": try world.copyCard()
+    case "M": try world.putCopyIn()
     default: preconditionFailure("no step '\(step)'")
     }
     // After a sync that failed, what waits is written again as soon as the ring takes it.

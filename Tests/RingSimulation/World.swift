@@ -41,6 +41,8 @@ package final class World {
   var mayLoseCursor = false
   /// How many slots of the superblock may have suffered since the last opening: the epoch survives the loss of one.
   var epochHarm = 0
+  /// An older copy of the card.
+  var cardCopy: CardCopy?
   var openCount = 0
   /// An opening that found damage was itself cut short: what it had to tell is lost.
   var mayBeUntold = false
