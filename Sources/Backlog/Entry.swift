@@ -62,8 +62,8 @@ struct FrameTime: Equatable {
   /// Nanoseconds from here to `later`. The clock that never steps knows; capture times do, unless the clock was stepped
   /// back in between, which gives nil.
   func duration(to later: FrameTime) -> Int64? {
-    if let boot, let end = later.boot, boot <= end { return end - boot }
-    return capture <= later.capture ? later.capture - capture : nil
+    if let boot, let end = later.boot, boot <= end { return end.subtractingSaturated(boot) }
+    return capture <= later.capture ? later.capture.subtractingSaturated(capture) : nil
   }
 }
 

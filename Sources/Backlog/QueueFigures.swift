@@ -88,7 +88,8 @@ extension LaneQueue {
     for slots in [front, back] {
       var end = slots.count
       if let limit {
-        end = LaneQueue.firstIndex(in: slots, behind: FrameNumber(epoch: limit.epoch, sequence: limit.sequence - 1))
+        let before = FrameNumber(epoch: limit.epoch, sequence: max(limit.sequence, 1) - 1)
+        end = LaneQueue.firstIndex(in: slots, behind: before)
       }
       if end > 0 { last = slots[end - 1].number }
     }

@@ -249,14 +249,14 @@ extension LaneQueue {
       first = first ?? back[index].number
       back[index].place = nil
     }
-    if let first { writtenThrough = FrameNumber(epoch: first.epoch, sequence: first.sequence - 1) }
+    if let first { writtenThrough = FrameNumber(epoch: first.epoch, sequence: max(first.sequence, 1) - 1) }
   }
 }
 
 extension Mark {
   /// The place in front of the record that ends here, and of so many frames that have no record.
   func before(missing count: UInt64) -> Mark {
-    let sequence = key.sequence - min(key.sequence, count + 1)
+    let sequence = key.sequence - min(key.sequence, count == .max ? count : count + 1)
     return Mark(key: RecordKey(epoch: key.epoch, sequence: sequence), ordinal: ordinal - min(ordinal, 1))
   }
 }

@@ -240,7 +240,8 @@ private struct ReadingPlace {
       return Hole(gap: Gap(frameCount: nil, reason: .restart), drops: drops)
     }
     if sharesNumbers { return Hole(gap: Gap(frameCount: drops.values.reduce(0, +), reason: reason), drops: drops) }
-    let missing = key.sequence - min(soundThrough.key.sequence, key.sequence) - (isOpen ? 0 : 1)
+    let distance = key.sequence - min(soundThrough.key.sequence, key.sequence)
+    let missing = isOpen ? distance : max(distance, 1) - 1
     let count = missing - min(missing, told?.frameCount ?? 0)
     return Hole(gap: Gap(frameCount: count, reason: reason), drops: drops)
   }

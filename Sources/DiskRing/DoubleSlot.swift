@@ -96,7 +96,9 @@ struct Superblock: Equatable {
       while let number: UInt64 = reader.take() { numbers.append(number) }
       return numbers.count >= 4 && UInt64(numbers.count - 4) / 3 >= numbers[3] ? numbers : nil
     }
-    guard let numbers, numbers[0] < numberLimit, numbers[2] > 0 else { return nil }
+    guard let numbers, numbers[0] < numberLimit, numbers[1] < numberLimit,
+      (1...UInt64(UInt32.max)).contains(numbers[2])
+    else { return nil }
     let cuts = (0..<Int(numbers[3])).map { index in
       Cut(generation: numbers[4 + index * 3], epoch: numbers[5 + index * 3], offset: numbers[6 + index * 3])
     }

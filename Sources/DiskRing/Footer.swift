@@ -103,7 +103,10 @@ struct Footer {
     var reader = ByteReader(bytes)
     var summaries: [UInt16: StreamSummary] = [:]
     for _ in 0..<trailer.streamCount {
-      guard let (stream, summary) = StreamSummary.decode(from: &reader) else { return nil }
+      guard let (stream, summary) = StreamSummary.decode(from: &reader), summaries[stream] == nil,
+        summary.recordCount <= UInt64(trailer.entryCount),
+        summary.payloadByteCount <= UInt64(trailer.dataEnd - trailer.dataStart)
+      else { return nil }
       summaries[stream] = summary
     }
     return summaries
@@ -113,8 +116,12 @@ struct Footer {
     guard Checksum.of(bytes, seed: trailer.identity.salt()) == trailer.indexChecksum else { return nil }
     var reader = ByteReader(bytes)
     var index = SegmentIndex()
+    var end = trailer.dataStart
     for _ in 0..<trailer.entryCount {
-      guard let entry = IndexEntry(from: &reader) else { return nil }
+      // In the order of their places, one behind another, and of each stream in the order of its numbers.
+      guard let entry = IndexEntry(from: &reader), entry.offset >= end, index.takes(entry) else { return nil }
+      end = entry.offset + RecordHeader.recordByteCount(body: entry.metadataByteCount + entry.payloadByteCount)
+      guard end <= trailer.dataEnd else { return nil }
       index.add(entry)
     }
     return index

@@ -49,6 +49,13 @@ package struct RecoveryReport: Sendable, Equatable {
     }
   }
 
+  /// Counts segment files that are not there.
+  mutating func addMissing(_ count: Int) {
+    guard count > 0 else { return }
+    for _ in 0..<min(count, RecoveryReport.limit) { add(RecoveryFinding(.missing, file: "segment")) }
+    counts[.missing, default: 0] += max(0, count - RecoveryReport.limit)
+  }
+
   /// Counts records that are as they should be.
   mutating func addSound(_ count: Int) { if count > 0 { counts[.sound, default: 0] += count } }
 

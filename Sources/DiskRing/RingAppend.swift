@@ -10,7 +10,9 @@ extension Ring {
   package func append(_ record: NewRecord, payload: [UnsafeRawBufferPointer], now: MonotonicTime) -> AppendResult {
     guard let stream = streams[record.stream.number] else { preconditionFailure("the stream was not registered") }
     if degradation != nil || storage.isReadOnly { return .degraded }
-    guard record.key > stream.last.key else { return .outOfOrder }
+    let mark = Mark(key: record.key, ordinal: nextOrdinal(of: stream))
+    // Beyond the limit it would not be read back.
+    guard record.key > stream.last.key, mark.ordinal < numberLimit else { return .outOfOrder }
     let payloadByteCount = payload.reduce(0) { $0 + $1.count }
     let recordByteCount = RecordHeader.recordByteCount(body: record.metadata.count + payloadByteCount)
     // What is below a quarter always fits: headers and footer of an empty segment never take that much.
@@ -19,7 +21,6 @@ extension Ring {
     guard let segment = segment(for: record.stream.number, recordByteCount, now: now) else {
       return degradation == nil ? .notNow : .degraded
     }
-    let mark = Mark(key: record.key, ordinal: nextOrdinal(of: stream))
     var header = RecordHeader(
       kind: .frame, stream: record.stream.number, isKeyframe: record.isKeyframe,
       metadataByteCount: record.metadata.count, payloadByteCount: payloadByteCount, mark: mark,

@@ -27,6 +27,8 @@ package struct RingError: Error, Sendable, CustomStringConvertible {
     case newerVersion
     /// The directory holds no ring (only when opened for reading).
     case noRing
+    /// Numbers that cannot be, with sound checksums.
+    case forged
     /// A device failed.
     case device
     /// More streams than a segment's header has room for.

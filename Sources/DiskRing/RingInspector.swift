@@ -21,8 +21,12 @@ package struct RingInspector {
   package struct Verification: Sendable {
     package var soundCount = 0
     package var damaged: [(stream: StreamID, key: RecordKey)] = []
+    /// Records that are whole and have a time of capture that no clock shows: before 1970 or after 2116.
+    package var implausible: [(stream: StreamID, key: RecordKey)] = []
+    /// Files whose footer has a sound end and an index that is damaged or says other things than the records.
+    package var contradictory: [String] = []
 
-    package var isSound: Bool { damaged.isEmpty }
+    package var isSound: Bool { damaged.isEmpty && implausible.isEmpty && contradictory.isEmpty }
   }
 
   /// Opens the ring in a directory; nothing in it is changed.
@@ -48,13 +52,19 @@ package struct RingInspector {
       for record in ring.records(of: stream) {
         if case .bytes = ring.read(record) {
           verification.soundCount += 1
+          if !RingInspector.plausibleTimes.contains(record.captureTime) {
+            verification.implausible.append((stream, record.key))
+          }
         } else {
           verification.damaged.append((stream, record.key))
         }
       }
     }
+    verification.contradictory = ring.segments.filter { !ring.agreesWithItself($0) }.map(\.name)
     return verification
   }
+
+  private static let plausibleTimes = 0..<Int64(1) << 62
 
   /// Hands over the sound records of a stream in order, from its first keyframe on; behind one that is missing it goes on
   /// with the next keyframe, so that what comes out can be played. Returns how many there were.
@@ -73,5 +83,24 @@ package struct RingInspector {
       count += 1
     }
     return count
+  }
+}
+
+extension Ring {
+  /// Whether the footer of a segment says what its records say; also when it has none, or none that is sound.
+  fileprivate func agreesWithItself(_ segment: Segment) -> Bool {
+    guard let file = try? openFile(of: segment), let trailer = try? trailer(of: segment, file) else { return true }
+    guard let index = try? storedIndex(of: segment) else { return false }
+    let footer = Footer(index, identity: segment.identity, dataStart: trailer.dataStart, dataEnd: trailer.dataEnd)
+    guard footer.trailer.summaryChecksum == trailer.summaryChecksum else { return false }
+    let window = SegmentWindow(storage, file, byteCount: trailer.dataEnd)
+    let scanner = SegmentScanner(window: window, file: segment.name, salt: segment.salt, dataStart: segment.dataStart)
+    let scan = scanner.scan()
+    // Records that are damaged are reported one by one, and are still in the index.
+    if window.error != nil || scan.findings.contains(where: { $0.recoveryCase.isDamage || $0.recoveryCase == .hole }) {
+      return true
+    }
+    let records = Dictionary(scan.index.entries.map { ($0.offset, $0) }) { first, _ in first }
+    return index.entries.allSatisfy { records[$0.offset] == $0 }
   }
 }

@@ -124,13 +124,18 @@ extension Ring {
       }
     }
     release(segment)
-    if !segment.lostOffsets.isEmpty { index.remove { segment.lostOffsets.contains($0.offset) } }
+    // The sums decided what the ring takes for its newest records: nothing may lie outside of them.
+    index.remove { entry in
+      let sums = segment.summaries[entry.stream]
+      let isInside = sums.map { $0.first.key <= entry.mark.key && entry.mark.key <= $0.last.key } ?? false
+      return !isInside || segment.lostOffsets.contains(entry.offset)
+    }
     segment.index = index
     touch(segment)
     return index
   }
 
-  private func storedIndex(of segment: Segment) throws(SystemError) -> SegmentIndex? {
+  func storedIndex(of segment: Segment) throws(SystemError) -> SegmentIndex? {
     let file = try openFile(of: segment)
     guard let trailer = try trailer(of: segment, file) else { return nil }
     return try storage.decoded(file, at: trailer.dataEnd, byteCount: trailer.indexByteCount) {

@@ -57,13 +57,21 @@ extension RingOpening {
       }
       stream.last = stream.last.merged(with: stream.cursor.finished).merged(with: stream.cursor.evictedThrough)
       stream.floor = stream.last
+      highestEpoch = max(highestEpoch, stream.last.key.epoch)
       streams[number] = stream
     }
+    for entry in cursors.values { highestEpoch = max(highestEpoch, entry.finished.key.epoch) }
   }
 
   // MARK: Repairs
 
   private mutating func repair() throws(RingError) -> Superblock {
+    let highest = max(highestEpoch, segments.last?.generation ?? 0)
+    guard highest < numberLimit - numberReserve else {
+      throw RingError(
+        .forged,
+        "the ring's epochs or generations are near their end, which they cannot be (\(highest)); move its files away")
+    }
     do throws(SystemError) {
       for name in foreignFiles { try storage.rename(name, to: name + RingOpening.foreignSuffix) }
       try renameStrays()
@@ -108,7 +116,7 @@ extension RingOpening {
     let existing = segments.count + freeFiles.count
     if let superblock, superblock.segmentByteCount > 0 {
       let before = (superblock.byteCount - RingOpening.overhead) / superblock.segmentByteCount
-      for _ in existing..<max(existing, before) { report.add(RecoveryFinding(.missing, file: "segment")) }
+      report.addMissing(before - existing)
     }
     for name in freeFiles { try resize(name) }
     let wanted = try wantedSegmentCount(existing: existing)

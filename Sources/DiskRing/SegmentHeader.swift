@@ -101,12 +101,18 @@ extension CursorEntry {
       let offset: Int64 = reader.take(), let partition: Int32 = reader.take(), let flags: UInt32 = reader.take()
     else { return nil }
     (self.finished, self.evictedThrough) = (finished, evictedThrough)
-    position = flags & 1 == 0 ? nil : LogPosition(partition: partition, offset: offset)
+    // An offset is added to; one that cannot be is no position.
+    let isPosition = flags & 1 != 0 && partition >= 0 && (0..<Int64(1) << 62).contains(offset)
+    position = isPosition ? LogPosition(partition: partition, offset: offset) : nil
   }
 }
 
-/// Ordinals, sequences, generations and epochs are below this: a forged one must not make a sum overflow.
-let numberLimit: UInt64 = 1 << 62
+/// Ordinals, generations and epochs are below this: none grows so far in the life of a disk, and a forged one must not make
+/// a sum overflow. What stands on disk and is not below it is damage, whatever its checksum says.
+let numberLimit: UInt64 = 1 << 48
+
+/// Opening refuses a ring whose numbers come so close: what is written next would be refused by the opening after it.
+let numberReserve: UInt64 = 1 << 32
 
 extension Mark {
   /// nil for numbers that cannot be.

@@ -100,7 +100,8 @@ struct StreamSummary: Equatable {
     guard let firstTime: Int64 = reader.take(), let lastTime: Int64 = reader.take(),
       let first = Mark(epoch: numbers[4], sequence: numbers[5], ordinal: numbers[6]),
       let last = Mark(epoch: numbers[7], sequence: numbers[8], ordinal: numbers[9]),
-      numbers[1...3].allSatisfy({ $0 < 1 << 48 })
+      numbers[1...3].allSatisfy({ $0 < numberLimit }), numbers[1] > 0, first.key <= last.key,
+      first.ordinal <= last.ordinal, last.ordinal - first.ordinal >= numbers[1] - 1
     else { return nil }
     return (
       UInt16(truncatingIfNeeded: numbers[0]),
@@ -127,6 +128,12 @@ struct SegmentIndex: Equatable {
   mutating func add(_ entry: IndexEntry) {
     byStream[entry.stream, default: []].append(entry)
     count += 1
+  }
+
+  /// Whether `entry` may follow what is in here: keys and ordinals of a stream only grow.
+  func takes(_ entry: IndexEntry) -> Bool {
+    guard let last = byStream[entry.stream]?.last else { return true }
+    return entry.mark.key > last.mark.key && entry.mark.ordinal > last.mark.ordinal
   }
 
   /// Takes out what `isGone`.

@@ -96,20 +96,19 @@ struct SegmentScanner {
   /// Reads everything from the first record to the end of the window. Never fails: what cannot be read is a finding.
   func scan() -> SegmentScan {
     var scan = SegmentScan(end: dataStart)
-    var lastKeys: [UInt16: RecordKey] = [:]
     var offset = dataStart
     while offset < window.byteCount {
       let place = self.place(at: offset)
       switch place {
       case .record(let header, isBodySound: true):
-        let isAscending = header.kind == .declaration || header.mark.key > lastKeys[header.stream] ?? .zero
+        let entry = IndexEntry(header, offset: offset)
+        let isAscending = header.kind == .declaration || header.mark.key > .zero && scan.index.takes(entry)
         if !isAscending {
           scan.findings.append(finding(.repeated, offset, header))
         } else if header.kind == .declaration {
           declaration(header, at: offset).map { scan.declarations.append($0) }
         } else {
-          lastKeys[header.stream] = header.mark.key
-          scan.index.add(IndexEntry(header, offset: offset))
+          scan.index.add(entry)
         }
         offset += header.recordByteCount
         scan.end = offset

@@ -55,6 +55,8 @@ struct RingCommand: ParsableCommand {
         var object = JSONObject()
         object.add("sound", found.soundCount)
         object.add("damaged", found.damaged.count)
+        object.add("implausible", found.implausible.count)
+        object.add("contradictory_files", found.contradictory)
         object.add("findings", recovery.findings.map(\.json))
         try Terminal.writeResult(object.text)
       } else {
@@ -64,8 +66,12 @@ struct RingCommand: ParsableCommand {
         let damages = found.damaged.map { stream, key in
           "stream \(stream.number): frame \(key.epoch)-\(key.sequence) is damaged"
         }
+        let forged =
+          found.implausible.map { stream, key in
+            "stream \(stream.number): frame \(key.epoch)-\(key.sequence) has a time that no clock shows"
+          } + found.contradictory.map { "\($0): its index is damaged or contradicts its records" }
         let total = "\(found.soundCount) frames are sound, \(found.damaged.count) are damaged"
-        try Terminal.writeResult((findings + damages + [total]).joined(separator: "\n"))
+        try Terminal.writeResult((findings + damages + forged + [total]).joined(separator: "\n"))
       }
       if !found.isSound || recovery.hasDamage { throw ExitCode.failure }
     }
@@ -167,11 +173,12 @@ extension RingInspector {
     var lines = ["ring \(String(ring.id, radix: 16)), epoch \(ring.epoch), \(ring.byteCount >> 20) MiB"]
     if ring.recovery.isInUse { lines.append("another process has it open: what is written meanwhile may look damaged") }
     for content in contents {
-      let span = content.firstTime.flatMap { first in content.lastTime.map { Double($0 - first) / 1e9 } } ?? 0
+      let length = content.firstTime.flatMap { first in content.lastTime.map { $0.subtractingSaturated(first) } } ?? 0
       let description = content.inventory.description
       lines.append(
         "\(description.name) to \(description.topic): \(content.recordCount) frames (\(content.keyframeCount) keyframes), "
-          + "\(content.payloadByteCount >> 10) KiB, \(Int(span)) s; \(content.inventory.recordCount) not delivered")
+          + "\(content.payloadByteCount >> 10) KiB, \(length / 1_000_000_000) s; \(content.inventory.recordCount) not delivered"
+      )
     }
     return lines.joined(separator: "\n")
   }
