@@ -18,7 +18,8 @@ package struct RingOptions: Sendable {
   package var syncInterval: Duration
   /// How many written bytes may wait to be made durable.
   package var syncBytes: Int
-  /// The epoch of a new ring is at least this: max(seconds of the clock, of the build).
+  /// The epoch is at least this: max(seconds of the clock, of the build), so that an older copy of a ring, put in again,
+  /// does not use an epoch a second time. Never a number that was read in Kafka: anyone may have written it.
   package var minimumEpoch: UInt64
   /// The id of a ring that is made new: 64 random bits.
   package var newRingID: UInt64
@@ -59,6 +60,8 @@ package struct RingDefects: OptionSet, Sendable {
   package static let noDirectorySync = RingDefects(rawValue: 1 << 7)
   /// Payloads are not verified when they are read.
   package static let noVerification = RingDefects(rawValue: 1 << 8)
+  /// The epoch is one more than the highest on disk, whatever the clock says.
+  package static let epochIgnoresClock = RingDefects(rawValue: 1 << 24)
   /// What cannot be read is given up as damaged.
   package static let errorIsDamage = RingDefects(rawValue: 1 << 9)
 }

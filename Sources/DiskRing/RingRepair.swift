@@ -244,8 +244,9 @@ extension RingOpening {
 
   /// Begins the new epoch: both slots, one after the other, so that not even rot of one brings the old epoch back.
   private mutating func writeSuperblock(segmentCount: Int) throws(SystemError) -> Superblock {
-    let isKnown = superblock != nil
-    let epoch = isKnown ? highestEpoch + 1 : max(highestEpoch + 1, options.minimumEpoch)
+    // Not only one more: this may be an older copy of a ring whose later epochs were used.
+    let ignoresClock = options.defects.contains(.epochIgnoresClock) && superblock != nil
+    let epoch = max(highestEpoch + 1, ignoresClock ? 0 : options.minimumEpoch)
     let block = Superblock(
       epoch: epoch, byteCount: RingOpening.overhead + segmentCount * segmentByteCount,
       segmentByteCount: segmentByteCount,

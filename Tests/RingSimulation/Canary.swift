@@ -18,6 +18,7 @@ package struct Canary: Sendable {
     Canary(name: "epoch used before it is durable", defects: .epochBeforeSync),
     Canary(name: "names not made durable", defects: .noDirectorySync),
     Canary(name: "payloads not verified", defects: .noVerification),
+    Canary(name: "epoch that ignores the clock", defects: .epochIgnoresClock),
     Canary(name: "what cannot be read is damaged", defects: .errorIsDamage),
   ]
 
