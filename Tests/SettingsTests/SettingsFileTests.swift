@@ -24,6 +24,7 @@ import Testing
     #expect(brokers("'a:1,b:2'") == ["a:1", "b:2"])
     #expect(brokers("'a:0'") == nil)
     #expect(brokers("'[::1'") == nil)
+    #expect(brokers("-10.0.0.1") == nil)
   }
 
   @Test func environmentIsPutInEverywhere() throws {
@@ -97,7 +98,7 @@ import Testing
   @Test(arguments: [
     ("rtsp://viewer:secret@h/1", "viewer", "secret"), ("rtsp://viewer:p%40ss%3Aw0rd@h/1", "viewer", "p@ss:w0rd"),
     ("rtsp://viewer:p@ss:w0rd@h/1", "viewer", "p@ss:w0rd"),
-    ("rtsp://viewer@h/1", "viewer", ""), ("rtsp://us%20er:%2541@h/1", "us er", "%41"),
+    ("rtsp://viewer:@h/1", "viewer", ""), ("rtsp://us%20er:%2541@h/1", "us er", "%41"),
   ])
   func aLoginIsTakenOutOfTheURL(_ url: String, _ user: String, _ password: String) throws {
     let file = read("kafka: {brokers: [k]}\ncameras: [{name: a, url: '\(url)'}]")
@@ -169,6 +170,58 @@ import Testing
         == "/nowhere/camgate.yaml: error: cannot be read: No such file or directory")
     #expect(SettingsFile(path: "/dev/zero").report.contains("larger than 1 MiB"))
     #expect(SettingsFile(path: "/").report.contains("cannot be read"))
+  }
+
+  @Test func aFileOfAnotherNameNextToAMissingOneIsNamed() throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("settings-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    for (wanted, present) in [("camgate.yaml", "camgate.yaml.txt"), ("a.yml", "a.yaml"), ("b", "b.yaml")] {
+      try Data("x".utf8).write(to: folder.appendingPathComponent(present))
+      let path = folder.appendingPathComponent(wanted).path
+      #expect(
+        SettingsFile(path: path).report
+          == "\(path): error: cannot be read: No such file or directory; but there is '\(present)': rename it, or name it here"
+      )
+    }
+  }
+
+  /// What libyaml's loader would be busy with for a minute.
+  @Test(arguments: ["[", "{a: ", "- ", "? ", "[{a: "])
+  func nestingIsBounded(_ opening: String) {
+    let text = String(repeating: opening, count: 200_000 / opening.utf8.count)
+    #expect(read(text).report.contains("error: not YAML: too deeply nested\n"))
+  }
+
+  /// Aliases may not nest deeper than the text may.
+  @Test func aliasesAreBounded() {
+    let chain = (1...40).map { "- &a\($0) [*a\($0 - 1)]\n" }.joined()
+    #expect(read("- &a0 x\n" + chain).report.contains("too deeply nested"))
+    let bomb = (1...20).map { "- &b\($0) [\(Array(repeating: "*b\($0 - 1)", count: 9).joined(separator: ","))]\n" }
+      .joined()
+    #expect(read("- &b0 x\n" + bomb).report.contains("aliases repeat too much"))
+  }
+
+  @Test func theMemoryForAStallIsSaid() throws {
+    let settings = try #require(
+      read(
+        """
+        kafka: {brokers: [k]}
+        buffer: {memory: 4MiB}
+        cameras:
+          - {name: a, url: 'rtsp://h/'}
+          - {name: b, device: /dev/video0, format: mjpeg 1280x720@15}
+          - {name: c, url: 'test:640x480@10'}
+        """
+      ).configuration)
+    // 8,000,000 and 1280 x 720 x 15 and 640 x 480 x 10 / 10 bits a second, for 5 s.
+    let lines = settings.rendered.split(separator: "\n")
+    let place = try #require(lines.firstIndex(of: "  memory: 4MiB"))
+    #expect(
+      lines[(place - 2)..<place] == [
+        "  # While neither Kafka nor the disk takes anything for 5 s these cameras need 14MiB, at 8 Mbit/s for each",
+        "  # (of JPEG from a device 1 bit a pixel): assumed; `camgate probe` measures.",
+      ])
   }
 
   @Test func whatIsRenderedCanBeReadAgain() throws {
