@@ -37,15 +37,15 @@ extension ConfigurationReader {
   }
 
   /// What has to go together: one record must fit into what may be under way, and that is half of the memory; one frame
-  /// into a segment; a few segments into the ring.
-  mutating func checkBuffer(_ top: Section, _ context: inout ReadingContext) {
+  /// into a segment; a few segments into the ring. A default that is too little is reported at the record's size.
+  func checkBuffer(_ top: Section, _ context: inout ReadingContext) {
     let (buffer, largest) = (configuration.buffer, configuration.kafka.messageMaxBytes)
-    guard let node = (top.value("buffer") ?? top.value("kafka"))?.firstKey else { return }
     func check(_ key: String, _ value: Int, atLeast least: Int, _ reason: String, _ context: inout ReadingContext) {
-      guard value < least else { return }
+      let place = top.value("buffer")?.value(of: key) ?? top.value("kafka")?.value(of: "message_max_bytes")
+      guard value < least, let place else { return }
       context.report(
         "buffer.\(key)", "\(Units.text(size: value)) is too little: \(reason), \(Units.text(size: least)), is needed",
-        at: node)
+        at: place)
     }
     check("memory", buffer.memory, atLeast: 2 * largest, "at least twice kafka.message_max_bytes", &context)
     guard buffer.directory != nil else { return }

@@ -18,11 +18,11 @@ package struct CameraArgument: Sendable {
     let outer = [("name", "probe"), (isDevice ? "device" : "url", place)] + keys.filter { !$0.name.contains(".") }
     var pairs = outer.map(CameraArgument.pair)
     if !inner.isEmpty {
-      let key = CameraArgument.node(.scalar("tls", isPlain: true))
+      let key = CameraArgument.node(.scalar("tls", .plain))
       pairs.append((key, CameraArgument.node(.mapping(inner.map(CameraArgument.pair)))))
     }
     let node = CameraArgument.node(.mapping(pairs))
-    var context = ReadingContext(environment: [:], directory: "")
+    var context = ReadingContext(environment: [:], directory: "", source: SourceText(name: "", bytes: []))
     var lines: [CameraName: Int] = [:]
     let camera = CameraReader.read(node, path: "", lines: &lines, &context)
     description = context.diagnostics.hasErrors ? nil : camera?.description
@@ -38,7 +38,7 @@ package struct CameraArgument: Sendable {
   private static func pair(_ name: String, _ value: String) -> (key: YAMLNode, value: YAMLNode) {
     // What looks like a variable of the environment is none here: the shell has had its turn.
     let text = value.split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$")
-    return (node(.scalar(name, isPlain: true)), node(.scalar(text, isPlain: false)))
+    return (node(.scalar(name, .plain)), node(.scalar(text, .quoted)))
   }
 
   private static func node(_ content: YAMLNode.Content) -> YAMLNode {

@@ -25,10 +25,7 @@ enum CameraReader {
   private static func readName(
     _ section: Section, lines: inout [CameraName: Int], _ context: inout ReadingContext
   ) -> CameraName? {
-    guard let node = section.value("name") else {
-      context.report(section.path, "the key 'name' is missing", at: section.node.firstKey)
-      return nil
-    }
+    guard let node = section.required("name", &context) else { return nil }
     let expected = "a camera's name (1 to 63 of a-z, 0-9 and '-')"
     guard let name = section.read("name", expected, &context, { CameraName($0) }) else { return nil }
     if let line = lines[name] {
@@ -46,10 +43,7 @@ enum CameraReader {
       refuseForeignKeys(section, scheme: "device", &context)
       return DeviceReader.read(section, &context)
     }
-    guard let node = section.value("url") else {
-      context.report(section.path, "the key 'url' (or 'device') is missing", at: section.node.firstKey)
-      return nil
-    }
+    guard let node = section.required("url", or: "device", &context) else { return nil }
     let path = section.path(of: "url")
     guard let url = section.text("url", &context) else { return nil }
     guard let colon = url.firstIndex(of: ":") else {
@@ -100,7 +94,7 @@ enum CameraReader {
       context.report(section.path(of: "url"), "expected file:PATH", at: node)
       return nil
     }
-    let loops = section.read("loop", "true or false", &context) { ["true": true, "false": false][$0] } ?? false
+    let loops = section.truth("loop", &context) ?? false
     return .file(path: file.hasPrefix("/") ? String(file) : context.directory + file, loops: loops)
   }
 
@@ -137,6 +131,6 @@ enum CameraReader {
 extension YAMLNode {
   /// 1 for a value that begins with a quote.
   fileprivate var quoteWidth: Int {
-    if case .scalar(_, isPlain: false) = content { 1 } else { 0 }
+    if case .scalar(_, .quoted) = content { 1 } else { 0 }
   }
 }

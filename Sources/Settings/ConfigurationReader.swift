@@ -9,21 +9,15 @@ struct ConfigurationReader {
   mutating func read(_ root: YAMLNode, _ context: inout ReadingContext) {
     let top = Section(root, path: "", schemaPath: "", context: &context)
     readGateway(top, &context)
-    if let node = required("kafka", in: top, &context) { readKafka(node, &context) }
+    if let node = top.required("kafka", &context) { readKafka(node, &context) }
     if let node = top.value("buffer") { readBuffer(node, &context) }
     checkBuffer(top, &context)
-    if required("cameras", in: top, &context) != nil { readCameras(top, &context) }
+    if top.required("cameras", &context) != nil { readCameras(top, &context) }
     if let timeout = top.duration("stop_timeout", in: .zero ... .seconds(600), &context) {
       configuration.stopTimeout = timeout
     }
     if let node = top.value("log") { readLog(node, &context) }
     if let node = top.value("system") { configuration.system = SystemReader.read(node, &context) }
-  }
-
-  private func required(_ name: String, in section: Section, _ context: inout ReadingContext) -> YAMLNode? {
-    if let value = section.value(name) { return value }
-    if section.isBlock { context.report(section.path, "the key '\(name)' is missing", at: section.node.firstKey) }
-    return nil
   }
 
   private mutating func readGateway(_ top: Section, _ context: inout ReadingContext) {
@@ -44,15 +38,20 @@ struct ConfigurationReader {
 
   private mutating func readKafka(_ node: YAMLNode, _ context: inout ReadingContext) {
     let section = Section(node, path: "kafka", schemaPath: "kafka", context: &context)
-    if required("brokers", in: section, &context) != nil {
+    if section.required("brokers", &context) != nil {
       for (index, item) in (section.items("brokers", &context) ?? []).enumerated() {
         let path = "kafka.brokers[\(index)]"
+        guard case .scalar = item.content else {
+          let help = "; an address with brackets needs quotes: '[::1]:9092'"
+          context.report(path, "expected host:port, found \(item.kindName)\(help)", at: item)
+          continue
+        }
         guard let text = Section.text(of: item, path: path, &context) else { continue }
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
           if let broker = brokerAddress(String(part)) {
             configuration.kafka.brokers.append(broker)
           } else {
-            context.report(path, "'\(part)' is not a broker's address (host:port, for example kafka-1:9092)", at: item)
+            context.report(path, "'\(part)' is not a broker's address (\(brokerRemedy(part)))", at: item)
           }
         }
       }
@@ -108,7 +107,9 @@ struct ConfigurationReader {
         context.report(path, "\(other) says this already; leave one out", at: key)
       } else if configuration.kafka.properties.contains(where: { $0.name == name }) {
         context.report(path, "given twice", at: key)
-      } else if let text = Section.text(of: value, path: path, &context) {
+      } else if let text = SourceText.isSecret(key: name)
+        ? SecretReader.read(value, key: key, path: path, &context) : Section.text(of: value, path: path, &context)
+      {
         configuration.kafka.properties.append(
           Configuration.Property(name: name, value: text, nameMark: key.start))
       }
@@ -118,7 +119,8 @@ struct ConfigurationReader {
   private mutating func readCameras(_ top: Section, _ context: inout ReadingContext) {
     guard let node = top.value("cameras") else { return }
     guard case .sequence(let items) = node.content, !items.isEmpty else {
-      return context.report("cameras", "expected a list with at least one camera", at: node)
+      let help = if case .sequence = node.content { "" } else { ", each of which begins with '- '" }
+      return context.report("cameras", "expected a list with at least one camera\(help)", at: node)
     }
     var lines: [CameraName: Int] = [:]
     for (index, item) in items.enumerated() {
@@ -170,16 +172,22 @@ package func brokerAddress(_ text: String) -> String? {
     default: false
     }
   }
-  guard isHost, !host.isEmpty, !isBracketed || hostEnd != nil else { return nil }
+  guard isHost, !host.isEmpty, host.first != "-", !isBracketed || hostEnd != nil else { return nil }
   let rest = trimmed[host.endIndex...]
   if rest.isEmpty { return host + ":9092" }
   guard rest.first == ":", let port = UInt16(rest.dropFirst()), port > 0 else { return nil }
   return "\(host):\(port)"
 }
 
-extension YAMLNode {
-  /// The first key of a block, to point at a block that lacks one.
-  var firstKey: YAMLNode {
-    if case .mapping(let pairs) = content, let first = pairs.first { first.key } else { self }
-  }
+/// What would have been right instead of `text`, which is no broker's address.
+private func brokerRemedy(_ text: Substring) -> String {
+  let trimmed = text.drop { $0 == " " }
+  if trimmed.first == "-" { return "an item of a list begins with '- ': a space is missing after the dash" }
+  if isBareIPv6(trimmed) { return "an IPv6 address needs brackets and quotes: '[::1]:9092'" }
+  return "host:port, for example kafka-1:9092"
+}
+
+/// Whether this is an IPv6 address without brackets, with or without a port.
+func isBareIPv6(_ text: Substring) -> Bool {
+  text.count { $0 == ":" } >= 2 && text.allSatisfy { $0.isHexDigit || $0 == ":" || $0 == "." }
 }

@@ -8,6 +8,8 @@ struct ReadingContext {
   let environment: [String: String]
   /// The folder of the settings file, to which other files are relative.
   let directory: String
+  /// The text that is read; of values from elsewhere there is none.
+  let source: SourceText
   var diagnostics: [Diagnostic] = []
 
   mutating func report(_ path: String, _ message: String, at node: YAMLNode, severity: Diagnostic.Severity = .error) {
@@ -23,8 +25,9 @@ struct ReadingContext {
     diagnostics.append(Diagnostic(severity: .error, path: path, message: message, mark: mark, length: length))
   }
 
-  /// `text` with `${NAME}` replaced from the environment and `$$` by `$`; nil when a name is unknown.
-  mutating func expanding(_ text: String, path: String, at node: YAMLNode) -> String? {
+  /// `text` with `${NAME}` replaced from the environment and `$$` by `$`; nil when a name is unknown. A name that may be a
+  /// part of a secret is not shown.
+  mutating func expanding(_ text: String, path: String, at node: YAMLNode, isSecret: Bool = false) -> String? {
     guard text.contains("$") else { return text }
     var result = ""
     var rest = Substring(text)
@@ -37,7 +40,12 @@ struct ReadingContext {
       } else if rest.first == "{", let close = rest.firstIndex(of: "}") {
         let name = String(rest[rest.index(after: rest.startIndex)..<close])
         guard let value = environment[name] ?? (name == "HOSTNAME" ? hostName() : nil) else {
-          report(path, "the environment has no variable '\(name)'", at: node)
+          let isWhole = text == "${\(name)}"
+          report(
+            path,
+            isSecret && !isWhole
+              ? "the environment has no variable of the name between '${' and '}'; write $$ for a dollar sign"
+              : "the environment has no variable '\(name)'", at: node)
           return nil
         }
         result += value
@@ -56,15 +64,16 @@ struct Section {
   let node: YAMLNode
   /// Whether `node` is a block of keys at all; if not, that was reported.
   private(set) var isBlock = false
+  /// Whether an unknown key looks as if a secret were meant.
+  private(set) var hasUnknownSecret = false
   private var entries: [String: (key: YAMLNode, value: YAMLNode)] = [:]
 
   /// Reads the keys of `node`; unknown and doubled ones are reported. `schemaPath` is the path in `SettingsKey.all`.
   init(_ node: YAMLNode, path: String, schemaPath: String, context: inout ReadingContext) {
     (self.path, self.node) = (path, node)
     guard case .mapping(let pairs) = node.content else {
-      if !node.isNull {
-        context.report(path, "expected a block of keys, found \(node.kindName)", at: node)
-      }
+      let problem = node.isNull ? "is empty" : "expected a block of keys, found \(node.kindName)"
+      context.report(path, problem, at: node)
       return
     }
     isBlock = true
@@ -78,6 +87,7 @@ struct Section {
         let suggestion = Suggestion.text(for: name, among: known)
         let help = suggestion.isEmpty ? "; known here: \(known.joined(separator: ", "))" : suggestion
         context.report(path, "unknown key '\(name)'\(help)", at: key)
+        hasUnknownSecret = hasUnknownSecret || SourceText.isSecret(key: name)
       } else if let first = entries[name] {
         context.report(self.path(of: name), "given twice; first in line \(first.key.start.line + 1)", at: key)
       } else {
@@ -94,6 +104,30 @@ struct Section {
 
   /// The key itself, for messages about its being there.
   func key(_ name: String) -> YAMLNode? { value(name) == nil ? nil : entries[name]?.key }
+
+  /// Whether the key is there, with a value or without.
+  func contains(_ name: String) -> Bool { entries[name] != nil }
+
+  /// The key's value; when there is none that is an error. `alternative` is a key that would do as well.
+  func required(_ name: String, or alternative: String? = nil, _ context: inout ReadingContext) -> YAMLNode? {
+    guard isBlock else { return nil }
+    if let value = value(name) { return value }
+    for name in [name, alternative].compactMap({ $0 }) {
+      if let key = entries[name]?.key {
+        context.report(self.path(of: name), "is empty", at: key)
+        return nil
+      }
+    }
+    let other = alternative.map { " (or '\($0)')" } ?? ""
+    context.report(path, "the key '\(name)'\(other) is missing", at: node.firstKey)
+    return nil
+  }
+
+  /// A secret with the environment put in; nil when there is none, or when YAML would make something else of it.
+  func secret(_ name: String, _ context: inout ReadingContext) -> String? {
+    guard let entry = entries[name] else { return nil }
+    return SecretReader.read(entry.value, key: entry.key, path: path(of: name), &context)
+  }
 
   /// The text of a single value, with the environment put in.
   func text(_ name: String, _ context: inout ReadingContext) -> String? {
@@ -140,6 +174,16 @@ struct Section {
     let words = Word.allCases.map(\.rawValue)
     let suggestion = Suggestion.text(for: text, among: words)
     context.report(path(of: name), "'\(text)' is none of \(words.joined(separator: ", "))\(suggestion)", at: node)
+    return nil
+  }
+
+  /// `true` or `false`.
+  func truth(_ name: String, _ context: inout ReadingContext) -> Bool? {
+    guard let text = text(name, &context), let node = value(name) else { return nil }
+    if let truth = ["true": true, "false": false][text] { return truth }
+    let meant = ["true": true, "yes": true, "on": true, "false": false, "no": false, "off": false][text.lowercased()]
+    let help = meant.map { "; write \($0)" } ?? ""
+    context.report(path(of: name), "'\(text)' is not true or false\(help)", at: node)
     return nil
   }
 

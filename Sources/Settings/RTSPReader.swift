@@ -21,10 +21,12 @@ enum RTSPReader {
     let authority = rest.prefix { $0 != "/" && $0 != "?" }
     let at = authority.lastIndex(of: "@")
     let hostAndPath = at.map { rest[rest.index(after: $0)...] } ?? rest
-    guard isHost(hostAndPath.prefix { $0 != "/" && $0 != "?" }), !hostAndPath.contains(where: \.isWhitespace) else {
-      context.report(
-        path, "expected \(scheme)://HOST[:PORT]/PATH; a login belongs in username and password_file", at: node)
+    guard isHost(hostAndPath.prefix { $0 != "/" && $0 != "?" }), !rest.contains(where: \.isWhitespace) else {
+      context.report(path, mistake(in: rest, scheme: scheme), at: node)
       return nil
+    }
+    if at == nil, let slash = slashInLogin(rest) {
+      context.report(path, "\(slash); without a login this is right as it is", at: node, severity: .warning)
     }
     var login = readLogin(section, &context)
     if let at {
@@ -34,6 +36,9 @@ enum RTSPReader {
       context.report(
         path, "a login in the url is better in username and password_file", at: node, severity: .warning)
       let parts = rest[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+      if parts.count == 1 {
+        context.report(path, "a username without a password; with a colon after it the password is empty", at: node)
+      }
       login = CameraDescription.Login(
         username: PercentEncoding.decode(parts[0]),
         password: parts.count > 1 ? PercentEncoding.decode(parts[1]) : "")
@@ -55,9 +60,32 @@ enum RTSPReader {
   ) -> CameraDescription.TLS {
     let section = Section(node, path: path, schemaPath: "cameras[].tls", context: &context)
     var tls = CameraDescription.TLS()
-    tls.verifies = section.read("verify", "true or false", &context) { ["true": true, "false": false][$0] } ?? true
+    tls.verifies = section.truth("verify", &context) ?? true
     tls.authorityFile = section.file("ca", &context)
     return tls
+  }
+
+  /// What is wrong with an address, its scheme left out: one of the common mistakes, if it is one.
+  private static func mistake(in rest: Substring, scheme: String) -> String {
+    if let space = rest.unicodeScalars.first(where: \.properties.isWhitespace) {
+      let name = StrangeSpace.name(of: space) ?? "a space"
+      return "\(name) in the address; write it as \(PercentEncoding.encode(String(space)))"
+    }
+    if let slash = slashInLogin(rest) { return slash }
+    let authority = rest.prefix { $0 != "/" && $0 != "?" }
+    let host = authority.lastIndex(of: "@").map { authority[authority.index(after: $0)...] } ?? authority
+    if isBareIPv6(host) { return "an IPv6 address needs brackets: \(scheme)://[ADDRESS]:PORT/PATH" }
+    if host.first == "[", !host.contains("]") { return "the bracket of the IPv6 address is not closed" }
+    return "expected \(scheme)://HOST[:PORT]/PATH; a login belongs in username and password_file"
+  }
+
+  /// What to say of an address that has its `@` after a `/` or `?`: those of a login have to be encoded.
+  private static func slashInLogin(_ rest: Substring) -> String? {
+    guard let end = rest.firstIndex(where: { "/?".contains($0) }), let at = rest.firstIndex(of: "@"), end < at,
+      rest[..<end].contains(":")
+    else { return nil }
+    let (character, encoded) = (rest[end], PercentEncoding.encode(String(rest[end])))
+    return "'\(character)' ends the host: in a password write \(encoded), or use username and password_file"
   }
 
   /// `host` or `host:port`; IPv6 addresses stand in brackets.
@@ -73,10 +101,15 @@ enum RTSPReader {
   ) -> CameraDescription.Login? {
     let username = section.text("username", &context)
     let password = section.password(&context)
-    if username == nil, section.value("username") == nil,
-      let key = section.key("password") ?? section.key("password_file")
-    {
+    let hasPassword = section.contains("password") || section.value("password_file") != nil
+    if section.contains("username") {
+      _ = section.required("username", &context)
+    } else if let key = section.key("password") ?? section.key("password_file") {
       context.report(section.path, "a password without a username", at: key)
+    }
+    if let key = section.key("username"), !hasPassword, !section.hasUnknownSecret {
+      context.report(
+        section.path(of: "username"), "has no password; give password_file, or password: '' when it is empty", at: key)
     }
     return username.map { CameraDescription.Login(username: $0, password: password ?? "") }
   }

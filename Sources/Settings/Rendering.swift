@@ -62,7 +62,12 @@ extension Configuration {
   }
 
   private func rendered(_ buffer: Buffer) -> [String] {
-    var lines = ["  memory: \(Units.text(size: buffer.memory))"]
+    let need = Units.text(size: MemoryNeed.bytes(cameras))
+    var lines = [
+      "  # While neither Kafka nor the disk takes anything for 5 s these cameras need \(need), at 8 Mbit/s for each"
+    ]
+    lines.append("  # (of JPEG from a device 1 bit a pixel): assumed; `camgate probe` measures.")
+    lines.append("  memory: \(Units.text(size: buffer.memory))")
     if let directory = buffer.directory { lines.append("  directory: \(quoted(directory))") }
     lines.append("  size: \(buffer.size.map { Units.text(size: $0) } ?? "auto")")
     lines.append("  segment: \(Units.text(size: buffer.segment))")

@@ -9,7 +9,7 @@ enum SecurityReader {
     tls.authority = section.file("ca", &context)
     tls.certificate = section.file("certificate", &context)
     tls.key = section.file("key", &context)
-    tls.verifies = section.read("verify", "true or false", &context) { ["true": true, "false": false][$0] } ?? true
+    tls.verifies = section.truth("verify", &context) ?? true
     for (name, other) in [("certificate", "key"), ("key", "certificate")] {
       if let key = section.key(name), section.value(other) == nil {
         context.report(section.path(of: name), "is given without '\(other)'; a client certificate needs both", at: key)
@@ -24,11 +24,7 @@ enum SecurityReader {
 
   static func readSASL(_ node: YAMLNode, _ context: inout ReadingContext) -> Configuration.SASL? {
     let section = Section(node, path: "kafka.sasl", schemaPath: "kafka.sasl", context: &context)
-    guard section.isBlock else { return nil }
-    guard section.value("mechanism") != nil else {
-      context.report(section.path, "the key 'mechanism' is missing", at: section.node.firstKey)
-      return nil
-    }
+    guard section.required("mechanism", &context) != nil else { return nil }
     guard let mechanism: Configuration.SASL.Mechanism = section.word("mechanism", &context) else { return nil }
     let isToken = mechanism == .oauthBearer
     for name in isToken ? ["username", "password", "password_file"] : ["token_file", "token_command"] {
@@ -56,7 +52,8 @@ enum SecurityReader {
   ) -> Configuration.SASL? {
     let username = section.text("username", &context)
     let password = section.password(&context)
-    if section.value("username") == nil || section.value("password") == nil && section.value("password_file") == nil {
+    let hasPassword = section.contains("password") || section.value("password_file") != nil
+    if section.value("username") == nil || !hasPassword {
       let message = "\(mechanism.rawValue) needs username and password_file (or password)"
       context.report(section.path, message, at: section.node.firstKey)
     }
@@ -87,7 +84,7 @@ extension Section {
 
   /// The value of `password`, or the content of `password_file` without its line end.
   func password(_ context: inout ReadingContext) -> String? {
-    var password = text("password", &context)
+    var password = secret("password", &context)
     guard let node = value("password_file"), let file = text("password_file", &context) else { return password }
     let path = path(of: "password_file")
     if value("password") != nil { context.report(path, "password is given too; leave one out", at: node) }

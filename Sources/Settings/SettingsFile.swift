@@ -20,24 +20,50 @@ package struct SettingsFile: Sendable {
 
   /// Reads the file at `path`. Never throws: what is wrong is in `diagnostics`.
   package init(path: String, environment: [String: String] = processEnvironment()) {
+    self.init(reading: path, name: path, environment: environment)
+  }
+
+  /// Reads standard input; other files are relative to the working directory.
+  package static func standardInput() -> SettingsFile {
+    SettingsFile(reading: "/dev/stdin", name: "standard input", environment: processEnvironment())
+  }
+
+  private init(reading path: String, name: String, environment: [String: String]) {
     do throws(SystemError) {
       let bytes = try Files.read(path, limit: SettingsFile.sizeLimit)
-      let directory = path.lastIndex(of: "/").map { String(path[..<$0]) + "/" } ?? ""
-      self.init(name: path, bytes: bytes, directory: directory, environment: environment)
+      let directory = name.lastIndex(of: "/").map { String(name[..<$0]) + "/" } ?? ""
+      self.init(name: name, bytes: bytes, directory: directory, environment: environment)
     } catch {
-      let reason = error.code == EFBIG ? "larger than 1 MiB: is this a settings file?" : describe(errno: error.code)
+      let reason =
+        switch error.code {
+        case EFBIG: "larger than 1 MiB: is this a settings file?"
+        case ENOENT: describe(errno: error.code) + SettingsFile.neighbour(of: path)
+        default: describe(errno: error.code)
+        }
       self.init(
         configuration: nil, properties: [],
         diagnostics: [
           Diagnostic(severity: .error, path: "", message: "cannot be read: \(reason)", mark: nil, length: 0)
-        ], source: SourceText(name: path, bytes: []))
+        ], source: SourceText(name: name, bytes: []))
     }
+  }
+
+  /// What to say of a file next to one that is not there: editors and browsers add `.txt`, people mix up `.yaml` and `.yml`.
+  private static func neighbour(of path: String) -> String {
+    var candidates = [path + ".txt", path + ".yaml", path + ".yml"]
+    for (ending, other) in [(".yaml", ".yml"), (".yml", ".yaml")] where path.hasSuffix(ending) {
+      let stem = String(path.dropLast(ending.count))
+      candidates += [stem + other, stem + other + ".txt", stem + ".txt"]
+    }
+    guard let found = candidates.first(where: { access($0, R_OK) == 0 }) else { return "" }
+    let name = found.split(separator: "/").last.map { String($0) } ?? found
+    return "; but there is '\(name)': rename it, or name it here"
   }
 
   /// Reads settings from bytes; other files are relative to `directory` (with its slash, or empty).
   package init(name: String, bytes: [UInt8], directory: String, environment: [String: String]) {
     let source = SourceText(name: name, bytes: bytes)
-    var context = ReadingContext(environment: environment, directory: directory)
+    var context = ReadingContext(environment: environment, directory: directory, source: source)
     let configuration = SettingsFile.read(source, &context)
     self.init(
       configuration: context.diagnostics.hasErrors ? nil : configuration,
@@ -70,29 +96,32 @@ package struct SettingsFile: Sendable {
   }
 
   private static func read(_ source: SourceText, _ context: inout ReadingContext) -> Configuration? {
+    func refuse(_ message: String, at mark: Mark? = nil) {
+      context.diagnostics.append(Diagnostic(severity: .error, path: "", message: message, mark: mark, length: 1))
+    }
+    if source.isUTF16 {
+      refuse("this is UTF-16 text; save the file as UTF-8")
+      return nil
+    }
     if let mark = source.firstInvalidByte {
-      context.diagnostics.append(
-        Diagnostic(severity: .error, path: "", message: "this is not UTF-8 text", mark: mark, length: 1))
+      refuse("this is not UTF-8 text", at: mark)
       return nil
     }
     do throws(YAMLError) {
       guard let root = try YAMLNode.parse(source.bytes), !root.isNull else {
-        context.diagnostics.append(
-          Diagnostic(
-            severity: .error, path: "", message: "empty; start from the commented sample", mark: nil, length: 0))
+        refuse("empty; start from the commented sample")
         return nil
       }
+      let spaces = StrangeSpace.all(in: root, of: source)
+      for space in spaces { refuse(space.message, at: space.mark) }
+      // Whatever else were said would be about words that nobody wrote.
+      if !spaces.isEmpty { return nil }
       var reader = ConfigurationReader()
       reader.read(root, &context)
       return reader.configuration
     } catch {
-      let remedy =
-        source.isIndentedWithTab(error.mark.line)
-        ? "; indent with spaces, not with tabs"
-        : source.endsWithColon(error.mark.line) ? "; put a value that ends with a colon into quotes" : ""
-      context.diagnostics.append(
-        Diagnostic(
-          severity: .error, path: "", message: "not YAML: \(error.message)\(remedy)", mark: error.mark, length: 1))
+      for space in StrangeSpace.all(in: source, upToLine: error.mark.line) { refuse(space.message, at: space.mark) }
+      refuse("not YAML: \(error.message)\(YAMLRemedy.text(for: error, in: source))", at: error.mark)
       return nil
     }
   }

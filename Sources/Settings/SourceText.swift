@@ -37,14 +37,30 @@ package struct SourceText: Sendable {
     return SourceText.isSecret(key: key)
   }
 
-  /// Whether the line is indented with a tab, which YAML forbids.
-  func isIndentedWithTab(_ number: Int) -> Bool {
-    lines.indices.contains(number) && lines[number].prefix { $0 == " " || $0 == "\t" }.contains("\t")
+  /// Whether a comment follows this place in its line.
+  func hasComment(after mark: Mark) -> Bool {
+    guard lines.indices.contains(mark.line) else { return false }
+    let rest = lines[mark.line].unicodeScalars.dropFirst(mark.column)
+    let comment = rest.drop { $0 == " " || $0 == "\t" }
+    return comment.first == "#" && comment.startIndex > rest.startIndex
   }
 
-  /// Whether the line is `key: value:`, whose value YAML takes for a key.
-  func endsWithColon(_ number: Int) -> Bool {
-    lines.indices.contains(number) && lines[number].hasSuffix(":") && lines[number].dropLast().contains(": ")
+  /// The line with this number (from 0) without its comment, as it stands in the file: not to be shown.
+  func content(ofLine number: Int) -> Substring {
+    guard lines.indices.contains(number) else { return "" }
+    let line = lines[number]
+    return line.firstRange(of: " #").map { line[..<$0.lowerBound] } ?? line[...]
+  }
+
+  /// Whether these are bytes of UTF-16, with a byte order mark or without.
+  var isUTF16: Bool {
+    let start = Array(bytes.prefix(2))
+    return start == [0xff, 0xfe] || start == [0xfe, 0xff] || (start.count == 2 && (start[0] == 0) != (start[1] == 0))
+  }
+
+  /// Whether the line is indented with a tab, which YAML forbids.
+  func isIndentedWithTab(_ number: Int) -> Bool {
+    content(ofLine: number).prefix { $0 == " " || $0 == "\t" }.contains("\t")
   }
 
   /// The first byte that is not UTF-8, as a place; nil when all are.
