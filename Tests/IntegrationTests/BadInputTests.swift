@@ -77,6 +77,8 @@ extension IntegrationTests {
       let cameras = try Testbed.cameras("gate=h264")
       let gateway = try Gateway(
         brokers: "kafka.invalid:9092", [Gateway.Camera("gate", try cameras.url("gate"))], more: "stop_timeout: 500ms")
+      let (banner, _) = try gateway.child.waitForErrors { $0.contains("gateway '\(Gateway.name)'") }
+      #expect(banner.hasSuffix(", 1 camera"))
       try gateway.waitForLog("camera gate", "streaming")
       try gateway.waitForLog("kafka.invalid", "resolve", "retrying")
       try gateway.stop()
@@ -111,6 +113,50 @@ extension IntegrationTests {
     func badUsage(arguments: [String]) throws {
       let camgate = try Child(Testbed.camgate, arguments)
       #expect(try camgate.waitForExit() == .code(64), "\(camgate.transcript)")
+    }
+
+    /// What is wrong with an option is said, also when its value begins with a dash.
+    @Test(arguments: [
+      (["consume", "--brokers", "k", "--group", "g", "--count", "-1"], "--count must be at least 1"),
+      (["probe", "test:", "--seconds", "-1"], "--seconds must be from 1 to 86400"),
+      (["discover", "--seconds", "-1"], "--seconds must be from 1 to 600"),
+      (["demo", "--seconds", "-1"], "--seconds must be from 1 to 3600"),
+      (["demo", "--outage", "-1"], "--outage must be from 0 to 60"),
+      (["consume", "--brokers=-k", "--group", "g"], "'-k' is not a broker's address"),
+      (["probe", "rtsp://10.0.0.1/1", "--username", "a"], "--username needs --password-file"),
+    ])
+    func whatIsWrongWithAnOptionIsSaid(arguments: [String], text: String) throws {
+      let camgate = try Child(Testbed.camgate, arguments)
+      #expect(try camgate.waitForExit() == .code(64), "\(camgate.transcript)")
+      #expect(camgate.errors.contains { $0.hasPrefix("Error: ") && $0.contains(text) }, "\(camgate.transcript)")
+    }
+
+    @Test(arguments: [("test:640x480@15", 0), ("tset:", 78)])
+    func standardInputIsChecked(url: String, code: Int) throws {
+      let camgate = try Child(Testbed.camgate, ["check", "-"])
+      for line in ["kafka: {brokers: [k]}", "cameras:", "  - name: gate", "    url: '\(url)'"] { camgate.send(line) }
+      camgate.endInput()
+      #expect(try camgate.waitForExit() == .code(Int32(code)), "\(camgate.transcript)")
+      if code == 0 {
+        #expect(camgate.output.contains("    url: \(url)"), "\(camgate.transcript)")
+      } else {
+        #expect(camgate.errors.first?.hasPrefix("standard input:4:11: error: ") == true, "\(camgate.transcript)")
+        #expect(camgate.errors.last == "standard input: 1 error; nothing was started")
+      }
+    }
+
+    @Test func aMissingFileNextToOneWithAnotherEndingIsSaid() throws {
+      let directory = try Gateway.settings(brokers: "k", [Gateway.Camera("gate", "test:")])
+      defer { try? FileManager.default.removeItem(at: directory) }
+      let path = directory.appending(path: "camgate.yaml")
+      try FileManager.default.moveItem(at: path, to: path.appendingPathExtension("txt"))
+      let camgate = try Child(Testbed.camgate, ["run", path.path])
+      #expect(try camgate.waitForExit() == .code(78))
+      #expect(
+        camgate.errors == [
+          "\(path.path): error: cannot be read: No such file or directory; but there is 'camgate.yaml.txt': rename it, or name it here",
+          "\(path.path): 1 error; nothing was started",
+        ])
     }
 
     private func expectNoPassword(_ child: Child, sourceLocation: SourceLocation = #_sourceLocation) {

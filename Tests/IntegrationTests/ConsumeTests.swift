@@ -70,13 +70,19 @@ extension IntegrationTests {
       #expect(Set(seen[1]) == Set(seen[0]) && seen[1].count == findings.frames)
     }
 
-    /// Only the camera that was asked for.
+    /// Only the camera that was asked for; one that is not there is said, with those that are.
     @Test func oneCamera() throws {
       let broker = try Testbed.broker()
       _ = try Self.fill(broker, "gate=h264", "lamp=mjpeg", frames: 30)
+      let lost = try Self.consume(broker, group: "lost", "--camera", "nosuch")
       let consumer = try Self.consume(broker, group: "lamp", "--camera", "lamp", "--count", "20")
       #expect(try consumer.waitForExit() == .code(0), "\(consumer.transcript)")
       #expect(try Self.lines(consumer).map(\.camera) == Array(repeating: "lamp", count: 20))
+      try lost.waitForErrors {
+        $0.hasSuffix("no frame of camera 'nosuch' so far; there are frames of dock-7/gate, dock-7/lamp")
+      }
+      lost.signal(SIGTERM)
+      #expect(try lost.waitForExit() == .code(0), "\(lost.transcript)")
     }
 
     /// It ends when asked to, also while Kafka does not answer and when it is gone; a second signal ends the wait.
