@@ -35,7 +35,7 @@ package struct GatewayReporter {
       let streaming = snapshot.cameras.count { if case .streaming = $0.state { true } else { false } }
       lines.append(
         .info(
-          "\(streaming) of \(snapshot.cameras.count) cameras streaming; \(snapshot.capturedCount) frames captured, "
+          "\(streaming) of \(counted(snapshot.cameras.count, "camera")) streaming; \(snapshot.capturedCount) frames captured, "
             + "\(acknowledged) acknowledged (\(tenths(rate)) a second), \(snapshot.waitingCount) waiting "
             + "(\(snapshot.diskCount) of them on disk), \(snapshot.droppedCount) dropped; \(snapshot.memoryBytes >> 10) KiB in memory"
             + latency(snapshot.delivery.liveLatency) + quarantine(snapshot.delivery.quarantine)))

@@ -10,6 +10,7 @@ struct CameraLogin: ParsableArguments {
   var passwordFile: String?
 
   func validate() throws {
+    if username != nil, passwordFile == nil { throw ValidationError("--username needs --password-file") }
     if passwordFile != nil, username == nil { throw ValidationError("--password-file needs --username") }
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Settings
 
 /// `camgate check FILE`
 struct Check: ParsableCommand {
@@ -6,11 +7,15 @@ struct Check: ParsableCommand {
     abstract: "Check a settings file and print the effective settings, secrets masked.",
     discussion: """
       Prints every error at once, each with its line and a remedy, and ends with exit code 78 when there is one. \
-      Nothing is connected to.
+      Nothing is connected to. A comment says how much memory the cameras need while nothing takes their frames for 5 s, \
+      at a bitrate that is assumed.
       """)
 
-  @Argument(help: "The settings file (YAML).")
+  @Argument(help: "The settings file (YAML); - reads standard input.")
   var file: String
 
-  func run() throws { try Terminal.writeResult(try loadSettings(file).rendered) }
+  func run() throws {
+    let settings = file == "-" ? try checked(.standardInput()) : try loadSettings(file)
+    try Terminal.writeResult(settings.rendered)
+  }
 }

@@ -31,7 +31,7 @@ struct Consume: ParsableCommand {
   @Option(help: "The consumer group.")
   var group: String
 
-  @Option(help: "Only this camera: its name, or gateway/camera.")
+  @Option(help: "Only this camera: its name, or gateway/camera. If none of its frames come, the log says whose do.")
   var camera: String?
 
   @Option(help: "What is done with each picture.")
@@ -40,7 +40,7 @@ struct Consume: ParsableCommand {
   @Flag(help: "Print one JSON object a frame.")
   var json = false
 
-  @Option(help: "End after this many frames.")
+  @Option(parsing: .unconditional, help: "End after this many frames.")
   var count: Int?
 
   @OptionGroup(title: "Security")
@@ -78,10 +78,13 @@ struct Consume: ParsableCommand {
       throw ExitCode.failure
     }
     let printer = Printer(json: json)
+    var search = camera.map { CameraSearch(for: $0, now: .now()) }
     let reader = FrameReader(
-      consumer: consumer, processor: AveragePixel { printer.print($0, mean: $1) }, log: log, wantsCamera: wants)
+      consumer: consumer, processor: AveragePixel { printer.print($0, mean: $1) }, log: log
+    ) { search?.wants(camera: $0.camera, source: $0.source, now: .now()) ?? true }
     while !printer.isClosed && reader.acceptedCount < count ?? .max && signals.next(until: .now()) != .stop {
       reader.step(milliseconds: 200)
+      if let line = search?.line(now: .now()) { log.warning(line) }
     }
     reader.finish()
     if !consumer.close(until: .now() + .seconds(5), isImpatient: { signals.next(until: .now()) == .stop }) {
@@ -92,11 +95,6 @@ struct Consume: ParsableCommand {
       "\(statistics.processedCount) frames processed, \(statistics.repeatedCount) repeated records dropped, "
         + "\(statistics.skippedCount) frames without a keyframe or broken, \(statistics.incompleteCount) incomplete, "
         + "\(statistics.foreignCount) records that are no frames")
-  }
-
-  private func wants(_ frame: ReceivedFrame) -> Bool {
-    guard let camera else { return true }
-    return frame.camera == camera || frame.source == "/" + camera
   }
 }
 

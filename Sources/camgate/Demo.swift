@@ -21,10 +21,11 @@ struct Demo: ParsableCommand {
       idempotent retries as real brokers do. 'duplicates' counts frames that a reader processed twice.
       """)
 
-  @Option(help: "How long to capture, in seconds (1 to 3600).")
+  @Option(parsing: .unconditional, help: "How long to capture, in seconds (1 to 3600).")
   var seconds = 20
 
-  @Option(help: "How long Kafka is away in the middle, in seconds (0 to 60, less than --seconds).")
+  @Option(
+    parsing: .unconditional, help: "How long Kafka is away in the middle, in seconds (0 to 60, less than --seconds).")
   var outage = 5
 
   @Flag(help: "End with one line of JSON on standard output.")

@@ -21,7 +21,7 @@ struct Discover: ParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  @Option(help: "How long to wait for answers.")
+  @Option(parsing: .unconditional, help: "How long to wait for answers.")
   var seconds = 4
 
   @Option(help: "Ask on this network interface only, as eth0.")

@@ -26,7 +26,7 @@ struct Probe: ParsableCommand {
     help: "rtsp://HOST[:PORT]/PATH, usb:SERIAL, /dev/video0, /dev/v4l/by-id/…, file:PATH or test:WIDTHxHEIGHT@FPS.")
   var camera: String
 
-  @Option(help: "How long to measure, from the first frame on.")
+  @Option(parsing: .unconditional, help: "How long to measure, from the first frame on.")
   var seconds = 10
 
   @Flag(help: "Print one JSON object.")

@@ -33,7 +33,7 @@ struct Run: ParsableCommand {
     let secrets = Secrets()
     for secret in settings.secrets { secrets.register(secret) }
     let log = Log(level: settings.log.logLevel, format: settings.log.logFormat, secrets: secrets)
-    log.info("camgate \(Version.number), gateway '\(settings.gateway)', \(settings.cameras.count) cameras")
+    log.info("camgate \(Version.number), gateway '\(settings.gateway)', \(counted(settings.cameras.count, "camera"))")
     var plan = GatewayPlan(settings)
     plan.disk?.onSecured = SecuredReport(cameras: plan.cameras.map(\.description.name.text))?.report
     let gateway = Gateway(plan, log: log)
