@@ -25,6 +25,14 @@ import Testing
     }
   }
 
+  /// Whatever a camera pads the end with, and the second field of an AVI1 pair, is not of the picture.
+  @Test func whatFollowsTheEndIsNotOfThePicture() throws {
+    let jpegs = try Clips.jpegs()
+    for padding in [[UInt8](repeating: 0xff, count: 500), Array("padding, padding".utf8) + Array(0...199), jpegs[1]] {
+      #expect(header(jpegs[0] + padding)?.byteCount == jpegs[0].count)
+    }
+  }
+
   @Test func everyTruncationIsNoticed() throws {
     let jpeg = try Clips.jpegs()[0]
     for count in jpeg.indices {
