@@ -35,9 +35,18 @@ enum NAL {
     unit([0x67, 0x42, 0xc0, 0x1e, exponential(number)], body)
   }
   static func pps(_ body: UInt8, _ number: Int = 0) -> [UInt8] { unit([0x68, exponential(number)], body) }
-  static func idr(_ body: UInt8) -> [UInt8] { unit([0x65], body) }
-  static func slice(_ body: UInt8) -> [UInt8] { unit([0x41], body) }
+  /// The byte behind a slice's header: first_mb_in_slice 0, slice_type 7 (all I) or 5 (all P); of an H.265 slice
+  /// first_slice_segment_in_pic_flag.
+  static func idr(_ body: UInt8) -> [UInt8] { unit([0x65, 0x88], body) }
+  static func slice(_ body: UInt8) -> [UInt8] { unit([0x41, 0x9a], body) }
+  static func intraSlice(_ body: UInt8) -> [UInt8] { unit([0x41, 0x88], body) }
+  /// A slice that is not the first one of its picture: first_mb_in_slice 2, slice_type 7 or 5.
+  static func laterSlice(_ body: UInt8, header: UInt8 = 0x41, isIntra: Bool = false) -> [UInt8] {
+    unit(isIntra ? [header, 0x62, 0x00] : [header, 0x66, 0x80], body)
+  }
   static func sei(_ body: UInt8) -> [UInt8] { unit([0x06], body) }
+  /// recovery_frame_cnt 0 or 9, exact_match_flag set.
+  static func recoveryPoint(_ count: Int) -> [UInt8] { unit([0x06, 6, 1, count == 0 ? 0xc4 : 0x15], 0x80) }
   static let delimiter: [UInt8] = [0, 0, 0, 1, 0x09, 0xf0]
 
   static func vps5(_ body: UInt8, _ number: Int = 0) -> [UInt8] { unit([0x40, 0x01, UInt8(number << 4) | 0x0c], body) }
@@ -47,7 +56,11 @@ enum NAL {
     return unit([0x42, 0x01] + general + (layers > 0 ? [0, 0] : []) + [exponential(number)], body)
   }
   static func pps5(_ body: UInt8, _ number: Int = 0) -> [UInt8] { unit([0x44, 0x01, exponential(number)], body) }
-  static func idr5(_ body: UInt8) -> [UInt8] { unit([0x26, 0x01], body) }
+  static func idr5(_ body: UInt8) -> [UInt8] { unit([0x26, 0x01, 0xaf], body) }
+  /// A slice segment of any NAL unit type (H.265, table 7-1).
+  static func slice5(_ type: UInt8, _ body: UInt8, isFirst: Bool = true) -> [UInt8] {
+    unit([type << 1, 0x01, isFirst ? 0xaf : 0x2f], body)
+  }
   static let delimiter5: [UInt8] = [0, 0, 0, 1, 0x46, 0x01, 0x50]
 }
 
