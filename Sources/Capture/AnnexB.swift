@@ -1,7 +1,7 @@
 import Frames
 
-// NAL units in a byte stream (ITU-T H.264 and H.265, Annex B). Only keyframes are looked into, and only up to their
-// first slice: the parameter sets stand in front of it (H.264, 7.4.1.2.3; H.265, 7.4.2.4.4).
+// NAL units in a byte stream (ITU-T H.264 and H.265, Annex B). They are mostly looked at only up to the first slice: the
+// parameter sets come before it (H.264, 7.4.1.2.3; H.265, 7.4.2.4.4).
 
 /// A NAL unit inside an access unit.
 struct NALUnit {
@@ -43,15 +43,6 @@ struct NALUnitSequence: Sequence, IteratorProtocol {
         kind: NALUnitSequence.kind(of: bytes[header], codec: codec),
         bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<end]), offset: start)
     }
-  }
-
-  /// Whether an access unit is one at which decoding can begin: with an IDR picture (H.264) or an IRAP picture (H.265).
-  static func isKeyframe(_ bytes: UnsafeRawBufferPointer, codec: Codec) -> Bool {
-    for unit in NALUnitSequence(bytes, codec: codec) where unit.kind == .slice {
-      guard let header = unit.bytes.first(where: { $0 > 1 }) else { return false }
-      return codec == .h265 ? (16...23).contains(header >> 1 & 0x3f) : header & 0x1f == 5
-    }
-    return false
   }
 
   /// The index of the next 00 00 01, or of the zero byte right in front of it.

@@ -184,9 +184,10 @@ private struct CameraSession {
       lastPts = nil
       while true {
         let packet = try source.read()
-        guard case .frame(let payload, let isKeyframe, let width, let height, let gap) = normalizer.take(packet) else {
+        let wasDecodable = normalizer.undecodableKeyframeCount == 0
+        guard case .frame(let picture) = normalizer.take(packet) else {
           follow(supervisor.step(.unusable, now: .now(), jitter: 0), interrupt)
-          if normalizer.undecodableKeyframeCount == 1, packet.isKeyframe {
+          if wasDecodable, normalizer.undecodableKeyframeCount > 0 {
             log.warning("a keyframe that nobody can decode; frames are dropped up to one that somebody can")
           }
           continue
@@ -196,15 +197,16 @@ private struct CameraSession {
         let times = timeline.place(pts: own.pts, dts: own.dts, arrival: packet.arrival.boot)
         follow(supervisor.step(.frame(interval: interval(to: times.pts)), now: .now(), jitter: 0), interrupt)
         lastError = nil
-        current.become(.streaming(stream.codec, width: width, height: height))
+        current.become(.streaming(stream.codec, width: picture.width, height: picture.height))
         let time = clock.captureTime(
           arrival: packet.arrival, cameraTime: packet.cameraTime, isSynchronized: WallClock.isSynchronized())
         (self.gap, hasDelivered) = (nil, true)
         deliver(
           Frame(
-            codec: stream.codec, payload: payload, isKeyframe: isKeyframe, captureTime: time.nanoseconds,
+            codec: stream.codec, payload: picture.payload, isKeyframe: picture.isKeyframe,
+            recovery: picture.recovery, isLeading: picture.isLeading, captureTime: time.nanoseconds,
             clock: time.quality, bootTime: packet.arrival.boot, isClockStepped: time.isStepped, pts: times.pts,
-            dts: times.dts, width: width, height: height, gap: gap))
+            dts: times.dts, width: picture.width, height: picture.height, gap: picture.gap))
       }
     } catch {
       if hasDelivered {

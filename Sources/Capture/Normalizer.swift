@@ -1,25 +1,45 @@
 import Frames
 
 // From what a source hands out to what leaves Capture. Invariants: nothing before the first keyframe; every keyframe
-// carries its parameter sets; after damage nothing passes until the next keyframe, and that one says what is missing.
+// carries its parameter sets; after damage nothing passes until the next keyframe, and that one says what is missing; what
+// needs pictures before a keyframe does not pass where decoding begins there.
 
 /// Judges the packets of one connection. A value with no clock and no I/O.
 struct Normalizer {
   /// What came of a packet.
   enum Output {
-    case frame(payload: Payload, isKeyframe: Bool, width: Int, height: Int, gap: Gap?)
+    case frame(Passed)
     case dropped
+  }
+
+  /// A picture that leaves.
+  struct Passed {
+    var payload: Payload
+    /// Whether decoding may begin here; see `Frame`.
+    var isKeyframe: Bool
+    var recovery = 0
+    var isLeading = false
+    var width: Int
+    var height: Int
+    var gap: Gap?
   }
 
   private let codec: Codec
   private let look: (UnsafeRawBufferPointer, Codec) -> PictureInformation?
   private var parameterSets: ParameterSets
+  /// Parameter sets have come that `pictures` does not know of.
+  private var haveSetsChanged = false
   /// What the parameter sets in force say.
   private(set) var pictures: PictureInformation?
-  /// nil until frames flow: why the next keyframe is waited for.
+  private var leading = LeadingPictures()
+  /// Nothing passes before the next keyframe.
   private var isWaitingForKeyframe = true
+  /// Decoding begins at the last keyframe that passed: nothing before it was passed on.
+  private var beginsAtLastKeyframe = false
   private var hasPassed = false
   private var gap: Gap?
+  /// How many pictures in a row no other refers to, now and at most.
+  private var disposableRun = (now: 0, longest: 0)
   /// Keyframes that were dropped because nobody could decode them.
   private(set) var undecodableKeyframeCount = 0
 
@@ -51,20 +71,48 @@ struct Normalizer {
       isWaitingForKeyframe = true
     }
     if packet.isDamaged { return dropDamaged() }
-    if codec == .mjpeg { return takeJPEG(packet.payload) }
-    if !packet.isKeyframe { return isWaitingForKeyframe ? drop() : pass(packet.payload, isKeyframe: false) }
-    let (result, changed) = parameterSets.complete(packet.payload.bytes)
+    return codec == .mjpeg ? takeJPEG(packet.payload) : takeAccessUnit(packet.payload)
+  }
+
+  private mutating func takeAccessUnit(_ payload: Payload) -> Output {
+    withExtendedLifetime(payload) {
+      let unit = AccessUnit(payload.bytes, codec: codec)
+      if !unit.hasPicture {
+        haveSetsChanged = parameterSets.remember(payload.bytes) || haveSetsChanged
+        return unit.isPlausible ? .dropped : dropDamaged()
+      }
+      disposableRun.now = unit.isDisposable ? disposableRun.now + 1 : 0
+      disposableRun.longest = max(disposableRun.longest, disposableRun.now)
+      // Joined in the middle of a picture, nothing is lost yet.
+      if !unit.hasFirstSlice { return isWaitingForKeyframe && gap == nil ? drop() : dropDamaged() }
+      return unit.recovery == nil ? takeDependent(unit, payload) : takeKeyframe(unit, payload)
+    }
+  }
+
+  /// A picture that needs others.
+  private mutating func takeDependent(_ unit: AccessUnit, _ payload: Payload) -> Output {
+    haveSetsChanged = parameterSets.remember(payload.bytes) || haveSetsChanged
+    if isWaitingForKeyframe { return drop() }
+    let isLeading = leading.contains(unit, payload.bytes, codec, parameterSets)
+    // It is shown before the keyframe, so it is part of the hole before that one.
+    if isLeading && beginsAtLastKeyframe { return .dropped }
+    return pass(payload, isKeyframe: false, isLeading: isLeading)
+  }
+
+  private mutating func takeKeyframe(_ unit: AccessUnit, _ packet: Payload) -> Output {
+    let (result, changed) = parameterSets.complete(packet.bytes)
+    haveSetsChanged = changed || haveSetsChanged
     let payload: Payload
     switch result {
-    case .asItIs: payload = packet.payload
+    case .asItIs: payload = packet
     case .with(let completed): payload = completed
     case .undecodable:
       undecodableKeyframeCount += 1
       isWaitingForKeyframe = true
       return drop()
     }
-    if changed || pictures == nil {
-      pictures = look(payload.bytes, codec)
+    if haveSetsChanged || pictures == nil {
+      pictures = withExtendedLifetime(payload) { look(payload.bytes, codec) }
       if pictures == nil {
         // Parameter sets or a slice that no decoder takes: nobody could begin here, so nobody is given it.
         undecodableKeyframeCount += 1
@@ -72,20 +120,28 @@ struct Normalizer {
         isWaitingForKeyframe = true
         return drop()
       }
+      haveSetsChanged = false
     }
-    return pass(payload, isKeyframe: true)
+    leading.begin(unit, packet.bytes, codec, parameterSets)
+    beginsAtLastKeyframe = isWaitingForKeyframe
+    // Recovery is counted in reference pictures, readers count all.
+    return pass(payload, isKeyframe: true, recovery: (unit.recovery ?? 0) * (1 + disposableRun.longest))
   }
 
   private mutating func takeJPEG(_ payload: Payload) -> Output {
-    guard let header = JPEGHeader(payload.bytes) else { return dropDamaged() }
+    guard let header = withExtendedLifetime(payload, { JPEGHeader(payload.bytes) }) else { return dropDamaged() }
     pictures = PictureInformation(width: header.width, height: header.height)
     return pass(payload.prefix(header.byteCount), isKeyframe: true)
   }
 
-  private mutating func pass(_ payload: Payload, isKeyframe: Bool) -> Output {
+  private mutating func pass(
+    _ payload: Payload, isKeyframe: Bool, recovery: Int = 0, isLeading: Bool = false
+  ) -> Output {
     defer { (isWaitingForKeyframe, hasPassed, gap) = (false, true, nil) }
     return .frame(
-      payload: payload, isKeyframe: isKeyframe, width: pictures?.width ?? 0, height: pictures?.height ?? 0, gap: gap)
+      Passed(
+        payload: payload, isKeyframe: isKeyframe, recovery: recovery, isLeading: isLeading,
+        width: pictures?.width ?? 0, height: pictures?.height ?? 0, gap: gap))
   }
 
   private mutating func dropDamaged() -> Output {

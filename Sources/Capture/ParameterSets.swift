@@ -1,7 +1,7 @@
 import Frames
 
 // Any consumer may start at any keyframe, so every keyframe carries its parameter sets, also when the camera sends them
-// only in the SDP or not with every IDR. A change is taken at keyframes only.
+// only in the SDP or not with every IDR. Sets before another picture, or by themselves, are remembered for the next.
 
 /// The parameter sets that are in force, by kind and number.
 struct ParameterSets {
@@ -38,23 +38,33 @@ struct ParameterSets {
     case undecodable
   }
 
-  /// Makes a keyframe complete and remembers the sets it brings. `changed` says whether they differ from before.
-  mutating func complete(_ keyframe: UnsafeRawBufferPointer) -> (result: Completed, changed: Bool) {
+  /// Remembers the sets before a picture, or those that come by themselves; whether they differ from before.
+  mutating func remember(_ accessUnit: UnsafeRawBufferPointer) -> Bool { take(accessUnit).changed }
+
+  private mutating func take(
+    _ accessUnit: UnsafeRawBufferPointer
+  ) -> (changed: Bool, delimiterEnd: Int, found: [Key: [UInt8]]) {
     var found: [Key: [UInt8]] = [:]
     var delimiterEnd = 0
-    for unit in NALUnitSequence(keyframe, codec: codec) {
+    for unit in NALUnitSequence(accessUnit, codec: codec) {
       if unit.kind == .slice { break }
       if unit.kind == .delimiter { delimiterEnd = unit.offset + unit.bytes.count }
       if kinds.contains(unit.kind) { found[key(of: unit)] = Array(unit.bytes) }
     }
     let changed = found.contains { sets[$0] != $1 }
-    // What refers to a set that is another one now is out of date, when the keyframe brings its like.
+    // What refers to a set that is another one now is out of date, when the access unit brings its like.
     for kind in kinds where found.contains(where: { $0.kind == kind && sets[$0] != nil && sets[$0] != $1 }) {
       sets = sets.filter { old in
         old.key.kind.rawValue <= kind.rawValue || !found.keys.contains { $0.kind == old.key.kind }
       }
     }
     for (key, bytes) in found { remember(bytes, as: key) }
+    return (changed, delimiterEnd, found)
+  }
+
+  /// Makes a keyframe complete and remembers the sets it brings. `changed` says whether they differ from before.
+  mutating func complete(_ keyframe: UnsafeRawBufferPointer) -> (result: Completed, changed: Bool) {
+    let (changed, delimiterEnd, found) = take(keyframe)
     guard
       kinds.allSatisfy({ kind in sets.keys.contains { $0.kind == kind } || found.keys.contains { $0.kind == kind } })
     else { return (.undecodable, changed) }
@@ -70,6 +80,13 @@ struct ParameterSets {
       ])
     }
     return (.with(payload), changed)
+  }
+
+  /// Lends the parameter set of a kind and number to `body`; nil when there is none.
+  func withUnit<Result>(_ kind: NALUnit.Kind, _ number: Int, _ body: (NALUnit) -> Result?) -> Result? {
+    sets[Key(kind: kind, number: number)]?.withUnsafeBytes { bytes in
+      body(NALUnit(kind: kind, bytes: bytes, offset: 0))
+    }
   }
 
   private mutating func remember(_ bytes: [UInt8], as key: Key) {

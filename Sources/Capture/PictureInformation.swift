@@ -1,7 +1,7 @@
 import CFFmpeg
 import Frames
 
-// What a keyframe and its parameter sets say, read by FFmpeg: Camgate parses no bit fields of its own.
+// What a keyframe and its parameter sets say of size and order, read by FFmpeg.
 
 /// Size and order of the pictures of a stream.
 struct PictureInformation: Equatable {

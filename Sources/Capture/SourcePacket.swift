@@ -7,8 +7,6 @@ import Posix
 struct SourcePacket {
   /// Annex B access unit, or a JPEG.
   var payload: Payload
-  /// Whether the source calls it a keyframe (IDR, or a recovery point).
-  var isKeyframe: Bool
   /// Media times in nanoseconds; nil where the source does not say.
   var pts: Int64?
   var dts: Int64?

@@ -66,7 +66,7 @@ final class TestSource: Source {
     if code < 0 { throw CaptureError(ffmpeg: code, while: "encoding", detail: nil) }
     defer { frameNumber += 1 }
     return SourcePacket(
-      payload: Payload(taking: packet), isKeyframe: true, pts: Int64(frameNumber) * interval, dts: nil,
+      payload: Payload(taking: packet), pts: Int64(frameNumber) * interval, dts: nil,
       arrival: .now(), cameraTime: nil)
   }
 

@@ -6,10 +6,16 @@
 package struct Frame: Sendable {
   /// What the payload is.
   package var codec: Codec
-  /// The bytes: Annex B for H.264 and H.265, with the parameter sets in front of every keyframe.
+  /// The bytes: Annex B for H.264 and H.265, with the parameter sets before every keyframe.
   package var payload: Payload
-  /// Whether decoding may start here.
+  /// Whether decoding may start here. Pictures that are shown before this one and need what came before it (`isLeading`)
+  /// are then left out.
   package var isKeyframe: Bool
+  /// Of a keyframe: how many pictures later, in decoding order, pictures are whole when decoding starts here (gradual
+  /// refresh; H.264, D.2.8); 0: at once.
+  package var recovery: Int
+  /// It follows the last keyframe, is shown before it, and may need pictures that came before it (H.265: RASL).
+  package var isLeading: Bool
   /// Capture time, nanoseconds since 1970 (UTC).
   package var captureTime: Int64
   /// What `captureTime` is worth.
@@ -36,15 +42,20 @@ package struct Frame: Sendable {
   package var payloadChecksum: UInt64?
 
   package init(
-    codec: Codec, payload: Payload, isKeyframe: Bool, captureTime: Int64, clock: ClockQuality,
+    codec: Codec, payload: Payload, isKeyframe: Bool, recovery: Int = 0, isLeading: Bool = false,
+    captureTime: Int64, clock: ClockQuality,
     bootTime: Int64? = nil, isClockStepped: Bool = false, pts: Int64, dts: Int64? = nil, width: Int, height: Int,
     gap: Gap? = nil
   ) {
     (self.codec, self.payload, self.isKeyframe) = (codec, payload, isKeyframe)
+    (self.recovery, self.isLeading) = (recovery, isLeading)
     (self.captureTime, self.clock, self.pts, self.dts) = (captureTime, clock, pts, dts)
     (self.bootTime, self.isClockStepped) = (bootTime, isClockStepped)
     (self.width, self.height, self.gap) = (width, height, gap)
   }
+
+  /// Whether decoding may start here and pictures are whole at once.
+  package var isWholeKeyframe: Bool { isKeyframe && recovery == 0 }
 }
 
 /// How a payload is coded.

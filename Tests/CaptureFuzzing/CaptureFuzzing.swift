@@ -35,23 +35,27 @@ package func fuzzCapture(_ input: UnsafeRawBufferPointer) {
   }
 }
 
-/// The first piece is the session description's, every other one an access unit: an even one a keyframe.
+/// The first piece is the session description's, every other one an access unit.
 private func fuzzAccessUnits(_ pieces: [[UInt8]], _ codec: Codec) {
   var normalizer = Normalizer(stream: SourceStream(codec: codec, parameterSets: pieces[0]), gap: nil) { bytes, codec in
     // FFmpeg's decoders have fuzzers of their own.
     NALUnitSequence(bytes, codec: codec).contains { $0.kind == .slice } ? PictureInformation(width: 1, height: 1) : nil
   }
   var hasBegun = false
-  for (index, piece) in pieces.dropFirst().enumerated() {
-    let isKeyframe = index % 2 == 0
+  var isAtBeginning = false
+  for piece in pieces.dropFirst() {
     let packet = SourcePacket(
-      payload: Payload(piece), isKeyframe: isKeyframe, pts: nil, dts: nil, arrival: .now(), isSuspect: piece.last == 7)
-    guard case .frame(let payload, let isKey, let width, let height, let gap) = normalizer.take(packet) else {
-      continue
-    }
-    precondition(width > 0 && height > 0, "a frame without a size")
+      payload: Payload(piece), pts: nil, dts: nil, arrival: .now(), isSuspect: piece.last == 7)
+    guard case .frame(let picture) = normalizer.take(packet) else { continue }
+    let (payload, isKey) = (picture.payload, picture.isKeyframe)
+    precondition(picture.width > 0 && picture.height > 0, "a frame without a size")
     precondition(hasBegun || isKey, "begins without a keyframe")
-    precondition(gap == nil || isKey, "goes on behind a hole without a keyframe")
+    precondition(picture.gap == nil || isKey, "goes on after a hole without a keyframe")
+    precondition(isKey || picture.recovery == 0, "a recovery without a beginning")
+    precondition(picture.recovery >= 0, "whole before it begins")
+    precondition(!isKey || !picture.isLeading, "a keyframe that needs an earlier one")
+    if isKey { isAtBeginning = !hasBegun || picture.gap != nil }
+    precondition(!isAtBeginning || !picture.isLeading, "a leading picture where decoding begins")
     hasBegun = true
     guard codec != .mjpeg else { continue }
     withExtendedLifetime(payload) {

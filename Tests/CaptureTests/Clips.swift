@@ -18,6 +18,8 @@ enum Clips {
     "h264b.mp4": "-frames:v 10 \(x264) scenecut=0:keyint=5:bframes=2:b-adapt=0:b-pyramid=none",
     "h264.h264": "-frames:v 10 \(x264) scenecut=0:keyint=5",
     "late.h264": "-frames:v 160 \(x264) scenecut=0:keyint=150:aud=1",
+    "open.h264":
+      "-frames:v 20 \(x264) scenecut=0:keyint=8:open-gop=1:bframes=2:b-adapt=0:aud=1:repeat-headers=1",
     "h264.ts": "-frames:v 10 \(x264) scenecut=0:keyint=5",
     "later.ts": "-frames:v 10 \(x264) scenecut=0:keyint=5 -output_ts_offset 50000",
     "h265.mp4":

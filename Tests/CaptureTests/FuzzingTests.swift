@@ -14,6 +14,10 @@ import Testing
         0, NAL.sps(1), NAL.pps(2), mark, NAL.idr(3), mark, NAL.slice(4), mark, NAL.sps(5), NAL.pps(6, 1), NAL.idr(7)),
       input(
         1, NAL.vps5(1), NAL.sps5(2, layers: 3), NAL.pps5(3), mark, NAL.idr5(4), mark, mark, NAL.sps5(5), NAL.idr5(6)),
+      input(0, [], Array(try Clips.accessUnits("open.h264").map { mark + $0 }.joined())),
+      input(
+        1, NAL.vps5(1), NAL.sps5(2), NAL.pps5(3), mark, NAL.slice5(21, 4), mark, NAL.slice5(9, 5), mark,
+        NAL.unit([39 << 1, 1, 6, 1, 0x11], 0x80), NAL.slice5(1, 6)),
       input(2, mark, try Clips.jpegs()[0]),
       input(3, Array("rtsp://user:password@[::1]:554/stream".utf8), mark, Array("rtsps://camera".utf8)),
       input(4, try Clips.jpegs()[0]),

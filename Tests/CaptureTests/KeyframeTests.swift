@@ -15,11 +15,11 @@ import Testing
   }
 
   /// What becomes of access units, one letter each: K for a keyframe, p for another picture, - for one that was dropped.
-  private func outcome(_ codec: Codec, _ sets: [UInt8], _ units: [[UInt8]], isKey: Bool) -> String {
+  private func outcome(_ codec: Codec, _ sets: [UInt8], _ units: [[UInt8]]) -> String {
     var normalizer = normalizer(codec, sets)
     return units.map { unit in
-      guard case .frame(_, let isKeyframe, _, _, _) = normalizer.take(packet(unit, key: isKey)) else { return "-" }
-      return isKeyframe ? "K" : "p"
+      guard case .frame(let picture) = normalizer.take(packet(unit)) else { return "-" }
+      return picture.isKeyframe ? "K" : picture.isLeading ? "l" : "p"
     }.joined()
   }
 
@@ -33,68 +33,97 @@ import Testing
 
   @Test func aFirstSliceOfIntraDoesNotMakeAKeyframe() {
     let mixed = NAL.stream(NAL.intraSlice(1), NAL.laterSlice(2))
-    #expect(outcome(.h264, Self.sets, [NAL.idr(0), mixed], isKey: true) == "Kp")
-    #expect(outcome(.h264, Self.sets, [mixed, NAL.idr(0)], isKey: true) == "-K")
+    #expect(outcome(.h264, Self.sets, [NAL.idr(0), mixed]) == "Kp")
+    #expect(outcome(.h264, Self.sets, [mixed, NAL.idr(0)]) == "-K")
     // Even when all of it is intra: what follows may refer to what came before.
-    #expect(outcome(.h264, Self.sets, [NAL.idr(0), NAL.intraSlice(1)], isKey: true) == "Kp")
+    #expect(outcome(.h264, Self.sets, [NAL.idr(0), NAL.intraSlice(1)]) == "Kp")
   }
 
   @Test func aRecoveryPointOfAnInterPictureIsNoKeyframe() {
     let point = NAL.stream(NAL.recoveryPoint(0), NAL.slice(1))
     let mixed = NAL.stream(NAL.recoveryPoint(0), NAL.intraSlice(1), NAL.laterSlice(2))
     let whole = NAL.stream(NAL.recoveryPoint(0), NAL.intraSlice(1), NAL.laterSlice(2, isIntra: true))
-    #expect(outcome(.h264, Self.sets, [NAL.idr(0), point, mixed, whole], isKey: true) == "KppK")
+    #expect(outcome(.h264, Self.sets, [NAL.idr(0), point, mixed, whole]) == "KppK")
   }
 
   @Test func aPictureWithoutItsFirstSliceIsDamaged() {
     let torn = NAL.laterSlice(2, header: 0x65, isIntra: true)
-    #expect(outcome(.h264, Self.sets, [torn, NAL.slice(1), NAL.idr(3)], isKey: true).hasSuffix("K"))
-    #expect(outcome(.h264, Self.sets, [torn, NAL.idr(3)], isKey: true) == "-K")
+    #expect(outcome(.h264, Self.sets, [torn, NAL.slice(1), NAL.idr(3)]).hasSuffix("K"))
+    #expect(outcome(.h264, Self.sets, [torn, NAL.idr(3)]) == "-K")
     let torn5 = NAL.slice5(19, 2, isFirst: false)
-    #expect(outcome(.h265, Self.sets5, [torn5, NAL.idr5(3)], isKey: true) == "-K")
+    #expect(outcome(.h265, Self.sets5, [torn5, NAL.idr5(3)]) == "-K")
     var normalizer = normalizer(.h264, Self.sets)
-    _ = normalizer.take(packet(NAL.idr(1), key: true))
+    _ = normalizer.take(packet(NAL.idr(1)))
     #expect(isDropped(normalizer.take(packet(NAL.laterSlice(2)))))
     #expect(isDropped(normalizer.take(packet(NAL.slice(3)))))
-    guard case .frame(_, _, _, _, let gap) = normalizer.take(packet(NAL.idr(4), key: true)) else {
+    guard case .frame(let picture) = normalizer.take(packet(NAL.idr(4))) else {
       Issue.record("the keyframe was dropped")
       return
     }
-    #expect(gap == Gap(frameCount: 2, reason: .damaged))
+    #expect(picture.gap == Gap(frameCount: 2, reason: .damaged))
   }
 
   /// RASL pictures refer to what came before the CRA picture; RADL pictures do not.
   @Test func leadingPicturesAreDroppedWhereDecodingBegins() {
     let units = [NAL.slice5(21, 1), NAL.slice5(9, 2), NAL.slice5(8, 3), NAL.slice5(7, 4), NAL.slice5(1, 5)]
-    #expect(outcome(.h265, Self.sets5, units, isKey: false).dropFirst() == "--pp")
-    #expect(outcome(.h265, Self.sets5, [NAL.idr5(0)] + units, isKey: false).dropFirst(2) == "pppp", "not at the start")
+    #expect(outcome(.h265, Self.sets5, units) == "K--pp")
+    #expect(outcome(.h265, Self.sets5, [NAL.idr5(0)] + units) == "KKllpp", "not at the start")
+  }
+
+  /// In H.264 only the order of pictures says which are shown before an open GOP's first one.
+  @Test func leadingPicturesOfAnOpenGOP() throws {
+    let units = try Clips.accessUnits("open.h264")
+    let all = outcome(.h264, [], units)
+    let second = try #require(all.dropFirst().firstIndex(of: "K"))
+    let start = all.distance(from: all.startIndex, to: second)
+    let count = all[second...].dropFirst().prefix { $0 == "l" }.count
+    #expect(count > 0 && !all[..<second].contains("l"), "\(all)")
+    #expect(outcome(.h264, [], Array(units[start...])).hasPrefix("K" + String(repeating: "-", count: count) + "p"))
+  }
+
+  /// Recovery is told in reference pictures; others in between make it longer.
+  @Test func gradualRefreshes() {
+    let begin = NAL.stream(NAL.recoveryPoint(9), NAL.slice(1))
+    var normalizer = normalizer(.h264, Self.sets)
+    #expect(recovery(normalizer.take(packet(begin))) == 9)
+    _ = normalizer.take(packet(NAL.unit([0x01, 0x9a], 2)))
+    #expect(recovery(normalizer.take(packet(begin))) == 18)
+    #expect(recovery(normalizer.take(packet(NAL.idr(3)))) == 0)
+    let begin5 = NAL.stream(NAL.unit([39 << 1, 1, 6, 1, 0x11], 0x80), NAL.slice5(1, 1))
+    var normalizer5 = self.normalizer(.h265, Self.sets5)
+    #expect(recovery(normalizer5.take(packet(begin5))) == 4)
+  }
+
+  /// nil for what is no keyframe.
+  private func recovery(_ output: Normalizer.Output) -> Int? {
+    if case .frame(let picture) = output, picture.isKeyframe { picture.recovery } else { nil }
   }
 
   @Test func parameterSetsInFrontOfAnyPictureCount() {
     var normalizer = normalizer(.h264, Self.sets)
-    _ = normalizer.take(packet(NAL.idr(1), key: true))
+    _ = normalizer.take(packet(NAL.idr(1)))
     _ = normalizer.take(packet(NAL.stream(NAL.pps(7), NAL.slice(2))))
-    guard case .frame(let payload, _, _, _, _) = normalizer.take(packet(NAL.idr(3), key: true)) else {
+    guard case .frame(let picture) = normalizer.take(packet(NAL.idr(3))) else {
       Issue.record("the keyframe was dropped")
       return
     }
-    #expect(payload.array == NAL.stream(NAL.sps(1), NAL.pps(7), NAL.idr(3)))
+    #expect(picture.payload.array == NAL.stream(NAL.sps(1), NAL.pps(7), NAL.idr(3)))
   }
 
   /// Some V4L2 encoders give their parameter sets a buffer of their own.
-  @Test(arguments: [false, true]) func parameterSetsByThemselves(_ isKey: Bool) {
+  @Test func parameterSetsByThemselves() {
     var normalizer = normalizer(.h264, [])
-    #expect(isDropped(normalizer.take(packet(Self.sets, key: isKey))))
-    guard case .frame(let payload, let isKeyframe, _, _, let gap) = normalizer.take(packet(NAL.idr(3), key: true)) else {
+    #expect(isDropped(normalizer.take(packet(Self.sets))))
+    guard case .frame(let picture) = normalizer.take(packet(NAL.idr(3))) else {
       Issue.record("the keyframe was dropped")
       return
     }
-    #expect(payload.array == Self.sets + NAL.idr(3) && isKeyframe && gap == nil)
+    #expect(picture.payload.array == Self.sets + NAL.idr(3) && picture.isKeyframe && picture.gap == nil)
     #expect(isDropped(normalizer.take(packet(Self.sets))), "no picture")
   }
 
   private func isKeyframe(_ bytes: [UInt8], _ codec: Codec) -> Bool {
-    bytes.withUnsafeBytes { NALUnitSequence.isKeyframe($0, codec: codec) }
+    bytes.withUnsafeBytes { AccessUnit($0, codec: codec).recovery != nil }
   }
 
   private func isDropped(_ output: Normalizer.Output) -> Bool {

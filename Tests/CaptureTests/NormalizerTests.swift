@@ -14,8 +14,8 @@ import Testing
   }
 
   private func take(_ normalizer: inout Normalizer, _ packet: SourcePacket) -> Passed? {
-    guard case .frame(let payload, let isKeyframe, _, _, let gap) = normalizer.take(packet) else { return nil }
-    return Passed(bytes: payload.array, isKeyframe: isKeyframe, gap: gap)
+    guard case .frame(let picture) = normalizer.take(packet) else { return nil }
+    return Passed(bytes: picture.payload.array, isKeyframe: picture.isKeyframe, gap: picture.gap)
   }
 
   /// One to whom every keyframe looks good.
@@ -29,29 +29,29 @@ import Testing
     var normalizer = normalizer()
     #expect(take(&normalizer, packet(NAL.slice(1))) == nil)
     #expect(take(&normalizer, packet(NAL.slice(2), suspect: true)) == nil)
-    let first = take(&normalizer, packet(NAL.idr(3), key: true))
+    let first = take(&normalizer, packet(NAL.idr(3)))
     #expect(first == Passed(bytes: Self.sets + NAL.idr(3), isKeyframe: true, gap: nil), "a start is no loss")
     #expect(take(&normalizer, packet(NAL.slice(4))) == Passed(bytes: NAL.slice(4), isKeyframe: false, gap: nil))
   }
 
   @Test func aKeyframeThatCannotBeDecodedIsNone() {
     var normalizer = normalizer(.h264, [])
-    #expect(take(&normalizer, packet(NAL.idr(1), key: true)) == nil)
+    #expect(take(&normalizer, packet(NAL.idr(1))) == nil)
     #expect(take(&normalizer, packet(NAL.slice(2))) == nil)
     #expect(normalizer.undecodableKeyframeCount == 1)
-    #expect(take(&normalizer, packet(Self.sets + NAL.idr(3), key: true))?.gap == .none)
-    #expect(take(&normalizer, packet(NAL.idr(4), key: true))?.bytes == Self.sets + NAL.idr(4))
+    #expect(take(&normalizer, packet(Self.sets + NAL.idr(3)))?.gap == .none)
+    #expect(take(&normalizer, packet(NAL.idr(4)))?.bytes == Self.sets + NAL.idr(4))
   }
 
   @Test func afterALossNothingUntilTheNextKeyframe() {
     var normalizer = normalizer()
-    #expect(take(&normalizer, packet(NAL.idr(1), key: true)) != nil)
+    #expect(take(&normalizer, packet(NAL.idr(1))) != nil)
     #expect(take(&normalizer, packet(NAL.slice(2), suspect: true)) == nil)
     #expect(take(&normalizer, packet(NAL.slice(3), suspect: true)) == nil)
     #expect(take(&normalizer, packet(NAL.slice(4))) == nil)
-    #expect(take(&normalizer, packet(NAL.idr(5), key: true, suspect: true)) == nil, "a damaged keyframe is none")
+    #expect(take(&normalizer, packet(NAL.idr(5), suspect: true)) == nil, "a damaged keyframe is none")
     #expect(take(&normalizer, packet(NAL.slice(6))) == nil)
-    let next = take(&normalizer, packet(NAL.idr(7), key: true))
+    let next = take(&normalizer, packet(NAL.idr(7)))
     #expect(next?.gap == Gap(frameCount: nil, reason: .network))
     #expect(take(&normalizer, packet(NAL.slice(8)))?.gap == .none, "said once")
   }
@@ -61,7 +61,7 @@ import Testing
     var normalizer = normalizer(gap: lost)
     #expect(take(&normalizer, packet(NAL.slice(1))) == nil)
     #expect(take(&normalizer, packet(NAL.slice(2), suspect: true)) == nil)
-    #expect(take(&normalizer, packet(NAL.idr(3), key: true))?.gap == lost)
+    #expect(take(&normalizer, packet(NAL.idr(3)))?.gap == lost)
   }
 
   /// Frames that nobody can begin with have no size either; they are dropped and counted, and a keyframe that is as it
@@ -72,16 +72,16 @@ import Testing
       lookCount += 1
       return bytes.contains(66) && bytes.contains(13) ? nil : PictureInformation(width: 64, height: 48)
     }
-    #expect(take(&normalizer, packet(NAL.stream(NAL.sps(13), NAL.pps(2), NAL.idr(1)), key: true)) == nil)
+    #expect(take(&normalizer, packet(NAL.stream(NAL.sps(13), NAL.pps(2), NAL.idr(1)))) == nil)
     #expect(take(&normalizer, packet(NAL.slice(2))) == nil)
     let whole = NAL.stream(NAL.sps(1), NAL.pps(2), NAL.idr(3))
-    #expect(take(&normalizer, packet(whole, key: true)) == Passed(bytes: whole, isKeyframe: true, gap: nil))
+    #expect(take(&normalizer, packet(whole)) == Passed(bytes: whole, isKeyframe: true, gap: nil))
     #expect(lookCount == 2)
-    #expect(take(&normalizer, packet(whole, key: true)) != nil)
+    #expect(take(&normalizer, packet(whole)) != nil)
     #expect(lookCount == 2, "nothing has changed")
-    #expect(take(&normalizer, packet(NAL.stream(NAL.sps(13), NAL.pps(2), NAL.idr(4)), key: true)) == nil)
+    #expect(take(&normalizer, packet(NAL.stream(NAL.sps(13), NAL.pps(2), NAL.idr(4)))) == nil)
     #expect(take(&normalizer, packet(NAL.slice(5))) == nil)
-    #expect(take(&normalizer, packet(whole, key: true))?.gap == Gap(frameCount: 2, reason: .damaged))
+    #expect(take(&normalizer, packet(whole))?.gap == Gap(frameCount: 2, reason: .damaged))
     #expect(normalizer.undecodableKeyframeCount == 2)
   }
 
@@ -89,13 +89,14 @@ import Testing
     for (name, codec) in [("h264.mp4", Codec.h264), ("h264b.mp4", .h264), ("h265.mp4", .h265), ("mjpeg.mkv", .mjpeg)] {
       var normalizer = Normalizer(stream: SourceStream(codec: codec), gap: nil)
       for packet in try packets(of: Clips.path(name)) {
-        guard case .frame(let payload, let isKeyframe, let width, let height, nil) = normalizer.take(packet) else {
+        guard case .frame(let picture) = normalizer.take(packet), picture.gap == nil else {
           Issue.record("\(name): a frame was dropped")
           return
         }
-        #expect((width, height) == (64, 48), "\(name)")
-        #expect(isKeyframe == packet.isKeyframe)
-        guard isKeyframe, codec != .mjpeg else { continue }
+        #expect((picture.width, picture.height) == (64, 48), "\(name)")
+        #expect(picture.isKeyframe == isKeyframe(packet, codec))
+        guard picture.isKeyframe, codec != .mjpeg else { continue }
+        let payload = picture.payload
         // Decodable without anything from before.
         #expect(PictureInformation(keyframe: payload.bytes, codec: codec)?.width == 64, "\(name)")
         let kinds = units(payload.array, codec).map(\.kind)
@@ -111,10 +112,10 @@ import Testing
     let jpegs = try Clips.jpegs()
     let torn = Array(jpegs[1].dropLast(20))
     var normalizer = normalizer(.mjpeg)
-    #expect(take(&normalizer, packet(jpegs[0], key: true)) == Passed(bytes: jpegs[0], isKeyframe: true, gap: nil))
-    #expect(take(&normalizer, packet(torn, key: true)) == nil)
-    #expect(take(&normalizer, packet([], key: true)) == nil)
-    let next = take(&normalizer, packet(jpegs[2], key: true))
+    #expect(take(&normalizer, packet(jpegs[0])) == Passed(bytes: jpegs[0], isKeyframe: true, gap: nil))
+    #expect(take(&normalizer, packet(torn)) == nil)
+    #expect(take(&normalizer, packet([])) == nil)
+    let next = take(&normalizer, packet(jpegs[2]))
     #expect(next == Passed(bytes: jpegs[2], isKeyframe: true, gap: Gap(frameCount: 2, reason: .damaged)))
     #expect(take(&normalizer, packet(jpegs[3]))?.gap == .none)
   }

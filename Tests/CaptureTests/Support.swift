@@ -35,7 +35,7 @@ enum NAL {
     unit([0x67, 0x42, 0xc0, 0x1e, exponential(number)], body)
   }
   static func pps(_ body: UInt8, _ number: Int = 0) -> [UInt8] { unit([0x68, exponential(number)], body) }
-  /// The byte behind a slice's header: first_mb_in_slice 0, slice_type 7 (all I) or 5 (all P); of an H.265 slice
+  /// The byte after a slice's header: first_mb_in_slice 0, slice_type 7 (all I) or 5 (all P); of an H.265 slice
   /// first_slice_segment_in_pic_flag.
   static func idr(_ body: UInt8) -> [UInt8] { unit([0x65, 0x88], body) }
   static func slice(_ body: UInt8) -> [UInt8] { unit([0x41, 0x9a], body) }
@@ -65,11 +65,18 @@ enum NAL {
 }
 
 func packet(
-  _ bytes: [UInt8], key: Bool = false, pts: Int64? = 0, suspect: Bool = false
+  _ bytes: [UInt8], pts: Int64? = 0, suspect: Bool = false
 ) -> SourcePacket {
   SourcePacket(
-    payload: Payload(bytes), isKeyframe: key, pts: pts, dts: nil, arrival: ClockReading(wall: 0, boot: 0),
+    payload: Payload(bytes), pts: pts, dts: nil, arrival: ClockReading(wall: 0, boot: 0),
     isSuspect: suspect)
+}
+
+/// Whether a packet by itself says that decoding may begin there.
+func isKeyframe(_ packet: SourcePacket, _ codec: Codec) -> Bool {
+  withExtendedLifetime(packet.payload) {
+    codec == .mjpeg || AccessUnit(packet.payload.bytes, codec: codec).recovery != nil
+  }
 }
 
 /// The NAL units of `bytes` with their kinds.

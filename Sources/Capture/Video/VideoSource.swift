@@ -65,7 +65,7 @@ final class VideoSource: Source {
     let (now, clock) = (MonotonicTime.now(), ClockReading.now())
     let age = buffer.time.map { (now - $0).nanoseconds }.flatMap { VideoSource.ages.contains($0) ? $0 : nil } ?? 0
     var packet = SourcePacket(
-      payload: Payload([]), isKeyframe: true, pts: now.nanoseconds - age, dts: nil,
+      payload: Payload([]), pts: now.nanoseconds - age, dts: nil,
       arrival: ClockReading(wall: clock.wall - age, boot: clock.boot - age))
     if let lastSequence {
       // A counter that stands still or goes back was reset, which nobody can count with.
@@ -88,7 +88,6 @@ final class VideoSource: Source {
       packet.payload = JPEGTables.complete(buffer.bytes)
     } else {
       packet.payload = Payload(joining: [buffer.bytes])
-      packet.isKeyframe = NALUnitSequence.isKeyframe(buffer.bytes, codec: agreement.encoding.codec)
     }
     return packet
   }

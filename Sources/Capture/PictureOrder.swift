@@ -1,0 +1,115 @@
+import Frames
+
+// Which pictures after an open GOP's first one are shown before it, and so may refer to what came before. H.265 says so in
+// the NAL unit's type; in H.264 only the picture order counts do.
+
+/// The leading pictures of one stream. A value.
+struct LeadingPictures {
+  /// The order count of the keyframe whose leading pictures may still come.
+  private var keyframeOrder: PictureOrder?
+
+  /// A keyframe that is whole at once was seen. Others have no leading pictures that matter.
+  mutating func begin(_ unit: AccessUnit, _ bytes: UnsafeRawBufferPointer, _ codec: Codec, _ sets: ParameterSets) {
+    let isOpen = codec == .h264 && !unit.isIDR && unit.recovery == 0
+    keyframeOrder = isOpen ? PictureOrder(bytes, sets) : nil
+  }
+
+  /// Whether a picture that is no keyframe may need what came before the last keyframe. Leading pictures come right after
+  /// their keyframe: the first one that is shown after it ends them.
+  mutating func contains(
+    _ unit: AccessUnit, _ bytes: UnsafeRawBufferPointer, _ codec: Codec, _ sets: ParameterSets
+  ) -> Bool {
+    if codec == .h265 { return unit.isSkipped }
+    guard let keyframeOrder else { return false }
+    if let order = PictureOrder(bytes, sets), order.isBefore(keyframeOrder) { return true }
+    self.keyframeOrder = nil
+    return false
+  }
+}
+
+/// The least significant bits of a picture order count (H.264, 8.2.1.1).
+struct PictureOrder: Equatable {
+  private(set) var value: Int
+  private var bitCount: Int
+
+  /// nil unless the access unit's first slice and its parameter sets say it (pic_order_cnt_type 0).
+  init?(_ bytes: UnsafeRawBufferPointer, _ sets: ParameterSets) {
+    let units = NALUnitSequence(bytes, codec: .h264)
+    guard let slice = units.first(where: { $0.kind == .slice }) else { return nil }
+    var bits = BitReader(slice)
+    bits.skip(3)
+    guard let type = bits.read(5), bits.unsignedExponential() != nil, bits.unsignedExponential() != nil,
+      let number = bits.unsignedExponential(), let coding = SliceCoding(pictureSet: number, sets),
+      bits.read(coding.planeBits) != nil, bits.read(coding.frameNumberBits) != nil
+    else { return nil }
+    if !coding.hasOnlyFrames, bits.read(1) == 1 { bits.skip(1) }
+    if type == 5, bits.unsignedExponential() == nil { return nil }
+    guard let value = bits.read(coding.orderBits) else { return nil }
+    (self.value, bitCount) = (value, coding.orderBits)
+  }
+
+  /// Whether it is shown before `other`, a picture near it.
+  func isBefore(_ other: PictureOrder) -> Bool {
+    let step = (value - other.value) & (1 << bitCount - 1)
+    return bitCount == other.bitCount && step >= 1 << (bitCount - 1)
+  }
+}
+
+/// How the beginning of slices is coded (H.264, 7.3.2.1.1 and 7.3.2.2).
+private struct SliceCoding {
+  var planeBits = 0
+  var frameNumberBits: Int
+  var orderBits: Int
+  var hasOnlyFrames: Bool
+
+  init?(pictureSet number: Int, _ sets: ParameterSets) {
+    guard
+      let sequenceNumber = sets.withUnit(.pictureParameterSet, number, { unit -> Int? in
+        var bits = BitReader(unit)
+        bits.skip(8)
+        _ = bits.unsignedExponential()
+        return bits.unsignedExponential()
+      }),
+      let coding = sets.withUnit(.sequenceParameterSet, sequenceNumber, { SliceCoding(sequenceSet: $0) })
+    else { return nil }
+    self = coding
+  }
+
+  private init?(sequenceSet unit: NALUnit) {
+    var bits = BitReader(unit)
+    bits.skip(8)
+    guard let profile = bits.read(8) else { return nil }
+    bits.skip(16)
+    _ = bits.unsignedExponential()
+    if SliceCoding.highProfiles.contains(profile) {
+      guard let format = bits.unsignedExponential() else { return nil }
+      if format == 3, bits.read(1) == 1 { planeBits = 2 }
+      _ = (bits.unsignedExponential(), bits.unsignedExponential())
+      bits.skip(1)
+      if bits.read(1) == 1 { SliceCoding.skipScalingLists(&bits, count: format == 3 ? 12 : 8) }
+    }
+    guard let frameNumber = bits.unsignedExponential(zeroLimit: 4), bits.unsignedExponential() == 0,
+      let order = bits.unsignedExponential(zeroLimit: 4), bits.unsignedExponential() != nil, bits.read(1) != nil,
+      bits.unsignedExponential() != nil, bits.unsignedExponential() != nil, let onlyFrames = bits.read(1),
+      frameNumber <= 12, order <= 12
+    else { return nil }
+    (frameNumberBits, orderBits, hasOnlyFrames) = (frameNumber + 4, order + 4, onlyFrames == 1)
+  }
+
+  /// Those whose sequence parameter sets say more of colours.
+  private static let highProfiles: Set = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244]
+
+  /// scaling_list (H.264, 7.3.2.1.1.1).
+  private static func skipScalingLists(_ bits: inout BitReader, count: Int) {
+    for list in 0..<count where bits.read(1) == 1 {
+      var (last, next) = (8, 8)
+      for _ in 0..<(list < 6 ? 16 : 64) {
+        if next != 0 {
+          guard let step = bits.signedExponential() else { return }
+          next = (last + step) & 0xff
+        }
+        if next != 0 { last = next }
+      }
+    }
+  }
+}
