@@ -141,7 +141,8 @@ final class Demuxer {
   ) -> SourcePacket {
     let (flags, pts, dts) = (packet.pointee.flags, packet.pointee.pts, packet.pointee.dts)
     return SourcePacket(
-      payload: Payload(taking: packet), pts: nanoseconds(pts), dts: nanoseconds(dts), arrival: arrival, cameraTime: cameraTime,
+      payload: Payload(taking: packet), pts: nanoseconds(pts), dts: nanoseconds(dts), arrival: arrival,
+      cameraTime: cameraTime,
       isSuspect: isSuspect || flags & AV_PKT_FLAG_CORRUPT != 0)
   }
 

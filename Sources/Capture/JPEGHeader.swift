@@ -68,7 +68,8 @@ struct JPEGHeader: Equatable {
   /// The first marker from `index` on that ends a scan: not a stuffed zero, a restart, or one that no JPEG has there.
   private static func endOfScan(in bytes: UnsafeRawBufferPointer, from index: Int) -> Int {
     var index = index
-    while index < bytes.count, let base = bytes.baseAddress, let found = memchr(base + index, 0xff, bytes.count - index) {
+    while index < bytes.count, let base = bytes.baseAddress, let found = memchr(base + index, 0xff, bytes.count - index)
+    {
       index = UnsafeRawPointer(found) - base
       guard index + 1 < bytes.count else { break }
       switch bytes[index + 1] {

@@ -64,12 +64,14 @@ private struct SliceCoding {
 
   init?(pictureSet number: Int, _ sets: ParameterSets) {
     guard
-      let sequenceNumber = sets.withUnit(.pictureParameterSet, number, { unit -> Int? in
-        var bits = BitReader(unit)
-        bits.skip(8)
-        _ = bits.unsignedExponential()
-        return bits.unsignedExponential()
-      }),
+      let sequenceNumber = sets.withUnit(
+        .pictureParameterSet, number,
+        { unit -> Int? in
+          var bits = BitReader(unit)
+          bits.skip(8)
+          _ = bits.unsignedExponential()
+          return bits.unsignedExponential()
+        }),
       let coding = sets.withUnit(.sequenceParameterSet, sequenceNumber, { SliceCoding(sequenceSet: $0) })
     else { return nil }
     self = coding

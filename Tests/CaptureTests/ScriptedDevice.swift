@@ -44,6 +44,9 @@ final class ScriptedDevice: VideoDevice, @unchecked Sendable {
   /// What S_FMT gives instead of what is asked for.
   var insistsOn: (code: String, width: UInt32, height: UInt32)?
   var quantization = V4L2_QUANTIZATION_DEFAULT
+  /// How the driver's pictures consist of fields, whatever is asked for, and what was asked for.
+  var field = V4L2_FIELD_NONE
+  private(set) var wantedField: UInt32?
   var bytesPerRow: UInt32 = 0
   var chromaBytesPerRow: (UInt32, UInt32) = (0, 0)
   var controls: [Control] = []
@@ -58,6 +61,7 @@ final class ScriptedDevice: VideoDevice, @unchecked Sendable {
   private var queued: [UInt32] = []
   private var fps: UInt32 = 30
   private var sequence: UInt32 = 0
+  private var isBottomField = false
 
   func play(_ new: Event...) { events.withLock { $0 += new } }
 
@@ -169,6 +173,7 @@ final class ScriptedDevice: VideoDevice, @unchecked Sendable {
       picture.fourcc = DeviceEncoding.fourCC(insistsOn.code)
       (picture.width, picture.height) = (insistsOn.width, insistsOn.height)
     }
+    (wantedField, picture.field) = (picture.field, field.rawValue)
     picture.quantization = UInt32(quantization.rawValue)
     picture.bytes_per_row.0 = bytesPerRow
     (picture.bytes_per_row.1, picture.bytes_per_row.2) = chromaBytesPerRow
@@ -235,7 +240,13 @@ final class ScriptedDevice: VideoDevice, @unchecked Sendable {
       fill(&buffer, with: bytes)
       sequence &+= skipped
       buffer.sequence = sequence
-      sequence &+= 1
+      buffer.field = field.rawValue
+      if field == V4L2_FIELD_ALTERNATE {
+        // Both fields of a frame have its number.
+        buffer.field = (isBottomField ? V4L2_FIELD_BOTTOM : V4L2_FIELD_TOP).rawValue
+        isBottomField.toggle()
+      }
+      if !isBottomField { sequence &+= 1 }
       buffer.flags = isDamaged ? UInt32(V4L2_BUF_FLAG_ERROR) : 0
       if let age {
         buffer.flags |= UInt32(V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC)

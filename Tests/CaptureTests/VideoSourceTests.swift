@@ -91,6 +91,28 @@ import Testing
     #expect(gaps == [nil, Gap(frameCount: 3, reason: .camera), Gap(frameCount: 2, reason: .damaged), nil])
   }
 
+  /// Fields by themselves are half pictures, and two of them one below the other are none.
+  @Test func fieldsAreNoPictures() throws {
+    let jpeg = try Clips.jpegs()[0]
+    let alternating = source("mjpeg")
+    device.field = V4L2_FIELD_ALTERNATE
+    let stream = try alternating.open()
+    #expect(device.wantedField == V4L2_FIELD_NONE.rawValue)
+    #expect(stream.warnings.count { $0.contains("fields") } == 1)
+    device.play(.frame(jpeg), .frame([1]), .frame(jpeg), .frame([2]), .frame(jpeg))
+    let packets = try (0..<3).map { _ in try alternating.read() }
+    #expect(packets.allSatisfy { $0.payload.array == jpeg && $0.missingCount == 0 })
+    alternating.close()
+    for field in [V4L2_FIELD_SEQ_TB, V4L2_FIELD_SEQ_BT] {
+      device.field = field
+      let error = captureError { _ = try source("mjpeg").open() }
+      #expect(error?.code == .unusable && error?.message.contains("fields") == true, "\(field)")
+    }
+    device.field = V4L2_FIELD_INTERLACED
+    let interlaced = source("mjpeg")
+    #expect(try interlaced.open().warnings.count { $0.contains("fields") } == 1, "a picture, with combs")
+  }
+
   @Test func aLostFrameOfAnEncodedStreamCostsThePicturesUpToTheNextKeyframe() throws {
     device.formats = [("H264", nil)]
     let units = try Clips.accessUnits("late.h264")
