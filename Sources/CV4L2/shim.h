@@ -30,7 +30,7 @@ static const unsigned long camgate_vidioc_s_ctrl = VIDIOC_S_CTRL;
 static const uint32_t camgate_capture_type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
 static const uint32_t camgate_multiplanar_type = V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE;
 static const uint32_t camgate_memory_mmap = V4L2_MEMORY_MMAP;
-static const uint32_t camgate_field_any = V4L2_FIELD_ANY;
+static const uint32_t camgate_field_none = V4L2_FIELD_NONE;
 static const uint32_t camgate_size_discrete = V4L2_FRMSIZE_TYPE_DISCRETE;
 static const uint32_t camgate_interval_discrete = V4L2_FRMIVAL_TYPE_DISCRETE;
 

@@ -16,6 +16,41 @@ struct VideoAgreement: Equatable {
   var isFullRange: Bool
   /// Pieces of memory that a picture is in.
   var planeCount: Int
+  /// What a buffer holds of a picture.
+  var fields: Fields
+
+  /// Of the orders of fields (enum v4l2_field) those that pictures can be made of.
+  enum Fields: Equatable {
+    /// All lines of one moment.
+    case progressive
+    /// Both fields, line by line: a picture with combs where something moves.
+    case interlaced
+    /// One field, always the same: a picture of half the height.
+    case single
+    /// The two fields in turns.
+    case alternating
+
+    /// nil for fields one below the other, and for what cannot be known.
+    init?(_ field: UInt32) {
+      switch v4l2_field(field) {
+      case V4L2_FIELD_ANY, V4L2_FIELD_NONE: self = .progressive
+      case V4L2_FIELD_INTERLACED, V4L2_FIELD_INTERLACED_TB, V4L2_FIELD_INTERLACED_BT: self = .interlaced
+      case V4L2_FIELD_TOP, V4L2_FIELD_BOTTOM: self = .single
+      case V4L2_FIELD_ALTERNATE: self = .alternating
+      default: return nil
+      }
+    }
+
+    /// What people should know.
+    var warning: String? {
+      switch self {
+      case .progressive: nil
+      case .interlaced: "the driver gives interlaced pictures: both fields in one, with combs where something moves"
+      case .single: "the driver gives one of two fields: pictures of half the height"
+      case .alternating: "the driver gives the two fields in turns: only the top fields are used, of half the height"
+      }
+    }
+  }
 
   /// As it would stand in the settings.
   var text: String { "\(encoding.rawValue) \(width)x\(height)" + (rate.map { "@\(trimmed($0))" } ?? "") }
@@ -23,7 +58,7 @@ struct VideoAgreement: Equatable {
   /// Asks `device` for what was chosen, and for `fps`.
   init(with device: any VideoDevice, _ bufferType: UInt32, _ choice: VideoChoice, fps: Int?) throws(SystemError) {
     var wanted = camgate_picture()
-    (wanted.fourcc, wanted.field) = (choice.fourCC, camgate_field_any)
+    (wanted.fourcc, wanted.field) = (choice.fourCC, camgate_field_none)
     (wanted.width, wanted.height) = (UInt32(choice.size.width), UInt32(choice.size.height))
     var format = camgate_format(bufferType, wanted)
     try device.request(camgate_vidioc_s_fmt, &format)
@@ -32,7 +67,12 @@ struct VideoAgreement: Equatable {
     guard let encoding = DeviceEncoding(fourCC: given.fourcc) else {
       throw SystemError(code: EINVAL, operation: "VIDIOC_S_FMT: the driver insists on \(code)")
     }
-    (self.encoding, width, height) = (encoding, Int(given.width), Int(given.height))
+    guard let fields = Fields(given.field) else {
+      throw SystemError(
+        code: EINVAL,
+        operation: "VIDIOC_S_FMT: the driver gives two fields one after the other; ask for another format or size")
+    }
+    (self.encoding, width, height, self.fields) = (encoding, Int(given.width), Int(given.height), fields)
     let row = encoding.rawLayout?.rowByteCount(width: width) ?? 0
     bytesPerRow = max(Int(given.bytes_per_row.0), row)
     isFullRange = camgate_is_full_range(&given, encoding.rawLayout?.isRGB == true ? 1 : 0) == 1
@@ -72,14 +112,14 @@ struct VideoAgreement: Equatable {
     return parameters.parm.capture.timeperframe.rate
   }
 
-  /// In which ways it is not what was asked for.
+  /// In which ways it is not what was asked for, or not what a picture should be.
   func differences(from wanted: DeviceFormat) -> [String] {
     var isDifferent = wanted.encoding != nil && wanted.encoding != encoding
     if let width = wanted.width, let height = wanted.height {
       isDifferent = isDifferent || (width, height) != (self.width, self.height)
     }
     if let fps = wanted.fps, rate == nil || abs((rate ?? 0) - Double(fps)) > 0.5 { isDifferent = true }
-    return isDifferent ? ["asked for \(wanted), the driver gives \(text)"] : []
+    return (isDifferent ? ["asked for \(wanted), the driver gives \(text)"] : []) + (fields.warning.map { [$0] } ?? [])
   }
 }
 

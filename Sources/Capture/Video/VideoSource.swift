@@ -50,7 +50,7 @@ final class VideoSource: Source {
     while !interrupt.isDue {
       // A tenth of a second is how long an order to stop may take.
       let next = try asCaptureError("reading") { () throws(SystemError) -> SourcePacket? in
-        try stream.next(within: 100) { packet(from: $0, stream.agreement) }
+        try stream.next(within: 100) { packet(from: $0, stream.agreement) } ?? nil
       }
       if let next { return next }
     }
@@ -60,8 +60,10 @@ final class VideoSource: Source {
 
   func close() { stream = nil }
 
-  /// Copies what must outlive the buffer.
-  private func packet(from buffer: VideoBuffer, _ agreement: VideoAgreement) -> SourcePacket {
+  /// Copies what must outlive the buffer; nil for what is not used. Both fields of a picture have the same number
+  /// (struct v4l2_buffer, sequence).
+  private func packet(from buffer: VideoBuffer, _ agreement: VideoAgreement) -> SourcePacket? {
+    if agreement.fields == .alternating, buffer.isBottomField { return nil }
     let (now, clock) = (MonotonicTime.now(), ClockReading.now())
     let age = buffer.time.map { (now - $0).nanoseconds }.flatMap { VideoSource.ages.contains($0) ? $0 : nil } ?? 0
     var packet = SourcePacket(

@@ -15,6 +15,8 @@ struct VideoBuffer {
   var sequence: UInt32
   /// The driver calls it damaged (V4L2_BUF_FLAG_ERROR).
   var isDamaged: Bool
+  /// It holds only the lower one of a picture's two fields.
+  var isBottomField: Bool
   /// CLOCK_MONOTONIC, where the driver uses that clock.
   var time: MonotonicTime?
 }
@@ -116,6 +118,7 @@ final class VideoStream {
       body(
         VideoBuffer(
           bytes: bytes, sequence: buffer.sequence, isDamaged: buffer.flags & UInt32(V4L2_BUF_FLAG_ERROR) != 0,
+          isBottomField: buffer.field == V4L2_FIELD_BOTTOM.rawValue,
           time: isKnown ? MonotonicTime(nanoseconds: time) : nil))
     }
     try device.request(camgate_vidioc_qbuf, &buffer)
