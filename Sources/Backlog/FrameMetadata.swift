@@ -7,10 +7,11 @@ import Posix
 //
 //   version 1 · codec 1 · clock 1 · flags 1 · width 4 · height 4 · pts 8
 //   · dts 8 when flag 1 · gap reason 1 when flag 2 · gap count 8 when flag 4 · boot 8 · boot time 8 when flag 16
-//   · XXH3-64 of the payload 8 when flag 32
+//   · recovery 4 when flag 64 · XXH3-64 of the payload 8 when flag 32
 //
-// Flag 8: the clock was stepped. A time since the machine was started means nothing after it was started again, so the
-// boot is noted with it: the first 16 digits of its id (random(4), boot_id). Flag 32 is set in everything this version writes.
+// Flag 8: the clock was stepped. Flag 128: a leading picture. A time since the machine was started means nothing after it
+// was started again, so the boot is noted with it: the first 16 digits of its id (random(4), boot_id). Flag 32 is set in
+// everything this version writes.
 
 /// The coding of a frame's metadata.
 package enum FrameMetadata {
@@ -23,7 +24,8 @@ package enum FrameMetadata {
     static let isClockStepped: UInt8 = 8
     static let hasBootTime: UInt8 = 16
     static let hasPayloadChecksum: UInt8 = 32
-    static let known: UInt8 = 63
+    static let hasRecovery: UInt8 = 64
+    static let isLeading: UInt8 = 128
   }
 
   // The numbers on disk. Never change one; new ones go to the end.
@@ -48,7 +50,7 @@ package enum FrameMetadata {
 
   static func encode(_ frame: Frame, boot: UInt64 = presentBoot) -> [UInt8] {
     var bytes = [version, number(of: frame.codec, in: codecs), number(of: frame.clock, in: qualities), 0]
-    bytes.reserveCapacity(61)
+    bytes.reserveCapacity(65)
     put(UInt32(clamping: frame.width), into: &bytes)
     put(UInt32(clamping: frame.height), into: &bytes)
     put(frame.pts, into: &bytes)
@@ -70,6 +72,11 @@ package enum FrameMetadata {
       put(boot, into: &bytes)
       put(bootTime, into: &bytes)
     }
+    if frame.isKeyframe, frame.recovery > 0 {
+      bytes[3] |= Flag.hasRecovery
+      put(UInt32(clamping: frame.recovery), into: &bytes)
+    }
+    if frame.isLeading { bytes[3] |= Flag.isLeading }
     bytes[3] |= Flag.hasPayloadChecksum
     put(frame.payloadChecksum ?? checksum(of: frame.payload.bytes), into: &bytes)
     return bytes
@@ -83,7 +90,7 @@ package enum FrameMetadata {
   ) -> Frame? {
     var reader = Reader(bytes: bytes)
     guard reader.take() == version, let codec = value(reader.take(), in: codecs),
-      let clock = value(reader.take(), in: qualities), let flags: UInt8 = reader.take(), flags & ~Flag.known == 0,
+      let clock = value(reader.take(), in: qualities), let flags: UInt8 = reader.take(),
       let width: UInt32 = reader.take(), let height: UInt32 = reader.take(), let pts: Int64 = reader.take()
     else { return nil }
     var frame = Frame(
@@ -110,6 +117,11 @@ package enum FrameMetadata {
         (frame.captureTime, frame.clock) = (time, .corrected)
       }
     }
+    if flags & Flag.hasRecovery != 0 {
+      guard let recovery: UInt32 = reader.take(), recovery > 0 else { return nil }
+      frame.recovery = Int(recovery)
+    }
+    frame.isLeading = flags & Flag.isLeading != 0
     if flags & Flag.hasPayloadChecksum != 0 {
       guard let checksum: UInt64 = reader.take() else { return nil }
       frame.payloadChecksum = checksum
@@ -120,6 +132,11 @@ package enum FrameMetadata {
   /// What a record's payload is; nil when its metadata is not of this version.
   package static func codec(of bytes: UnsafeRawBufferPointer) -> Codec? {
     bytes.count >= 2 && bytes[0] == version ? value(bytes[1], in: codecs) : nil
+  }
+
+  /// Whether a record's picture is of no use where decoding begins at the keyframe before it.
+  package static func isLeading(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    bytes.count >= 4 && bytes[0] == version && bytes[3] & Flag.isLeading != 0
   }
 
   private static func number<Value: Equatable>(of value: Value, in table: [Value]) -> UInt8 {

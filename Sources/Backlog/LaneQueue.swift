@@ -188,6 +188,13 @@ struct LaneQueue {
 
   // MARK: Dropping
 
+  /// Whether the frame at `index` of `back` is left out where only keyframes are kept: of those, ones that are whole only
+  /// later are kept while there is no other.
+  func isThinned(at index: Int) -> Bool {
+    guard let frame = back[index].entry?.frame, !frame.isWholeKeyframe else { return false }
+    return !frame.isKeyframe || (index..<back.count).contains { back[$0].entry?.frame.isWholeKeyframe == true }
+  }
+
   /// What was dropped.
   struct Dropped {
     var count = 0
@@ -252,7 +259,7 @@ private struct DropRun {
 
   mutating func drop(from slots: inout FIFO<Slot>, at start: Int) {
     var end = start
-    while end < slots.count, let entry = slots[end].entry, dropped.count == 0 || !entry.frame.isKeyframe {
+    while end < slots.count, let entry = slots[end].entry, dropped.count == 0 || !isBeginning(slots, end) {
       gap.append(entry.frame.gap)
       gap.append(Gap(frameCount: 1, reason: reason))
       dropped.count += 1
@@ -260,6 +267,17 @@ private struct DropRun {
       end += 1
     }
     slots.remove(start..<end)
+  }
+
+  /// Whether decoding had better begin there: at a keyframe, unless one that is whole at once comes before it is whole.
+  private func isBeginning(_ slots: borrowing FIFO<Slot>, _ index: Int) -> Bool {
+    guard let frame = slots[index].entry?.frame, frame.isKeyframe else { return false }
+    var next = index + 1
+    while next < min(slots.count, index + 1 + frame.recovery) {
+      if slots[next].entry?.frame.isWholeKeyframe == true { return false }
+      next += 1
+    }
+    return true
   }
 
   func gap(before slot: Slot) -> Gap? {

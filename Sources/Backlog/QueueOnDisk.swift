@@ -89,7 +89,7 @@ extension MemoryQueue {
       index += 1
     }
     index = LaneQueue.firstIndex(in: lanes[lane].back, behind: last)
-    if onlyKeyframes, index < lanes[lane].back.count, lanes[lane].back[index].entry?.frame.isKeyframe == false {
+    while onlyKeyframes, index < lanes[lane].back.count, lanes[lane].isThinned(at: index) {
       drop(lane, at: index, .thinned)
     }
     guard index < lanes[lane].back.count else { return nil }

@@ -1,9 +1,10 @@
 import Frames
 import Imaging
 
-// One camera on the reading side: waits for a keyframe, decodes from there, and begins anew after trouble. Invariant: what
+// One camera on the reading side: waits for a keyframe, decodes from there, and begins again after trouble. Invariant: what
 // is decoded is an unbroken row of frames from a keyframe on, whether the hole was announced or not (records may have
-// been deleted by retention before they were read).
+// been deleted by retention before they were read), without what needs pictures before that keyframe; what comes out is
+// whole.
 
 /// Decodes the frames of one source. Used by one thread.
 final class CameraDecoder {
@@ -17,6 +18,10 @@ final class CameraDecoder {
   private var pending: [Int64: (frame: ReceivedFrame, groupStart: Int64)] = [:]
   private var nextTag: Int64 = 0
   private var groupStart: Int64?
+  /// Decoding began at the last keyframe, so its leading pictures are of no use.
+  private var beginsAtLastKeyframe = false
+  /// How many frames from here on give pictures that are not whole yet.
+  private var unwholeCount = 0
   private var lastID: FrameID?
   /// Frames that could not be decoded: none of their group's beginning was there, or they are broken.
   private(set) var skippedCount = 0
@@ -29,6 +34,9 @@ final class CameraDecoder {
     let follows = lastID.map { frame.id.follows($0) } ?? true
     lastID = frame.id
     if frame.isKeyframe {
+      let isContinued = groupStart != nil && frame.gap == nil && follows
+      if !isContinued || frame.recovery == 0 { unwholeCount = frame.recovery }
+      beginsAtLastKeyframe = !isContinued
       begin(frame, body)
     } else if frame.gap != nil || !follows {
       groupStart = nil
@@ -38,7 +46,16 @@ final class CameraDecoder {
       return nil
     }
     var needed = pending.values.map(\.groupStart).min()
-    pending[nextTag] = (frame, groupStart)
+    if frame.isLeading, beginsAtLastKeyframe {
+      skippedCount += 1
+      return needed ?? groupStart
+    }
+    if unwholeCount > 0 {
+      // Decoded, because others refer to it, and not handed out.
+      (unwholeCount, skippedCount) = (unwholeCount - 1, skippedCount + 1)
+    } else {
+      pending[nextTag] = (frame, groupStart)
+    }
     nextTag += 1
     do throws(ImagingError) {
       try decoder.decode(frame.payload.bytes, tag: nextTag - 1) { picture, tag in

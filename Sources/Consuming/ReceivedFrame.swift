@@ -15,6 +15,10 @@ package struct ReceivedFrame: Sendable {
   package var sequence: String
   package var codec: Codec
   package var isKeyframe: Bool
+  /// Of a keyframe: how many pictures later they are whole when decoding begins here; 0: at once.
+  package var recovery = 0
+  /// It needs pictures before the last keyframe, so it is of no use where decoding begins at that one.
+  package var isLeading = false
   /// Frames missing before this one: a number or `unknown`; nil when none.
   package var gap: String?
   /// Which part of how many; nil when the frame is whole.
@@ -92,7 +96,9 @@ extension ReceivedFrame {
     guard let id = FrameID(try require("ce_id")) else { throw RecordError(message: "ce_id is malformed") }
     self.init(
       source: try require("ce_source"), id: id, time: try require("ce_time"), sequence: try require("ce_sequence"),
-      codec: codec, isKeyframe: try require("ce_keyframe") == "1", gap: headers["ce_gap"],
+      codec: codec, isKeyframe: try require("ce_keyframe") == "1",
+      recovery: headers["ce_recovery"].flatMap { Int($0) } ?? 0, isLeading: headers["ce_leading"] == "1",
+      gap: headers["ce_gap"],
       part: try ReceivedFrame.part(of: headers), payload: Payload(adopting: record.value) { _ = record },
       partition: record.partition, offset: record.offset, isBackfill: headers["ce_backfill"] == "1")
   }

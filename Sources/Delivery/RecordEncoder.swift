@@ -123,6 +123,8 @@ package struct RecordEncoder: Sendable {
     if frame.isClockStepped { headers.append(("ce_clockstep", "1")) }
     if let dts = frame.dts, dts != frame.pts { headers.append(("ce_dtsns", String(dts))) }
     headers.append(("ce_keyframe", frame.isKeyframe ? "1" : "0"))
+    if frame.isKeyframe, frame.recovery > 0 { headers.append(("ce_recovery", String(frame.recovery))) }
+    if frame.isLeading { headers.append(("ce_leading", "1")) }
     headers.append(("ce_width", String(frame.width)))
     headers.append(("ce_height", String(frame.height)))
     if let gap = frame.gap {

@@ -66,9 +66,12 @@ package struct RingInspector {
 
   private static let plausibleTimes = 0..<Int64(1) << 62
 
-  /// Hands over the sound records of a stream in order, from its first keyframe on; behind one that is missing it goes on
-  /// with the next keyframe, so that what comes out can be played. Returns how many there were.
-  package func export(_ stream: StreamID, to write: (RecordBytes) throws -> Void) rethrows -> Int {
+  /// Hands over the sound records of a stream in order, from its first keyframe on; after one that is missing it continues
+  /// with the next keyframe, so that what comes out can be played. `write` is told whether a record is a keyframe and whether
+  /// decoding begins at it. Returns how many there were.
+  package func export(
+    _ stream: StreamID, to write: (_ record: RecordBytes, _ isKeyframe: Bool, _ isBeginning: Bool) throws -> Void
+  ) rethrows -> Int {
     var (count, needsKeyframe, ordinal): (Int, Bool, UInt64?) = (0, true, nil)
     for record in ring.records(of: stream) {
       if let ordinal, record.mark.ordinal != ordinal + 1 { needsKeyframe = true }
@@ -78,8 +81,8 @@ package struct RingInspector {
         needsKeyframe = true
         continue
       }
+      try write(bytes, record.isKeyframe, needsKeyframe)
       needsKeyframe = false
-      try write(bytes)
       count += 1
     }
     return count

@@ -112,7 +112,10 @@ struct RingCommand: ParsableCommand {
       // A name from a disk is no path.
       let name = String(stream.description.name.map { $0.isLetter || $0.isNumber || $0 == "-" ? $0 : "_" })
       defer { for file in files { close(file.descriptor) } }
-      _ = try inspector.export(stream.stream) { bytes in
+      var beginsAtLastKeyframe = true
+      _ = try inspector.export(stream.stream) { bytes, isKeyframe, isBeginning in
+        if isKeyframe { beginsAtLastKeyframe = isBeginning }
+        if beginsAtLastKeyframe, FrameMetadata.isLeading(bytes.metadata) { return }
         guard let codec = FrameMetadata.codec(of: bytes.metadata) else { return }
         // A camera whose codec was changed has a file for each.
         if !files.contains(where: { $0.codec == codec }) {

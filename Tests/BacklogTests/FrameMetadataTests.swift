@@ -21,6 +21,7 @@ import Testing
     #expect(decoded.isClockStepped == frame.isClockStepped)
     #expect(decoded.pts == frame.pts && decoded.dts == frame.dts, sourceLocation: sourceLocation)
     #expect(decoded.width == frame.width && decoded.height == frame.height, sourceLocation: sourceLocation)
+    #expect(decoded.recovery == frame.recovery && decoded.isLeading == frame.isLeading, sourceLocation: sourceLocation)
     #expect(decoded.gap == frame.gap, sourceLocation: sourceLocation)
   }
 
@@ -79,6 +80,19 @@ import Testing
     let frame = try #require(decode(old))
     #expect(frame.payloadChecksum == nil)
     try expectSame(frame, full)
+  }
+
+  @Test func whatDecodingMustKnow() throws {
+    var frame = plain
+    (frame.recovery, frame.isLeading) = (300, false)
+    let bytes = FrameMetadata.encode(frame)
+    #expect(bytes.suffix(12).prefix(4) == [0x2c, 1, 0, 0] && bytes[3] & 0xc0 == 0x40)
+    try expectSame(decode(bytes), frame)
+    for count in bytes.indices { #expect(decode(Array(bytes[..<count])) == nil, "\(count) bytes") }
+    (frame.recovery, frame.isLeading) = (0, true)
+    try expectSame(decode(FrameMetadata.encode(frame)), frame)
+    #expect(FrameMetadata.encode(frame).withUnsafeBytes { FrameMetadata.isLeading($0) })
+    #expect(!FrameMetadata.encode(plain).withUnsafeBytes { FrameMetadata.isLeading($0) })
   }
 
   /// A time since another boot would date the frame wrongly.

@@ -47,6 +47,36 @@ import Testing
     #expect(entries[0].frame.gap == Gap(frameCount: 5, reason: .overload))
   }
 
+  private func gradual(_ recovery: Int) -> Frame {
+    var frame = small(isKeyframe: true)
+    frame.recovery = recovery
+    return frame
+  }
+
+  /// What is whole at once is the better beginning, unless the other one is whole earlier.
+  @Test(arguments: [(1, true, 3), (2, true, 5), (9, true, 5), (9, false, 3)] as [(Int, Bool, UInt64)])
+  func evictionPrefersWholeKeyframes(_ recovery: Int, _ isWholeThere: Bool, _ first: UInt64) {
+    var queue = queue(holding: 5)
+    for frame in [small(isKeyframe: true), small(isKeyframe: false), gradual(recovery), small(isKeyframe: false)] {
+      queue.append(frame, to: front)
+    }
+    queue.append(small(isKeyframe: isWholeThere), to: front)
+    queue.append(small(isKeyframe: false), to: front)
+    let left = takeAll(&queue)
+    #expect(left.first?.sequence == first)
+    #expect(left.first?.frame.gap == Gap(frameCount: first - 1, reason: .overload))
+  }
+
+  @Test func thinningPrefersWholeKeyframes() {
+    for (last, expected) in [(small(isKeyframe: true), [1, 5]), (small(isKeyframe: false), [1, 3] as [UInt64])] {
+      var queue = queue(holding: 9)
+      for frame in [small(isKeyframe: true), small(isKeyframe: false), gradual(9), small(isKeyframe: false), last] {
+        queue.append(frame, to: front)
+      }
+      #expect(queue.nextToWrite(byteLimit: .max, onlyKeyframes: true).map(\.sequence) == expected)
+    }
+  }
+
   @Test func whatIsUnderWayIsNotDropped() {
     var queue = queue(holding: 2)
     queue.append(small(isKeyframe: true), to: front)

@@ -58,6 +58,27 @@ import Testing
     #expect(decoder.skippedCount == 2)
   }
 
+  /// Pictures that need others before the keyframe at which decoding began are left out, and only those.
+  @Test func leadingFramesAreOfNoUseAtTheBeginning() throws {
+    var frames = try Video.frames("plain.h264")
+    for index in [1, 7] { frames[index].isLeading = true }
+    #expect(decode(frames) == [1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+    frames[6].gap = "3"
+    #expect(decode(frames) == [1, 3, 4, 5, 6, 7, 9, 10, 11, 12])
+  }
+
+  /// Until a gradual refresh is through nothing is shown; in a stream that is being decoded it changes nothing.
+  @Test func picturesAreShownOnceTheyAreWhole() throws {
+    var frames = try Video.frames("plain.h264")
+    frames[0].recovery = 2
+    frames[6].recovery = 3
+    let decoder = CameraDecoder()
+    #expect(decode(frames, by: decoder) == Array(3...12))
+    #expect(decoder.skippedCount == 2)
+    frames[6].gap = "1"
+    #expect(decode(frames) == [3, 4, 5, 6, 10, 11, 12])
+  }
+
   @Test func anotherEpochBeginsAtAKeyframe() throws {
     var frames = try Video.frames("plain.h264")
     for index in 3..<6 { frames[index].id.epoch += 1 }

@@ -46,6 +46,15 @@ import Testing
       ])
   }
 
+  @Test func whatDecodingMustKnow() {
+    var frame = frame()
+    frame.recovery = 14
+    #expect(lines(record(frame)).contains("ce_recovery 14"))
+    (frame.isKeyframe, frame.recovery, frame.isLeading) = (false, 0, true)
+    #expect(lines(record(frame)).contains("ce_leading 1"))
+    #expect(!lines(record(frame)).contains { $0.hasPrefix("ce_recovery") })
+  }
+
   @Test func decodingTimeOnlyWhereItDiffers() {
     var frame = frame()
     frame.dts = frame.pts

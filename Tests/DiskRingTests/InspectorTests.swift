@@ -43,7 +43,7 @@ import Testing
     #expect(inspector.ring.recovery.counts[.damagedBody] == 1)
     var exported: [[UInt8]] = []
     let stream = try #require(inspector.ring.inventory.first?.stream)
-    #expect(inspector.export(stream) { exported.append(Array($0.payload)) } == 6)
+    #expect(inspector.export(stream, to: { bytes, _, _ in exported.append(Array(bytes.payload)) }) == 6)
     #expect(exported == [1, 2, 5, 6, 7, 8].map { payload($0) }, "up to the hole, and from the next keyframe on")
   }
 
