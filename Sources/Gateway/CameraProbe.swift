@@ -18,8 +18,8 @@ package final class CameraProbe: Sendable {
   private struct Seen: Sendable {
     var meter = StreamMeter()
     var firstFrame: MonotonicTime?
-    /// The newest keyframe.
-    var keyframe: Frame?
+    /// What a picture can be made of.
+    var still = StillFrames()
   }
 
   private let description: CameraDescription
@@ -35,15 +35,18 @@ package final class CameraProbe: Sendable {
       seen.withLock { seen in
         seen.firstFrame = seen.firstFrame ?? arrival
         seen.meter.add(frame, arrival: arrival, wallClock: wallClock)
-        if frame.isKeyframe { seen.keyframe = frame }
+        seen.still.add(frame)
       }
     }
   }
 
+  /// How much longer than asked for a picture is waited for that is not whole yet.
+  private static let picturePatience = Duration.seconds(30)
+
   /// Connects and measures for `duration` from the first frame on; shorter when the connection ends or `isInterrupted`
-  /// says so, which is asked about ten times a second. Call once.
+  /// says so, which is asked about ten times a second; longer when `needsPicture` and none is whole yet. Call once.
   package func run(
-    for duration: Duration, progress: (Progress) -> Void, isInterrupted: () -> Bool
+    for duration: Duration, needsPicture: Bool = false, progress: (Progress) -> Void, isInterrupted: () -> Bool
   ) -> ProbeReport {
     let start = MonotonicTime.now()
     progress(.connecting)
@@ -60,7 +63,8 @@ package final class CameraProbe: Sendable {
           progress(.streaming(codec, width: width, height: height, after: first - start))
           (wasStreaming, nextProgress) = (true, first + .seconds(1))
         }
-        if MonotonicTime.now() >= first + duration { break }
+        let patience = needsPicture && !now.still.isWhole ? CameraProbe.picturePatience : .zero
+        if MonotonicTime.now() >= first + duration + patience { break }
         if MonotonicTime.now() >= nextProgress {
           progress(.measured(now.meter))
           nextProgress = nextProgress + .seconds(1)
@@ -91,16 +95,22 @@ package final class CameraProbe: Sendable {
     return [.silent, .unusable, .disconnected].contains(error.code)
   }
 
-  /// The newest keyframe as a JPEG: what the camera sent where that is Motion JPEG. nil when there is none or it cannot be
-  /// decoded.
+  /// A whole picture as a JPEG, of the newest keyframe there was: what the camera sent where that is Motion JPEG. nil when
+  /// there is none or it cannot be decoded.
   package func picture() -> Payload? {
-    guard let frame = seen.read({ $0.keyframe }) else { return nil }
-    if frame.codec == .mjpeg { return frame.payload }
-    guard let encoder = JPEGEncoder(), let decoder = try? SoftwareDecoder(codec: frame.codec) else { return nil }
+    let still = seen.read { $0.still }
+    guard still.isWhole, let codec = still.frames.first?.codec else { return nil }
+    if codec == .mjpeg { return still.frames.last?.payload }
+    guard let encoder = JPEGEncoder(), let decoder = try? SoftwareDecoder(codec: codec) else { return nil }
+    let last = Int64(still.frames.count - 1)
     var jpeg: Payload?
     do throws(ImagingError) {
-      try decoder.decode(frame.payload.bytes, tag: 0) { picture, _ in jpeg = encoder.jpeg(of: picture) }
-      if jpeg == nil { try decoder.drain { picture, _ in jpeg = jpeg ?? encoder.jpeg(of: picture) } }
+      for (index, frame) in still.frames.enumerated() {
+        try decoder.decode(frame.payload.bytes, tag: Int64(index)) { picture, tag in
+          if tag == last { jpeg = encoder.jpeg(of: picture) }
+        }
+      }
+      if jpeg == nil { try decoder.drain { picture, tag in if tag == last { jpeg = encoder.jpeg(of: picture) } } }
     } catch {
       return jpeg
     }

@@ -32,7 +32,7 @@ struct Probe: ParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  @Option(help: "Save a picture (JPEG) in this file.")
+  @Option(help: "Save a whole picture (JPEG) in this file; waits for one up to 30 s longer.")
   var picture: String?
 
   @OptionGroup var login: CameraLogin
@@ -72,7 +72,9 @@ struct Probe: ParsableCommand {
     for secret in description.secrets { secrets.register(secret) }
     let log = verbose ? Log(level: .debug, secrets: secrets) : Log { _ in }
     let probe = CameraProbe(description, log: log)
-    let report = probe.run(for: .seconds(seconds), progress: show) { signals.next(until: .now()) == .stop }
+    let report = probe.run(for: .seconds(seconds), needsPicture: picture != nil, progress: show) {
+      signals.next(until: .now()) == .stop
+    }
     endProgress()
     let isSaved = try savePicture(of: probe, report)
     try Terminal.writeResult(secrets.masked(json ? report.json.text : report.text))
