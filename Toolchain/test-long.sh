@@ -16,6 +16,12 @@ kills() { CAMGATE_KILLS=${CAMGATE_KILLS:-100} swift_test KillTests; }
 # An outage longer than librdkafka's own message.timeout.ms, which is five minutes; what memory does meanwhile.
 outage() { CAMGATE_OUTAGE=default swift_test LongOutageTests; }
 
+# Every stream of x264 and x265 through the test bench's servers and VLC: FFmpeg started at each record.
+streams() {
+  need_packages vlc-bin vlc-plugin-base
+  CAMGATE_SERVERS=all swift_test StreamTests
+}
+
 swift_test() {
   swift build --build-tests "${SWIFT_FLAGS[@]}"
   swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" --filter "$1"
@@ -27,7 +33,7 @@ resumes() { "$TESTBED/run" resumes "$@"; }
 # Disks that fail under the ring of a real gateway: nothing lost that can still be read. Needs root.
 disks() { "$TESTBED/run" disks "$@"; }
 
-NAMES=(reconnects faults kills resumes outage disks)
+NAMES=(reconnects faults kills resumes outage disks streams)
 
 "$ROOT/Toolchain/setup.sh" build test
 cd "$ROOT"

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Test cameras: an RTSP server on 127.0.0.1 (GStreamer's), each camera a looped clip with its frame number burnt in.
 
-usage: cameras.py [--port N] [--protocols tcp,udp] [--login USER:PASSWORD] [--auth digest|basic] CAMERA...
+usage: cameras.py [--port N] [--protocols tcp,udp] [--login USER:PASSWORD] [--auth digest|basic] [--stream NAME=FILE]...
+                  CAMERA...
 
 CAMERA is NAME=CLIP, or NAME*16=CLIP for NAME0 … NAME15. CLIP is one of media.py's: h264 h264b h265 mjpeg, and then
   +aac   with an audio track
   +sdp   H.264 parameter sets only in the session description, never in the stream
-or `aac` alone: a camera with no video at all.
+or `aac` alone: a camera with no video at all; or a NAME of --stream, a raw file of H.264 or H.265.
 
 Prints `READY {"port": …, "urls": {NAME: URL}}`. A camera's time runs from then on, as a real one's does, whether
 anyone looks or not: who connects twice gets later frames. Ends when standard input ends: it never outlives its parent.
@@ -159,7 +160,7 @@ class Factory(GstRtspServer.RTSPMediaFactory):
 
 def parse_camera(text, files):
     """`NAME*N=CLIP+option` as a list of cameras."""
-    match = re.fullmatch(r"([a-z0-9-]+)(?:\*(\d+))?=([a-z0-9]+)((?:\+[a-z]+)*)", text)
+    match = re.fullmatch(r"([a-z0-9-]+)(?:\*(\d+))?=([a-z0-9-]+)((?:\+[a-z]+)*)", text)
     if not match or match[3] not in files:
         raise SystemExit(f"cameras: {text!r} is not NAME=CLIP; clips: {' '.join(files)}")
     clip, options = match[3], set(match[4].split("+")[1:])
@@ -211,10 +212,12 @@ def main():
     parser.add_argument("--protocols", default="tcp,udp")
     parser.add_argument("--login")
     parser.add_argument("--auth", choices=["digest", "basic"], default="digest")
+    parser.add_argument("--stream", action="append", default=[])
     parser.add_argument("camera", nargs="+")
     options = parser.parse_args()
 
     files = media.ensure()
+    media.add(files, options.stream)
     cameras = {camera.name: camera for text in options.camera for camera in parse_camera(text, files)}
     Gst.init(None)
     server = GstRtspServer.RTSPServer()

@@ -60,11 +60,15 @@ CLIPS = {
     # Another size, and a GOP of ten seconds.
     "h264small": Clip("h264", "320x240", 30, X264.format(fps=30, b=0)),
     "h264long": Clip("h264", "640x480", 30, X264.format(fps=300, b=0)),
+    # Four slices a picture.
+    "h264slices": Clip("h264", "640x480", 30, X264.format(fps=30, b=0) + ":slices=4"),
     # Two B-frames in a row: decoding order is not presentation order.
     "h264b": Clip("h264", "640x480", 25, X264.format(fps=25, b=2), b_frames=2),
     "h265": Clip("h265", "640x480", 25, X265.format(fps=25)),
     # RTP can only carry JPEG with the standard Huffman tables.
     "mjpeg": Clip("mjpeg", "640x480", 15, "-c:v mjpeg -q:v 5 -huffman default -pix_fmt yuvj420p"),
+    # Wider than RTP's payload header of JPEGs can say.
+    "mjpegwide": Clip("mjpeg", "2560x64", 15, "-c:v mjpeg -q:v 5 -huffman default -pix_fmt yuvj420p"),
     "aac": Clip("aac", "", 0, "-c:a aac -b:a 64k"),
 }
 
@@ -129,6 +133,14 @@ def ensure():
                 print(f"media: encoding {name}", file=sys.stderr, flush=True)
                 encode(CLIPS[name], path)
     return files
+
+
+def add(files, streams):
+    """Takes raw H.264 or H.265 files with access unit delimiters, `NAME=FILE`, for clips of 25 frames a second."""
+    for text in streams:
+        name, path = text.split("=", 1)
+        CLIPS[name] = Clip("h265" if path.endswith(".hevc") else "h264", "320x240", 25, "")
+        files[name] = pathlib.Path(path)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ REQUIRED = {
 }
 OPTIONAL = {
     "ce_dtsns": NUMBER,
+    "ce_recovery": r"[1-9]\d*",
+    "ce_leading": "1",
     "ce_gap": r"unknown|[1-9]\d*",
     "ce_gapns": NUMBER,
     "ce_gapreason": "|".join(COUNTED | UNCOUNTED),

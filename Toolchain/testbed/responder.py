@@ -1,17 +1,24 @@
 #!/usr/bin/env python3
 """Cameras that misbehave by script: an RTSP server on 127.0.0.1 for what GStreamer's cannot play.
 
-usage: responder.py [--port N] [--tls] DIALOGUE.toml...      each is a camera at rtsp://127.0.0.1:PORT/NAME-OF-THE-FILE
+usage: responder.py [--port N] [--tls] [--stream NAME=FILE]... [DIALOGUE.toml]...
+
+Each dialogue is a camera at rtsp://127.0.0.1:PORT/NAME-OF-THE-FILE, and so is each raw file of H.264 or H.265: one that
+shows it, and nothing goes wrong.
 
 With --tls the cameras are at rtsps:, and `authority` is a file with the certificate they sign for themselves.
 Prints `READY {"port": …, "urls": {NAME: URL}, "clips": {CLIP: FILE}}`, then a line `EVENT {…}` for what happens:
 `connect`, `request`, `play`, `refuse` (a wrong login), `lose`, `gone`. Ends when standard input ends.
 
 A dialogue (every key may be left out):
-  clip = "h264"              what is shown (media.py): H.264 or H.265
+  clip = "h264"              what is shown (media.py): H.264, H.265 or Motion JPEG
   fps = 30.0                 how many frames a second are sent
   claimed_fps = 30.0         how many the RTP times say
   parameter_sets = "stream"  or "sdp", "both"
+  attributes = []            more lines of the session description
+  marker = true              whether the last packet of a frame has RTP's marker bit
+  jpeg_size = "header"       of Motion JPEG: "header", modulo 2048; "none", 0; "extension", 0 and ONVIF's extension
+  jpeg_tables = "each"       of Motion JPEG: quantisation tables with each picture, or only "once"
   audio = false              a second, silent track in the description, with packets of its own
   first_timestamp = 90000    RTP times start here
   reports = 0.0              sender reports, with a clock that is so many seconds off; "none" for none
@@ -65,9 +72,8 @@ from stream import CRLF, Gone, Stream, say
 class Camera:
     """One dialogue and how far it has got."""
 
-    def __init__(self, path, clips):
-        self.name = path.stem
-        self.script = tomllib.loads(path.read_text())
+    def __init__(self, name, script, clips):
+        self.name, self.script = name, script
         self.clips = clips
         self.clip = clips[self.script.get("clip", "h264")]
         self.lock = threading.Lock()
@@ -198,7 +204,7 @@ class Connection(Stream):
     def describe(self, headers):
         in_sdp = self.camera.get("parameter_sets", "stream") in ("sdp", "both")
         lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=camera", "t=0 0", "m=video 0 RTP/AVP 96", "c=IN IP4 0.0.0.0"]
-        lines += [*self.camera.clip.attributes(in_sdp), "a=control:track0"]
+        lines += [*self.camera.clip.attributes(in_sdp), *self.camera.get("attributes", []), "a=control:track0"]
         if self.camera.get("audio", False):
             lines += ["m=audio 0 RTP/AVP 0", "c=IN IP4 0.0.0.0", "a=rtpmap:0 PCMU/8000", "a=control:track1"]
         base = f"Content-Base: rtsp://127.0.0.1:{self.responder.port}/{self.camera.name}/"
@@ -235,12 +241,15 @@ class Connection(Stream):
 
 
 class Responder:
-    def __init__(self, paths, port, tls):
+    def __init__(self, paths, streams, port, tls):
         self.tls = tls
         files = media.ensure()
-        used = {name for name in media.CLIPS if media.CLIPS[name].codec in ("h264", "h265")}
-        clips = {name: rtp.Clip(name, files[name]) for name in sorted(used)}
-        self.cameras = {path.stem: Camera(path, clips) for path in paths}
+        media.add(files, streams)
+        used = {name for name in media.CLIPS if media.CLIPS[name].codec != "aac"}
+        clips = {name: rtp.load(name, files[name]) for name in sorted(used)}
+        scripts = {path.stem: tomllib.loads(path.read_text()) for path in paths}
+        scripts |= {name: {"clip": name} for name, _, _ in (text.partition("=") for text in streams)}
+        self.cameras = {name: Camera(name, script, clips) for name, script in scripts.items()}
         self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
         self.port = self.listener.getsockname()[1]
         scheme = "rtsps" if tls else "rtsp"
@@ -282,10 +291,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", default=0, type=int)
     parser.add_argument("--tls", action="store_true")
-    parser.add_argument("dialogue", nargs="+", type=pathlib.Path)
+    parser.add_argument("--stream", action="append", default=[])
+    parser.add_argument("dialogue", nargs="*", type=pathlib.Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        responder = Responder(options.dialogue, options.port, Encryption(folder) if options.tls else None)
+        responder = Responder(
+            options.dialogue, options.stream, options.port, Encryption(folder) if options.tls else None
+        )
         threading.Thread(target=responder.serve, daemon=True).start()
         for _ in sys.stdin:
             pass

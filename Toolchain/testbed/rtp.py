@@ -1,7 +1,8 @@
-"""Clips as RTP carries them: NAL units, in fragments where they are large, and what a session description says."""
+"""Clips as RTP carries them: NAL units, in fragments where they are large, JPEGs, and what a description says."""
 
 import base64
 import re
+import struct
 
 import media
 
@@ -10,6 +11,11 @@ PAYLOAD = 1200
 
 def nal_units(unit):
     return [nal for nal in re.split(rb"\x00\x00\x00?\x01", unit) if nal]
+
+
+def load(name, path):
+    """A clip of any kind."""
+    return JPEGClip(name, path) if media.CLIPS[name].codec == "mjpeg" else Clip(name, path)
 
 
 class Clip:
@@ -64,3 +70,56 @@ class Clip:
             else:
                 result.append(bytes([(head[0] & 0xE0) | 28, flags]) + piece)
         return result
+
+
+class JPEGClip:
+    """The pictures of a clip: what RTP carries of them (RFC 2435) and what its receiver puts together again."""
+
+    is_h265, sets = False, {}
+
+    def __init__(self, name, path):
+        self.name, self.recipe = name, media.CLIPS[name]
+        self.units = [self.parse(picture) for picture in media.split("mjpeg", path.read_bytes())]
+
+    @staticmethod
+    def parse(picture):
+        """Size, quantisation tables and scan of a JPEG of 4:2:0."""
+        at, tables, size = 2, b"", None
+        while True:
+            marker, count = struct.unpack(">xBH", picture[at : at + 4])
+            content, at = picture[at + 4 : at + 2 + count], at + 2 + count
+            if marker == 0xDB:
+                tables += b"".join(content[index + 1 : index + 65] for index in range(0, len(content), 65))
+            elif marker == 0xC0:
+                size = struct.unpack(">xHH", content[:5])[::-1]
+            elif marker == 0xDA:
+                return size, (tables * 2)[:128], picture[at : picture.rindex(b"\xff\xd9")]
+
+    def is_keyframe(self, unit):
+        return True
+
+    def keyframe_at(self, number):
+        return number % len(self.units)
+
+    def attributes(self, with_sets):
+        return ["a=rtpmap:96 JPEG/90000"]
+
+    def payloads(self, number, has_size=True, has_tables=True):
+        """A picture as RTP payloads, of Q 255: with its tables in the first one, unless they are left out."""
+        (width, height), tables, scan = self.units[number]
+        blocks = (width // 8 % 256, height // 8 % 256) if has_size else (0, 0)
+        result = []
+        for at in range(0, len(scan), PAYLOAD):
+            head = at.to_bytes(4, "big") + bytes([1, 255, *blocks])
+            if at == 0:
+                head += struct.pack(">HH", 0, len(tables)) + tables if has_tables else bytes(4)
+            result.append(head + scan[at : at + PAYLOAD])
+        return result
+
+    def extension(self, number):
+        """ONVIF's header extension with the picture's frame header, in words of 32 bits."""
+        (width, height), _, _ = self.units[number]
+        components = bytes([3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1])
+        segment = b"\xff\xc0" + struct.pack(">HBHH", 17, 8, height, width) + components
+        segment += b"\xff" * (-len(segment) % 4)
+        return struct.pack(">HH", 0xFFD8, len(segment) // 4) + segment

@@ -36,6 +36,8 @@ class Stream:
         self.octets = self.count = 0
         self.asked = time.monotonic()
         self.held = None
+        self.extension = b""
+        self.copies = 1
 
     def send(self, data):
         with self.sending:
@@ -71,21 +73,35 @@ class Stream:
                 if event["at"] == count and event.get("connection", 1) in (0, self.index):
                     pieces = self.happen(event, pieces)
             self.packets(pieces)
+            self.copies = 1
             if camera.get("audio", False):
                 self.other_track(count)
             self.number = camera.number = (self.number + 1) % len(self.clip.units)
 
     def pieces(self):
         """The present frame as RTP payloads, parameter sets in front of a keyframe."""
+        if isinstance(self.clip, rtp.JPEGClip):
+            return self.picture()
         unit, sets = self.clip.units[self.number], []
         if self.clip.is_keyframe(unit) and self.camera.get("parameter_sets", "stream") != "sdp":
             sets = [self.clip.sets[kind] for kind in sorted(self.clip.sets)]
         return [piece for nal in [*sets, *unit] for piece in self.clip.packets(nal)]
 
+    def picture(self):
+        """The present JPEG as RTP payloads."""
+        size, once = self.camera.get("jpeg_size", "header"), self.camera.get("jpeg_tables", "each") == "once"
+        if size == "extension":
+            self.extension = self.clip.extension(self.number)
+        return self.clip.payloads(self.number, size == "header", not once or self.count == 0)
+
     def packets(self, pieces):
         for index, piece in enumerate(pieces):
-            marker = 0x80 if index == len(pieces) - 1 else 0
-            self.packet(struct.pack(">BBHII", 0x80, 96 | marker, self.sequence, self.stamp, SSRC) + piece)
+            marker = 0x80 if index == len(pieces) - 1 and self.camera.get("marker", True) else 0
+            first = 0x90 if self.extension else 0x80
+            head = struct.pack(">BBHII", first, 96 | marker, self.sequence, self.stamp, SSRC) + self.extension
+            self.extension = b""
+            for _ in range(self.copies):
+                self.packet(head + piece)
             self.sequence = (self.sequence + 1) & 0xFFFF
             self.count += 1
             self.octets += len(piece)
@@ -134,6 +150,24 @@ class Stream:
         elif what == "skip":  # `amount` whole frames were never taken
             self.number = (self.number + amount) % len(self.clip.units)
             return self.pieces()
+        elif what == "behead":  # the first slice was sent before this connection
+            sets, slices = self.clip.units[self.number][:0], self.clip.units[self.number][1:]
+            if self.clip.is_keyframe(slices) and self.camera.get("parameter_sets", "stream") != "sdp":
+                sets = [self.clip.sets[kind] for kind in sorted(self.clip.sets)]
+            return [piece for nal in [*sets, *slices] for piece in self.clip.packets(nal)]
+        elif what == "double":  # the network doubles each packet of the frame
+            self.copies = 2
+        elif what == "tiny":  # interleaved packets of 1 to 7 bytes, too short for RTP
+            for count in range(1, 8):
+                self.packet(b"$" * count)
+        elif what in ("extension", "padding"):  # one packet says that it has more of it than bytes
+            middle = len(pieces) // 2
+            self.packets(pieces[:middle])
+            bits, body = (0x90, b"\0\0\xff\xff" + pieces[middle]) if what == "extension" else (0xA0, pieces[middle])
+            head = struct.pack(">BBHII", bits, 96, self.sequence, self.stamp, SSRC)
+            self.packet(head + (body if what == "extension" else body[:100] + b"\xff"))
+            self.sequence = (self.sequence + 1) & 0xFFFF
+            return pieces[middle + 1 :]
         elif what == "truncate":  # an RTP packet without its second half, then what follows
             self.packet(struct.pack(">BBHII", 0x80, 96, self.sequence, self.stamp, SSRC)[:7])
         elif what == "garbage":  # bytes between interleaved packets
