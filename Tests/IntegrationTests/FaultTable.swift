@@ -1,6 +1,7 @@
-import Capture
 import Frames
 import Posix
+
+@testable import Capture
 
 /// One row: what a camera sends, what Camgate must make of it.
 struct Fault: Sendable {
@@ -19,12 +20,17 @@ struct Fault: Sendable {
   var allowed: String?
   /// When the test gives up, seconds; most of it the pauses between attempts.
   var seconds = 60
+  /// Only with the patches of the pinned FFmpeg (Toolchain/cross/patches).
+  var isPinnedOnly = false
   /// What else must be true of what came.
   var check: @Sendable (WatchedCamera.Record) -> [String] = { _ in [] }
 }
 
 /// All faults that the scripted cameras play; the ones that need other servers have tests of their own.
-let faultTable: [Fault] = faultsOfStreams + faultsOfConnections + faultsOfDialogues + faultsOfTransports
+let faultTable: [Fault] = {
+  let all = faultsOfStreams + faultsOfConnections + faultsOfDialogues + faultsOfTransports + faultsOfPackets
+  return all.filter { ffmpegMarksGaps || !$0.isPinnedOnly }
+}()
 
 private let faultsOfStreams: [Fault] = [
   Fault(dialogue: "steady", must: "miss nothing", frames: 90, check: clock(.camera)),
@@ -58,6 +64,30 @@ private let faultsOfStreams: [Fault] = [
     dialogue: "long-gop", must: "drop up to the keyframe ten seconds later", gaps: [.network], frames: 20,
     allowed: "10 s"),
 ]
+
+/// RTP that contradicts itself, and Motion JPEG where RTP has no room for it.
+private let faultsOfPackets: [Fault] = [
+  Fault(dialogue: "first-slice-missing", must: "begin with the next keyframe", frames: 60),
+  Fault(dialogue: "doubled", transport: .udp, must: "miss nothing", frames: 90, isPinnedOnly: true),
+  Fault(dialogue: "tiny-packets", must: "pass over them", frames: 90, isPinnedOnly: true),
+  Fault(dialogue: "extension-too-long", must: "drop up to the next keyframe", gaps: [.network], isPinnedOnly: true),
+  Fault(dialogue: "padding-too-long", must: "drop up to the next keyframe", gaps: [.network], isPinnedOnly: true),
+  Fault(dialogue: "jpeg", must: "miss nothing", check: size("640x480")),
+  Fault(dialogue: "jpeg-modulo", must: "take the description's size", isPinnedOnly: true, check: size("2560x64")),
+  Fault(dialogue: "jpeg-size-sdp", must: "take the description's size", isPinnedOnly: true, check: size("2560x64")),
+  Fault(dialogue: "jpeg-size-extension", must: "take the extension's size", isPinnedOnly: true, check: size("2560x64")),
+  Fault(dialogue: "jpeg-tables-once", must: "keep the tables", isPinnedOnly: true, check: size("640x480")),
+  Fault(
+    dialogue: "jpeg-no-marker", must: "end a picture where the next begins", isPinnedOnly: true, check: size("640x480")),
+]
+
+/// The size of every frame.
+private func size(_ expected: String) -> @Sendable (WatchedCamera.Record) -> [String] {
+  { record in
+    let sizes = Set(record.seen.map { "\($0.frame.width)x\($0.frame.height)" })
+    return sizes == [expected] ? [] : ["sizes: \(sizes)"]
+  }
+}
 
 private let faultsOfConnections: [Fault] = [
   Fault(dialogue: "teardown", must: "connect again", gaps: [.camera]),

@@ -14,10 +14,17 @@ struct ShownClips: Sendable {
 
   private var frames: [[UInt8]: Shown] = [:]
 
-  /// Reads the clips, raw H.264 or H.265 in which a delimiter stands in front of every frame.
+  /// Reads the clips: raw H.264 or H.265 in which a delimiter stands in front of every frame, or JPEGs.
   init(_ files: [String: String]) throws {
     for (name, file) in files {
       let bytes = try Files.read(file, limit: 100_000_000)
+      if file.hasSuffix(".mjpeg") {
+        let scans = ShownClips.scans(of: bytes)
+        for (number, scan) in scans.enumerated() {
+          frames[scan] = Shown(clip: name, number: number, frameCount: scans.count)
+        }
+        continue
+      }
       let codec: Codec = file.hasSuffix(".hevc") ? .h265 : .h264
       var units: [[UInt8]] = []
       bytes.withUnsafeBytes { buffer in
@@ -35,10 +42,26 @@ struct ShownClips: Sendable {
   /// Which frame it is; nil when it is none of them, or not a whole one.
   func find(_ payload: Payload, _ codec: Codec) -> Shown? {
     withExtendedLifetime(payload) {
+      if codec == .mjpeg { return ShownClips.scans(of: Array(payload.bytes)).first.flatMap { frames[$0] } }
       var key: [UInt8] = []
       for unit in NALUnitSequence(payload.bytes, codec: codec) where unit.kind == .slice { key += unit.body }
       return frames[key]
     }
+  }
+
+  /// The coded pictures of JPEGs, from the end of the scan's header to EOI: RTP brings only these.
+  private static func scans(of bytes: [UInt8]) -> [[UInt8]] {
+    var (scans, index): ([[UInt8]], Int) = ([], 0)
+    bytes.withUnsafeBytes { bytes in
+      while let header = JPEGHeader(UnsafeRawBufferPointer(rebasing: bytes[index...])) {
+        var start = index + 2
+        while bytes[start + 1] != 0xda { start += 2 + Int(bytes[start + 2]) << 8 + Int(bytes[start + 3]) }
+        start += 2 + Int(bytes[start + 2]) << 8 + Int(bytes[start + 3])
+        index += header.byteCount
+        scans.append(Array(bytes[start..<(index - 2)]))
+      }
+    }
+    return scans
   }
 }
 
