@@ -87,6 +87,8 @@ package enum ClientEvent: Sendable {
   case answered(BrokerContact)
   /// A line of librdkafka's own log.
   case log(String)
+  /// A bearer token that is about to go to the brokers, who may repeat it: it must not be shown from now on.
+  case token(String)
 }
 
 /// What the C callbacks reach through the client's opaque pointer. Must outlive the client.
@@ -129,7 +131,8 @@ class ClientCallbacks {
     rd_kafka_conf_set_oauthbearer_token_refresh_cb(configuration) { client, _, opaque in
       guard let client, let opaque else { return }
       let callbacks = Unmanaged<ClientCallbacks>.fromOpaque(opaque).takeUnretainedValue()
-      if let source = callbacks.tokenSource { OAuthToken.renew(for: client, from: source) }
+      guard let source = callbacks.tokenSource else { return }
+      OAuthToken.renew(for: client, from: source) { callbacks.onEvent(.token($0)) }
     }
   }
 }

@@ -43,8 +43,11 @@ package struct OAuthToken: Sendable, Equatable {
     principal = subject.flatMap { $0.isEmpty ? nil : $0 } ?? "camgate"
   }
 
-  /// Reads a token. Throws a text for people, which does not contain the token.
-  static func read(from source: Source) throws(TokenError) -> OAuthToken {
+  /// Reads a token; `learn` is called with whatever the source gave, whether it is of use or not. Throws a text for
+  /// people, which does not contain the token.
+  static func read(
+    from source: Source, learn: (String) -> Void = { _ in }
+  ) throws(TokenError) -> OAuthToken {
     let bytes: [UInt8]
     do throws(SystemError) {
       switch source {
@@ -56,6 +59,7 @@ package struct OAuthToken: Sendable, Equatable {
       throw TokenError(message: "no token: \(error.operation): \(describe(errno: error.code))")
     }
     let text = bytes.filter { $0 > 0x20 && $0 < 0x7f }
+    learn(String(decoding: text, as: UTF8.self))
     if text.isEmpty { throw TokenError(message: "no token: its source is empty") }
     let now = WallClock.nanosecondsSince1970()
     let token = OAuthToken(String(decoding: text, as: UTF8.self), nanosecondsSince1970: now)
@@ -107,10 +111,10 @@ struct TokenError: Error {
 
 extension OAuthToken {
   /// Hands a fresh token to a client that asks for one; without one librdkafka asks again ten seconds later.
-  static func renew(for client: OpaquePointer, from source: Source) {
+  static func renew(for client: OpaquePointer, from source: Source, learn: (String) -> Void) {
     var reason = [CChar](repeating: 0, count: 512)
     do throws(TokenError) {
-      let token = try read(from: source)
+      let token = try read(from: source, learn: learn)
       let code = rd_kafka_oauthbearer_set_token(
         client, token.text, token.expiry, token.principal, nil, 0, &reason, reason.count)
       if code != RD_KAFKA_RESP_ERR_NO_ERROR { rd_kafka_oauthbearer_set_token_failure(client, Posix.text(of: reason)) }

@@ -40,8 +40,6 @@ package final class Camera: Sendable {
   private let encoder: @Sendable () -> (any PictureEncoder)?
   private let current: CurrentState
   private let opened = Mutex<SourceStream?>(nil)
-  /// The login of this camera: a server that learnt it may repeat it in what it answers.
-  private let secrets = Secrets()
   private let thread = Mutex<Thread?>(nil)
 
   /// `deliver` is called on the camera's thread with every frame, in decoding order. It should not block for long.
@@ -63,7 +61,10 @@ package final class Camera: Sendable {
     let current = CurrentState(log: log)
     self.current = current
     interrupt = Interrupt(onQuiet: { current.stall(since: $0) })
-    if case .rtsp(_, let login?, _, _) = description.source { secrets.register(login.password) }
+    // A server that learnt the login may repeat it in what it answers.
+    if case .rtsp(_, let login?, _, _) = description.source {
+      log.secrets.register(login.password, username: login.username)
+    }
   }
 
   package var name: CameraName { description.name }
@@ -109,7 +110,7 @@ package final class Camera: Sendable {
       var error = session.capture(
         from: source, interrupt: interrupt, log: log, current: current, opened: note, deliver: deliver)
       source.close()
-      error.message = secrets.masked(error.message)
+      error.message = log.secrets.masked(error.message)
       let now = MonotonicTime.now()
       let isLoopless = if case .file(_, loops: false) = description.source { error.code == .ended } else { false }
       let failure = isLoopless ? CaptureError(.stopped, "the file is at its end") : error

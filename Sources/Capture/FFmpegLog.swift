@@ -30,8 +30,9 @@ final class FFmpegNotes {
   func detachFromThisThread() { pthread_setspecific(FFmpegNotes.key, nil) }
 
   fileprivate func hear(level: Int32, line: String) {
-    // It becomes part of messages that people see elsewhere than in the log, which masks by itself.
-    if level <= AV_LOG_ERROR { lastError = PercentEncoding.maskingLogins(in: line) }
+    // Here the end of the line is still the place where FFmpeg may have cut it.
+    let line = log.secrets.masked(line)
+    if level <= AV_LOG_ERROR { lastError = line }
     if let count = FFmpegNotes.missedPackets(in: line) { missedPacketCount = min(missedPacketCount + count, 65_536) }
     log.debug("ffmpeg: \(line)")
   }

@@ -78,6 +78,7 @@ extension Forwarder {
     switch event {
     case .answered(let broker): unheard { $0.advertised.answered(broker) }
     case .log(let line): log.debug(line)
+    case .token(let token): log.secrets.registerToken(token)
     case .error(let error) where error.disposition == .recreate:
       state.withLock { if $0.producerCount == number { $0.fatal = $0.fatal ?? error } }
       backlog.wake()

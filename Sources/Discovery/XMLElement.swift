@@ -111,16 +111,19 @@ func trimmed(_ text: String) -> String {
   return String(result)
 }
 
-/// What a stranger wrote as it may be shown: one line, no control or formatting characters, at most `limit` characters.
+/// What a stranger wrote as it may be shown: one line with U+FFFD for what steers a terminal, at most `limit` characters;
+/// the last one is `…` where more followed, so that a secret that was cut there is known as one (`Secrets.masked`).
 func printable(_ text: String, limit: Int = 200) -> String {
+  let scalars = trimmed(text).unicodeScalars
   var result = ""
-  for scalar in trimmed(text).unicodeScalars.prefix(limit) {
+  for scalar in scalars.prefix(scalars.count > limit ? limit - 1 : limit) {
     switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: result += " "
+    case _ where scalar.isSteering: result += "\u{fffd}"
+    case .surrogate, .privateUse, .unassigned: result += "\u{fffd}"
     default: result.unicodeScalars.append(scalar)
     }
   }
-  return result
+  return scalars.count > limit ? result + "…" : result
 }
 
 /// `text` as it stands between tags or in an attribute.

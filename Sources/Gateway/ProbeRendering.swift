@@ -6,7 +6,7 @@ import Settings
 
 extension ProbeReport {
   /// For people: findings, hints, and what to write into the settings.
-  package var text: String {
+  package var lines: [String] {
     var rows: [(String, String)] = [("camera", place)]
     if let login { rows.append(("login", login)) }
     if let transport { rows.append(("transport", transport)) }
@@ -23,8 +23,8 @@ extension ProbeReport {
       lines.append(hints.isEmpty ? "works" : "works; better would be:")
     }
     lines += hints.map { "- \($0)" }
-    if works { lines += ["", "# for the settings file"] + [description.settingsExample] }
-    return lines.joined(separator: "\n")
+    if works { lines += ["", "# for the settings file"] + description.settingsExample }
+    return lines
   }
 
   private var measurements: [(String, String)] {
@@ -66,7 +66,7 @@ extension ProbeReport {
 
   private var place: String {
     switch description.source {
-    case .rtsp(let url, _, _, _): PercentEncoding.maskingLogins(in: url)
+    case .rtsp(let url, _, _, _): Secrets.maskingPatterns(in: url)
     case .file(let path, _): "file:" + path
     case .test(let width, let height, let fps): "test:\(width)x\(height)@\(fps)"
     case .device(let device): device.path

@@ -1,4 +1,5 @@
 import Frames
+import Posix
 
 // A camera given on a command line: read by the code that reads the settings file, so that what works there works here.
 
@@ -9,6 +10,7 @@ package struct CameraArgument: Sendable {
   /// What is wrong and what is better done otherwise, one line each; no secrets.
   package let errors: [String]
   package let warnings: [String]
+  private let secrets: [ReadSecret]
 
   /// `place` is an url, or a device (`usb:SERIAL` or a path below /dev). The others are keys of the settings file with
   /// their values (`tls.ca` is one of a block); files are relative to the working directory.
@@ -33,7 +35,11 @@ package struct CameraArgument: Sendable {
       }
     }
     (errors, warnings) = (texts(.error), texts(.warning))
+    secrets = context.secrets
   }
+
+  /// Registers every secret that was read.
+  package func registerSecrets(in registry: Secrets) { secrets.register(in: registry) }
 
   private static func pair(_ name: String, _ value: String) -> (key: YAMLNode, value: YAMLNode) {
     // What looks like a variable of the environment is none here: the shell has had its turn.
@@ -49,7 +55,7 @@ package struct CameraArgument: Sendable {
 
 extension CameraDescription {
   /// The beginning of an entry in the settings file for this camera, `***` for secrets.
-  package var settingsExample: String {
+  package var settingsExample: [String] {
     var lines = ["cameras:", "  - name: gate"]
     switch source {
     case .rtsp(let url, let login, let transport, let tls):
@@ -69,11 +75,6 @@ extension CameraDescription {
       if loops { lines.append("    loop: true") }
     case .test(let width, let height, let fps): lines.append("    url: test:\(width)x\(height)@\(fps)")
     }
-    return lines.joined(separator: "\n")
-  }
-
-  /// Every secret in it, for the log to mask.
-  package var secrets: [String] {
-    if case .rtsp(_, let login?, _, _) = source { [login.password] } else { [] }
+    return lines
   }
 }

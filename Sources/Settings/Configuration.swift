@@ -35,10 +35,6 @@ package struct Configuration: Sendable {
     package var properties: [Property] = []
 
     package init() {}
-
-    fileprivate var secrets: [String] {
-      if case .password(_, _, let password)? = sasl { [password] } else { [] }
-    }
   }
 
   package enum CatchUpOrder: String, Sendable, CaseIterable {
@@ -147,10 +143,4 @@ package struct Configuration: Sendable {
   }
 
   package init() {}
-
-  /// Every secret in the settings, for the log to mask.
-  package var secrets: [String] {
-    cameras.flatMap(\.description.secrets) + kafka.secrets
-      + kafka.properties.filter { SourceText.isSecret(key: $0.name) }.map(\.value)
-  }
 }

@@ -21,7 +21,7 @@ package struct Diagnostic: Sendable, Equatable {
   /// Three lines: place and message, the line itself, a caret below the place.
   package func rendered(in source: SourceText) -> String {
     let subject = path.isEmpty ? "" : path + ": "
-    let message = PercentEncoding.maskingLogins(in: message)
+    let message = Secrets.maskingPatterns(in: message)
     guard let mark else { return "\(source.name): \(severity): \(subject)\(message)" }
     var text = "\(source.name):\(mark.line + 1):\(mark.column + 1): \(severity): \(subject)\(message)"
     guard let line = source.shownLine(mark.line) else { return text }

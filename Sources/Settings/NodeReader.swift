@@ -2,6 +2,18 @@ import Posix
 
 // Reading values out of nodes, collecting every error on the way instead of stopping at the first.
 
+/// A secret that was read, with the name that goes with it where there is one.
+struct ReadSecret: Sendable {
+  var text: String
+  var username: String?
+}
+
+extension [ReadSecret] {
+  func register(in registry: Secrets) {
+    for secret in self { registry.register(secret.text, username: secret.username) }
+  }
+}
+
 /// What reading needs besides the nodes, and what it collects.
 struct ReadingContext {
   /// The environment, for `${NAME}`.
@@ -11,6 +23,8 @@ struct ReadingContext {
   /// The text that is read; of values from elsewhere there is none.
   let source: SourceText
   var diagnostics: [Diagnostic] = []
+  /// Every secret, also of settings with errors: what is said of them must not show it.
+  var secrets: [ReadSecret] = []
 
   mutating func report(_ path: String, _ message: String, at node: YAMLNode, severity: Diagnostic.Severity = .error) {
     let length = node.end.line == node.start.line ? node.end.column - node.start.column : Int.max / 2
@@ -132,7 +146,9 @@ struct Section {
   /// The text of a single value, with the environment put in.
   func text(_ name: String, _ context: inout ReadingContext) -> String? {
     guard let node = value(name) else { return nil }
-    return Section.text(of: node, path: path(of: name), &context)
+    let text = Section.text(of: node, path: path(of: name), &context)
+    if let text, SourceText.isSecret(key: name) { context.secrets.append(ReadSecret(text: text)) }
+    return text
   }
 
   static func text(of node: YAMLNode, path: String, _ context: inout ReadingContext) -> String? {

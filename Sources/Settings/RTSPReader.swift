@@ -43,6 +43,7 @@ enum RTSPReader {
         username: PercentEncoding.decode(parts[0]),
         password: parts.count > 1 ? PercentEncoding.decode(parts[1]) : "")
     }
+    if let login { context.secrets.append(ReadSecret(text: login.password, username: login.username)) }
     if let login, login.encodedByteCount > longestLogin {
       context.report(
         section.key("username") == nil ? path : section.path(of: "username"),

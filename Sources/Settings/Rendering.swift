@@ -54,8 +54,8 @@ extension Configuration {
       lines.append("    password: \"***\"")
     case .tokenFile(let file)?:
       lines += ["  sasl:", "    mechanism: OAUTHBEARER", "    token_file: \(quoted(file))"]
-    case .tokenCommand(let command)?:
-      lines += ["  sasl:", "    mechanism: OAUTHBEARER", "    token_command: \(quoted(command))"]
+    case .tokenCommand?:
+      lines += ["  sasl:", "    mechanism: OAUTHBEARER", "    token_command: \"***\""]
     case nil: break
     }
     return lines
@@ -83,7 +83,7 @@ extension Configuration {
     var lines = ["  - name: \(camera.description.name)"]
     switch camera.description.source {
     case .rtsp(let url, let login, let transport, let tls):
-      lines.append("    url: \(quoted(PercentEncoding.maskingLogins(in: url)))")
+      lines.append("    url: \(quoted(Secrets.maskingPatterns(in: url)))")
       if let login {
         lines.append("    username: \(quoted(login.username))")
         lines.append("    password: \"***\"")

@@ -16,7 +16,9 @@ enum SecretReader {
       let message = "'|' and '>' add a line end to the value; it is left out. Better: \(name): '…'"
       context.report(path, message, at: value, severity: .warning)
     }
-    return context.expanding(text, path: path, at: value, isSecret: true)
+    guard let secret = context.expanding(text, path: path, at: value, isSecret: true) else { return nil }
+    context.secrets.append(ReadSecret(text: secret))
+    return secret
   }
 
   /// What YAML would take away from the value, or put in its place.

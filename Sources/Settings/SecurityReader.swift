@@ -58,6 +58,7 @@ enum SecurityReader {
       context.report(section.path, message, at: section.node.firstKey)
     }
     guard let username, let password else { return nil }
+    context.secrets.append(ReadSecret(text: password, username: username))
     return .password(mechanism, username: username, password: password)
   }
 

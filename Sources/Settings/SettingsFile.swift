@@ -14,6 +14,7 @@ package struct SettingsFile: Sendable {
   package let properties: [Configuration.Property]
   /// The text, for rendering the diagnostics.
   package let source: SourceText
+  private let secrets: [ReadSecret]
 
   /// No settings file is longer, bytes.
   static let sizeLimit = 1 << 20
@@ -44,7 +45,7 @@ package struct SettingsFile: Sendable {
         configuration: nil, properties: [],
         diagnostics: [
           Diagnostic(severity: .error, path: "", message: "cannot be read: \(reason)", mark: nil, length: 0)
-        ], source: SourceText(name: name, bytes: []))
+        ], source: SourceText(name: name, bytes: []), secrets: [])
     }
   }
 
@@ -67,14 +68,19 @@ package struct SettingsFile: Sendable {
     let configuration = SettingsFile.read(source, &context)
     self.init(
       configuration: context.diagnostics.hasErrors ? nil : configuration,
-      properties: configuration?.kafka.properties ?? [], diagnostics: context.diagnostics, source: source)
+      properties: configuration?.kafka.properties ?? [], diagnostics: context.diagnostics, source: source,
+      secrets: context.secrets)
   }
 
+  /// Registers every secret that was read, also when there are errors.
+  package func registerSecrets(in registry: Secrets) { secrets.register(in: registry) }
+
   private init(
-    configuration: Configuration?, properties: [Configuration.Property], diagnostics: [Diagnostic], source: SourceText
+    configuration: Configuration?, properties: [Configuration.Property], diagnostics: [Diagnostic], source: SourceText,
+    secrets: [ReadSecret]
   ) {
     (self.configuration, self.properties) = (configuration, properties)
-    (self.diagnostics, self.source) = (diagnostics, source)
+    (self.diagnostics, self.source, self.secrets) = (diagnostics, source, secrets)
   }
 
   /// All diagnostics as text.

@@ -1,6 +1,7 @@
 import Posix
 
-// The text of a settings file, for pointing at places in it. A line that holds a secret is shown with the secret masked.
+// The text of a settings file, for pointing at places in it. A line that holds a secret, or may hold one, is
+// shown with the secret masked.
 
 /// The lines of a settings file.
 package struct SourceText: Sendable {
@@ -19,22 +20,27 @@ package struct SourceText: Sendable {
   }
 
   /// The line with this number (from 0), or its first `prefix` characters, as it may be shown; nil when there is none.
+  /// Values of keys that name a secret, and of keys that nobody knows and that may name one, are hidden.
   func shownLine(_ number: Int, prefix: Int = .max) -> String? {
     guard lines.indices.contains(number) else { return nil }
     let line = String(String.UnicodeScalarView(lines[number].unicodeScalars.prefix(prefix)))
-    if isInSecretBlock(number) { return line.prefix { $0 == " " } + (line.allSatisfy { $0 == " " } ? "" : "***") }
-    return PercentEncoding.maskingLogins(in: SourceText.maskingSecretValue(in: line))
+    let block = enclosingKey(of: number)
+    if let block, !SourceText.isShown(key: block, in: nil) {
+      return line.prefix { $0 == " " } + (line.allSatisfy { $0 == " " } ? "" : "***")
+    }
+    return Secrets.maskingPatterns(in: SourceText.maskingSecretValue(in: line, below: block))
   }
 
-  /// Whether the line belongs to the value of a key above it that names a secret: a block scalar, or a mistake.
-  private func isInSecretBlock(_ number: Int) -> Bool {
+  /// The key above the line that its block belongs to: what follows may be a block scalar, a list, or a mistake.
+  private func enclosingKey(of number: Int) -> String? {
     let indent = { (line: String) in line.prefix { $0 == " " }.count }
-    let own = indent(lines[number])
-    guard let parent = lines[..<number].last(where: { !$0.allSatisfy { $0 == " " } && indent($0) < own }) else {
-      return false
+    let (own, isItem) = (indent(lines[number]), lines[number].drop { $0 == " " }.first == "-")
+    let parent = lines[..<number].last { line in
+      if line.allSatisfy({ $0 == " " }) { return false }
+      // A list may stand as far left as its key.
+      return indent(line) < own || isItem && indent(line) == own && line.drop { $0 == " " }.first != "-"
     }
-    let key = parent.drop { " -".contains($0) }.prefix { $0 != ":" }
-    return SourceText.isSecret(key: key)
+    return parent.map { line in String(line.drop { " -\"'".contains($0) }.prefix { !":\"'".contains($0) }) }
   }
 
   /// Whether a comment follows this place in its line.
@@ -79,27 +85,45 @@ package struct SourceText: Sendable {
   }
 
   /// Whether a key's value is a secret: `password`, `sasl.password`, `client.secret` and the like, also misspelt, but not
-  /// the name of a file with one.
+  /// the name of a file with one. A command that prints a token may hold one itself.
   static func isSecret(key: some StringProtocol) -> Bool {
     let key = key.lowercased()
-    if key.hasSuffix("_file") || key.hasSuffix("_command") || key.hasSuffix(".location") { return false }
-    return ["pass", "pwd", "kennwort", "secret", "token", "jaas", "ssl.key.pem"].contains { key.contains($0) }
-      || Suggestion.distance(key, "password") <= 3
+    if key.hasSuffix("_file") { return false }
+    return SecretPatterns.isSecret(name: key) || Suggestion.distance(key, "password") <= 3
   }
 
-  /// `key: value` with the value masked where the key names a secret; also inside `{…}`.
-  private static func maskingSecretValue(in line: String) -> String {
+  /// Blocks whose keys are not Camgate's: librdkafka's and the drivers'.
+  private static let foreignBlocks = ["properties", "controls"]
+  private static let knownNames = Set(
+    SettingsKey.all.map { $0.path.split { ".[]".contains($0) }.last.map { String($0) } ?? $0.path })
+
+  /// Whether the value of `key`, which stands in `block`, may be shown. Names of the form `a.b` are librdkafka's.
+  private static func isShown(key: some StringProtocol, in block: String?) -> Bool {
+    if isSecret(key: key) || key == "key" && block != "tls" { return false }
+    return knownNames.contains(String(key)) || key.contains(".") || block.map(foreignBlocks.contains) == true
+  }
+
+  /// `key: value` with the value hidden where the key's may not be shown; also inside `{…}`. What follows it is hidden too.
+  private static func maskingSecretValue(in line: String, below block: String?) -> String {
     var result = ""
     var rest = Substring(line)
+    var block = block
     while let colon = rest.firstIndex(of: ":") {
       let after = rest.index(after: colon)
-      let key = rest[..<colon].reversed().prefix { !" {,\"'-".contains($0) }
+      let isQuoted = rest[..<colon].last.map { "\"'".contains($0) } == true
+      let name = rest[..<colon].reversed().drop { "\"' ".contains($0) }.prefix { !" \t{,\"'".contains($0) }
+      let key = String(String(name.reversed()).drop { !$0.isLetter && !$0.isNumber })
+      // A second `name: ` in a line is a key in `{…}` only.
+      let isKey = result.isEmpty || rest[..<colon].contains { "{,".contains($0) }
       result += rest[..<after]
       rest = rest[after...]
-      if isSecret(key: String(key.reversed())), let first = rest.firstIndex(where: { $0 != " " }) {
-        result += rest[..<first] + "***"
-        return result
+      // `host:port` and `rtsp://` are no keys.
+      guard isQuoted || rest.first.map({ " \t".contains($0) }) ?? true else { continue }
+      let isHidden = isKey ? !isShown(key: key, in: block) : isSecret(key: key)
+      if isHidden, let first = rest.firstIndex(where: { $0 != " " }) {
+        return result + rest[..<first] + "***"
       }
+      if rest.drop(while: { $0 == " " }).first == "{" { block = key }
     }
     return result + rest
   }

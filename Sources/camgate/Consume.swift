@@ -61,9 +61,8 @@ struct Consume: ParsableCommand {
   func run() throws {
     let signals = Signals()
     silenceFFmpeg()
-    let secrets = Secrets()
-    let security = try security.security(secrets)
-    let log = Log(secrets: secrets)
+    let security = try security.security()
+    let log = Log(secrets: Terminal.secrets)
     let consumer: Consumer
     do throws(BrokerError) {
       consumer = try Consumer(brokers: brokers, group: group, topic: topic, from: from, security: security) { event in
@@ -71,6 +70,7 @@ struct Consume: ParsableCommand {
         case .error(let error): log.warning("\(error.message) (\(error.name)); retrying")
         case .log(let line): log.debug(line)
         case .answered: break
+        case .token(let token): log.secrets.registerToken(token)
         }
       }
     } catch {
@@ -109,14 +109,15 @@ private final class Printer {
   init(json: Bool) { self.json = json }
 
   func print(_ frame: ReceivedFrame, mean: Double) {
-    if !isClosed { isClosed = !Terminal.writeLine(json ? object(frame, mean) : line(frame, mean)) }
+    if isClosed { return }
+    isClosed = !(json ? Terminal.writeLine(object(frame, mean)) : Terminal.writeLine(line(frame, mean)))
   }
 
   private func line(_ frame: ReceivedFrame, _ mean: Double) -> String {
     "\(frame.camera)  \(frame.time)  \(frame.id.sequence)  \(hundredths(mean))"
   }
 
-  private func object(_ frame: ReceivedFrame, _ mean: Double) -> String {
+  private func object(_ frame: ReceivedFrame, _ mean: Double) -> JSONObject {
     var object = JSONObject()
     object.add("camera", frame.camera)
     object.add("source", frame.source)
@@ -124,6 +125,6 @@ private final class Printer {
     object.add("time", frame.time)
     object.add("sequence", frame.sequence)
     object.add("meanPixel", (mean * 1_000).rounded() / 1_000)
-    return object.text
+    return object
   }
 }

@@ -65,7 +65,7 @@ struct Demo: ParsableCommand {
     let summary = DemoSummary(gateway.snapshot, readers: readers, patience: .seconds(15))
     for reader in readers { reader.stop() }
     progress.end()
-    try Terminal.writeResult(json ? summary.json : summary.table)
+    try json ? Terminal.writeResult(summary.json) : Terminal.writeResult(summary.table)
     if !summary.isGood { throw ExitCode.failure }
   }
 

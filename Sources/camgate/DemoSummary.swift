@@ -9,7 +9,10 @@ final class DemoProgress: Sendable {
   private let lastShown = Monitor<MonotonicTime?>(nil)
 
   /// A line that stays.
-  func say(_ line: String) { Terminal.writeError((isTerminal ? "\r\u{1b}[K" : "") + line + "\n") }
+  func say(_ line: String) {
+    Terminal.endProgress()
+    Terminal.writeError(line + "\n")
+  }
 
   /// The line that changes; every two seconds where there is no terminal.
   func show(_ snapshot: GatewaySnapshot, _ readers: [DemoReader], note: String) {
@@ -27,7 +30,7 @@ final class DemoProgress: Sendable {
       line += "  \(reader.group): \(counts.frameCount) (mean pixel \(hundredths(counts.lastMeanPixel)))"
     }
     if !note.isEmpty { line += "  \(note)" }
-    Terminal.writeError(isTerminal ? "\r\u{1b}[K" + line : line + "\n")
+    Terminal.showProgress(line)
   }
 
   /// Leaves the changing line.
@@ -64,7 +67,7 @@ struct DemoSummary {
 
   var isGood: Bool { lostCount == 0 && duplicateCount == 0 && capturedCount > 0 }
 
-  var json: String {
+  var json: JSONObject {
     var object = JSONObject()
     object.add("captured", capturedCount)
     object.add("acknowledged", acknowledgedCount)
@@ -80,7 +83,7 @@ struct DemoSummary {
         group.add("meanPixel", (counts.meanPixel * 100).rounded() / 100)
         return group
       })
-    return object.text
+    return object
   }
 
   var table: String {

@@ -17,7 +17,7 @@ struct Devices: ParsableCommand {
   func run() throws {
     let list = DeviceList()
     if json {
-      try Terminal.writeResult(list.json.text)
+      try Terminal.writeResult(list.json)
     } else if list.isEmpty {
       Terminal.writeError("no video devices; `lsusb` and `dmesg` tell whether the camera is seen at all\n")
     } else {

@@ -35,6 +35,7 @@ struct Discover: ParsableCommand {
 
   func run() throws {
     let login = try login()
+    if let login { Terminal.secrets.register(login.password, username: login.username) }
     let signals = Signals()
     var discoverer: Discoverer
     do throws(DiscoveryError) { discoverer = try Discoverer(interface: interface) } catch {
@@ -52,7 +53,7 @@ struct Discover: ParsableCommand {
     if json {
       var object = JSONObject()
       object.add("devices", devices.map(\.json))
-      try Terminal.writeResult(object.text)
+      try Terminal.writeResult(object)
     } else if devices.isEmpty {
       Terminal.writeError("no camera has answered; is ONVIF switched on in them, and are they on this network?\n")
     } else {

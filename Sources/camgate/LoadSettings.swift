@@ -9,6 +9,7 @@ func loadSettings(_ path: String) throws -> Configuration { try checked(Settings
 
 /// The settings in a file that was read, with the same outcomes.
 func checked(_ file: SettingsFile) throws -> Configuration {
+  file.registerSecrets(in: Terminal.secrets)
   let diagnostics = file.allDiagnostics
   if !diagnostics.isEmpty { Terminal.writeError(diagnostics.rendered(in: file.source) + "\n") }
   guard let configuration = file.configuration, !diagnostics.hasErrors else {

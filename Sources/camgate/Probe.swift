@@ -62,22 +62,22 @@ struct Probe: ParsableCommand {
       ("tls.ca", ca), ("tls.verify", insecure ? "false" : nil),
     ].compactMap { name, value in value.map { (name: name, value: $0) } }
     let argument = CameraArgument(place: camera, keys: keys)
+    argument.registerSecrets(in: Terminal.secrets)
     for warning in argument.warnings { Terminal.writeError("camgate: \(warning)\n") }
     guard let description = argument.description else {
       for error in argument.errors { Terminal.writeError("camgate: \(error)\n") }
       throw ExitCode(64)
     }
     let signals = Signals()
-    let secrets = Secrets()
-    for secret in description.secrets { secrets.register(secret) }
-    let log = verbose ? Log(level: .debug, secrets: secrets) : Log { _ in }
+    let secrets = Terminal.secrets
+    let log = verbose ? Log(level: .debug, secrets: secrets) : Log(secrets: secrets) { _ in }
     let probe = CameraProbe(description, log: log)
     let report = probe.run(for: .seconds(seconds), needsPicture: picture != nil, progress: show) {
       signals.next(until: .now()) == .stop
     }
-    endProgress()
+    Terminal.endProgress()
     let isSaved = try savePicture(of: probe, report)
-    try Terminal.writeResult(secrets.masked(json ? report.json.text : report.text))
+    try json ? Terminal.writeResult(report.json) : Terminal.writeResult(lines: report.lines)
     if !report.works || !isSaved { throw ExitCode.failure }
   }
 
@@ -91,13 +91,8 @@ struct Probe: ParsableCommand {
       let text =
         "\(number(meter.seconds)) s: \(meter.frameCount) frames, \(number((meter.bitrate ?? 0) / 1e6)) Mbit/s, "
         + "\(meter.gaps.count) losses"
-      // On a terminal one line that changes.
-      Terminal.writeError(Terminal.standardErrorIsTerminal ? "\r\(text)\u{1b}[K" : text + "\n")
+      Terminal.showProgress(text)
     }
-  }
-
-  private func endProgress() {
-    if Terminal.standardErrorIsTerminal { Terminal.writeError("\r\u{1b}[K") }
   }
 
   private func savePicture(of probe: CameraProbe, _ report: ProbeReport) throws -> Bool {

@@ -37,7 +37,7 @@ struct RingCommand: ParsableCommand {
 
     func run() throws {
       let inspector = try RingCommand.open(ring.directory)
-      try Terminal.writeResult(ring.json ? inspector.json : inspector.table)
+      try ring.json ? Terminal.writeResult(inspector.json) : Terminal.writeResult(lines: inspector.table)
     }
   }
 
@@ -58,7 +58,7 @@ struct RingCommand: ParsableCommand {
         object.add("implausible", found.implausible.count)
         object.add("contradictory_files", found.contradictory)
         object.add("findings", recovery.findings.map(\.json))
-        try Terminal.writeResult(object.text)
+        try Terminal.writeResult(object)
       } else {
         let findings = recovery.findings.map { finding in
           "\(finding.file) at \(finding.offset): \(finding.recoveryCase.rawValue), \(finding.byteCount) bytes lost"
@@ -71,7 +71,7 @@ struct RingCommand: ParsableCommand {
             "stream \(stream.number): frame \(key.epoch)-\(key.sequence) has a time that no clock shows"
           } + found.contradictory.map { "\($0): its index is damaged or contradicts its records" }
         let total = "\(found.soundCount) frames are sound, \(found.damaged.count) are damaged"
-        try Terminal.writeResult((findings + damages + forged + [total]).joined(separator: "\n"))
+        try Terminal.writeResult(lines: findings + damages + forged + [total])
       }
       if !found.isSound || recovery.hasDamage { throw ExitCode.failure }
     }
@@ -99,10 +99,11 @@ struct RingCommand: ParsableCommand {
       for stream in streams {
         let files = try export(stream, inspector)
         for file in files {
-          try Terminal.writeResult(ring.json ? file.json(stream) : "\(file.path): \(file.count) frames")
+          let line = "\(file.path): \(file.count) frames"
+          try ring.json ? Terminal.writeResult(file.json(stream)) : Terminal.writeResult(lines: [line])
         }
         if files.isEmpty, !ring.json {
-          try Terminal.writeResult("\(stream.description.name): nothing that can be played")
+          try Terminal.writeResult(lines: ["\(stream.description.name): nothing that can be played"])
         }
       }
     }
@@ -150,13 +151,13 @@ private struct ExportedFile {
   let descriptor: Int32
   var count = 0
 
-  func json(_ stream: StreamInventory) -> String {
+  func json(_ stream: StreamInventory) -> JSONObject {
     var object = JSONObject()
     object.add("camera", stream.description.name)
     object.add("topic", stream.description.topic)
     object.add("file", path)
     object.add("frames", count)
-    return object.text
+    return object
   }
 }
 
@@ -172,7 +173,7 @@ extension RecoveryFinding {
 }
 
 extension RingInspector {
-  fileprivate var table: String {
+  fileprivate var table: [String] {
     var lines = ["ring \(String(ring.id, radix: 16)), epoch \(ring.epoch), \(ring.byteCount >> 20) MiB"]
     if ring.recovery.isInUse { lines.append("another process has it open: what is written meanwhile may look damaged") }
     for content in contents {
@@ -183,10 +184,10 @@ extension RingInspector {
           + "\(content.payloadByteCount >> 10) KiB, \(length / 1_000_000_000) s; \(content.inventory.recordCount) not delivered"
       )
     }
-    return lines.joined(separator: "\n")
+    return lines
   }
 
-  fileprivate var json: String {
+  fileprivate var json: JSONObject {
     var object = JSONObject()
     object.add("ring", String(ring.id, radix: 16))
     object.add("epoch", ring.epoch)
@@ -205,6 +206,6 @@ extension RingInspector {
         if let last = content.lastTime { stream.add("last_time_ns", last) }
         return stream
       })
-    return object.text
+    return object
   }
 }

@@ -18,10 +18,10 @@ extension RingCommand {
     func run() throws {
       let items = Quarantine.list(Quarantine.directory(ofRing: ring.directory))
       if ring.json {
-        for item in items { try Terminal.writeResult(item.description) }
+        for item in items { try Terminal.writeResult(json: item.description) }
       } else {
         let bytes = items.reduce(0) { $0 + $1.byteCount }
-        for item in items { try Terminal.writeResult("\(item.path): \(item.description)") }
+        try Terminal.writeResult(lines: items.map { "\($0.path): \($0.description)" })
         try Terminal.writeResult("\(items.count) \(items.count == 1 ? "frame" : "frames"), \(bytes >> 10) KiB")
       }
     }

@@ -30,9 +30,7 @@ struct Run: ParsableCommand {
     var settings = try loadSettings(file)
     settings.buffer.directory = settings.buffer.directory ?? ring
     let signals = Signals()
-    let secrets = Secrets()
-    for secret in settings.secrets { secrets.register(secret) }
-    let log = Log(level: settings.log.logLevel, format: settings.log.logFormat, secrets: secrets)
+    let log = Log(level: settings.log.logLevel, format: settings.log.logFormat, secrets: Terminal.secrets)
     log.info("camgate \(Version.number), gateway '\(settings.gateway)', \(counted(settings.cameras.count, "camera"))")
     var plan = GatewayPlan(settings)
     plan.disk?.onSecured = SecuredReport(cameras: plan.cameras.map(\.description.name.text))?.report
@@ -43,21 +41,20 @@ struct Run: ParsableCommand {
     }
     var reporter = GatewayReporter(now: .now())
     let guardian = Guardian(device: watchdog, log: log)
-    watch(gateway, &reporter, guardian, signals, secrets, log)
+    watch(gateway, &reporter, guardian, signals, log)
     stop(gateway, after: settings.stopTimeout, signals, log)
     say(reporter.remainingDrops(in: gateway.snapshot, now: .now()), log)
   }
 
   /// Reports until a signal asks to stop.
   private func watch(
-    _ gateway: Gateway, _ reporter: inout GatewayReporter, _ guardian: Guardian, _ signals: Signals, _ secrets: Secrets,
-    _ log: Log
+    _ gateway: Gateway, _ reporter: inout GatewayReporter, _ guardian: Guardian, _ signals: Signals, _ log: Log
   ) {
     while true {
       guardian.look(at: gateway)
       switch signals.next(until: .now() + .seconds(1)) {
       case .stop: return
-      case .reload: reload(gateway, secrets, log)
+      case .reload: reload(gateway, log)
       case nil: break
       }
       say(reporter.lines(for: gateway.snapshot, now: .now()), log)
@@ -74,10 +71,10 @@ struct Run: ParsableCommand {
   }
 
   /// Certificates and login are taken anew from the file and from those it names; a file with errors changes nothing.
-  private func reload(_ gateway: Gateway, _ secrets: Secrets, _ log: Log) {
+  private func reload(_ gateway: Gateway, _ log: Log) {
     let settings = SettingsFile(path: file)
     let diagnostics = settings.allDiagnostics
-    for secret in settings.configuration?.secrets ?? [] { secrets.register(secret) }
+    settings.registerSecrets(in: log.secrets)
     if !diagnostics.isEmpty { log.warning(diagnostics.rendered(in: settings.source)) }
     guard let configuration = settings.configuration, !diagnostics.hasErrors else {
       return log.error("the settings have errors; the old ones stay")

@@ -58,7 +58,7 @@ struct SecurityOptions: ParsableArguments {
   }
 
   /// Reads the password. Throws when its file cannot be read.
-  func security(_ secrets: Secrets) throws -> Security {
+  func security() throws -> Security {
     var security = Security()
     if tls || ca != nil || certificate != nil || noVerify {
       security.tls = Security.TLS(authority: ca, certificate: certificate, key: key, verifies: !noVerify)
@@ -72,7 +72,7 @@ struct SecurityOptions: ParsableArguments {
       } catch {
         throw ValidationError("--password-file: \(error)")
       }
-      secrets.register(password)
+      Terminal.secrets.register(password, username: username)
       security.sasl = .password(mechanism: sasl.rawValue, username: username, password: password)
     }
     return security

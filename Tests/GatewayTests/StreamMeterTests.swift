@@ -94,3 +94,7 @@ import Testing
     #expect(try !report(StreamMeter()).works)
   }
 }
+
+extension ProbeReport {
+  fileprivate var text: String { lines.joined(separator: "\n") }
+}

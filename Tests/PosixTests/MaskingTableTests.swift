@@ -3,6 +3,8 @@ import Testing
 
 /// What is shown of a text that holds a secret, exactly. The secrets are `p@ss:w/rd` and `hunter2-"\ü`.
 @Suite struct MaskingTableTests {
+  private static let long = String(repeating: "x", count: 250)
+
   static let rows: [(text: String, shown: String)] = [
     // In URLs, with and without what follows the login.
     ("rtsp://viewer:p@ss:w/rd@gate/1", "rtsp://***@gate/1"),
@@ -34,8 +36,8 @@ import Testing
     ("the camera says p@ss:w…", "the camera says ***…"),
     ("the camera says p%40ss%3…", "the camera says ***…"),
     ("the camera says cEBzczp3L…", "the camera says ***…"),
-    ("\(String(repeating: "x", count: 250)) p@ss", "\(String(repeating: "x", count: 250)) ***"),
-    ("\(String(repeating: "x", count: 250)) p@ss (after 3 ms)", "\(String(repeating: "x", count: 250)) *** (after 3 ms)"),
+    (long + " p@ss", long + " ***"),
+    (long + " p@ss (after 3 ms)", long + " *** (after 3 ms)"),
     ("the door p@ss", "the door p@ss"),
     // What nobody has registered.
     ("rtsp://gate/1?user=a&password=b&c\"d<e f", "rtsp://gate/1?user=a&password=*** f"),
@@ -44,12 +46,16 @@ import Testing
     ("rtsp://viewer:geheim", "rtsp://***"),
     ("rtsp://viewer:ge heim@gate/1", "rtsp://***@gate/1"),
     ("Authorization: Basic dTpw more\nnext", "Authorization: ***\nnext"),
+    ("(Authorization: ***); retry in 4 s", "(Authorization: ***); retry in 4 s"),
     (#"{"authorization":"Bearer abc"}"#, #"{"authorization":"***"#),
     // And what is no secret.
     ("http://[fe80::1]:80/x and rtsp://10.0.0.1:554/1", "http://[fe80::1]:80/x and rtsp://10.0.0.1:554/1"),
     ("password_file=gate.password", "password_file=gate.password"),
     // What steers a terminal.
-    ("a\u{1b}]0;title\u{7}b\u{9b}2J\u{7f}\u{202e}c\r\nd\te", "a\u{fffd}]0;title\u{fffd}b\u{fffd}2J\u{fffd}\u{fffd}c\nd e"),
+    (
+      "a\u{1b}]0;title\u{7}b\u{9b}2J\u{7f}\u{202e}c\r\nd\te",
+      "a\u{fffd}]0;title\u{fffd}b\u{fffd}2J\u{fffd}\u{fffd}c\nd e"
+    ),
   ]
 
   @Test(arguments: rows)

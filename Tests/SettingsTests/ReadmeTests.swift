@@ -1,4 +1,5 @@
 import Foundation
+import Posix
 import Testing
 
 @testable import Settings
@@ -39,6 +40,8 @@ import Testing
     let file = SettingsFile(name: "README.md", bytes: Array(text.utf8), directory: directory + "/", environment: [:])
     #expect(file.report == "")
     #expect(file.configuration?.cameras.count == 1)
-    #expect(file.configuration?.secrets == ["secret"])
+    let secrets = Secrets()
+    file.registerSecrets(in: secrets)
+    #expect(secrets.masked("a secret") == "a ***")
   }
 }

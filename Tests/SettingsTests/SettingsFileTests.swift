@@ -1,5 +1,6 @@
 import Foundation
 import Frames
+import Posix
 import Testing
 
 @testable import Settings
@@ -106,7 +107,9 @@ import Testing
     let login = CameraDescription.Login(username: user, password: password)
     #expect(settings.cameras[0].description.source == .rtsp(url: "rtsp://h/1", login: login, transport: .tcp))
     #expect(file.diagnostics.map(\.severity) == [.warning])
-    #expect(settings.secrets == [password])
+    let secrets = Secrets()
+    file.registerSecrets(in: secrets)
+    #expect(secrets.masked("a \(password) b") == (password.isEmpty ? "a  b" : "a *** b"))
     #expect(password.isEmpty || !settings.rendered.contains(password))
     #expect(password.isEmpty || !file.report.contains(password))
   }

@@ -20,7 +20,10 @@ import sys
 import threading
 import time
 import urllib.parse
+import xml.sax.saxutils
 from datetime import UTC, datetime, timedelta
+
+import echo
 
 GROUP, PORT = "239.255.255.250", 3702
 OWN_ADDRESS = "10.9.0.1"
@@ -39,6 +42,8 @@ DEVICES = {
     "endless": {"name": "Endless", "hardware": "IPC-600", "http": "endless"},
     # Answers with control characters, an entity bomb in between, and more scopes than anybody has.
     "strange": {"name": "Str%1B%5B31mange%0A", "hardware": "x" * 5_000, "bomb": True, "chunked": True},
+    # Repeats the login wherever it may say something.
+    "parrot": {"name": "Parrot", "hardware": "IPC-700", "echoes": True},
     # Like gate, down to its UUID.
     "twin": {"name": "Twin", "hardware": "IPC-100", "uuid": "gate"},
 }
@@ -155,6 +160,20 @@ class Device:
         if not self.is_allowed(request):
             refusal = fault("ter:NotAuthorized", "Sender not authorized")
             return (401, "") if self.options.get("fault") == "status" else (400, refusal)
+        said = {}
+        if self.options.get("echoes"):
+            # XML has no place for control characters.
+            said = echo.spellings(self.user, self.password)
+            said = {key: xml.sax.saxutils.escape(text) for key, text in said.items() if text.isprintable()}
+        if name == "GetDeviceInformation" and said:
+            return 200, envelope(
+                f"<tds:GetDeviceInformationResponse><tds:Manufacturer>{said['base64-login']}</tds:Manufacturer>"
+                f"<tds:Model>{said['plain']} {said['percent']} {said['json']}</tds:Model>"
+                f"<tds:FirmwareVersion>{said['cut'][55:]}</tds:FirmwareVersion>"
+                f"<tds:SerialNumber>{said['url']}</tds:SerialNumber></tds:GetDeviceInformationResponse>"
+            )
+        if name == "GetProfiles" and said:
+            return 400, fault("ter:Bad", f"{said['header']} {said['base64-url']} {said['xml']} {said['cut-percent']}")
         if name == "GetDeviceInformation":
             return 200, envelope(
                 "<tds:GetDeviceInformationResponse><tds:Manufacturer>Acme &amp; Sons</tds:Manufacturer>"

@@ -2,12 +2,13 @@
 """A TCP proxy on 127.0.0.1 that misbehaves on command.
 
 usage: proxy.py TARGET_PORT [--port N] [--kafka] [--advertise PORT] [--host NAME]
-                [--certificate FILE --key FILE [--client-ca FILE]] [--sasl MECHANISM USER SECRET]
+                [--certificate FILE --key FILE [--client-ca FILE]] [--sasl MECHANISM USER SECRET [--echo NAME...]]
 
 --kafka rewrites the broker's port in its answers, so that clients, which go where the metadata says, stay on the proxy
 (or on --advertise, where another proxy stands in front of this one); --host says by which name clients in a virtual
 machine reach it, in as many characters as 127.0.0.1 has. With --certificate clients speak TLS to it, and show a
-certificate by --client-ca if that is given. With --sasl they have to log in (sasl.py).
+certificate by --client-ca if that is given. With --sasl they have to log in (sasl.py); with --echo a refusal repeats
+what they sent, in each of these spellings (echo.py).
 Prints `READY {"port": N}`. Ends when standard input ends.
 Commands on standard input, each answered by a line `OK …` or `ERROR …`:
   pass             all normal again
@@ -38,7 +39,7 @@ ANSWER_LIMIT = 1 << 16  # metadata is small; larger answers carry records, which
 
 class Proxy:
     def __init__(self, target, kafka, advertised, host, login=None):
-        self.login = login
+        self.login, self.echoes = login, []
         self.target = target
         self.host = host.encode()
         self.kafka = kafka
@@ -130,7 +131,7 @@ class Proxy:
 
     async def logs_in(self, *connections):
         try:
-            return await sasl.log_in(self.login, *connections)
+            return await sasl.log_in(self.login, self.echoes, *connections)
         except (OSError, asyncio.IncompleteReadError):
             return False
 
@@ -191,10 +192,12 @@ async def main():
     parser.add_argument("--key")
     parser.add_argument("--client-ca")
     parser.add_argument("--sasl", nargs=3)
+    parser.add_argument("--echo", nargs="+", default=[])
     options = parser.parse_args()
     if len(options.host) != len("127.0.0.1"):
         parser.error("--host must have nine characters")
     proxy = Proxy(options.target, options.kafka, options.advertise, options.host, options.sasl)
+    proxy.echoes = options.echo
     server = await asyncio.start_server(proxy.accept, "127.0.0.1", options.port, ssl=tls(options))
     port = server.sockets[0].getsockname()[1]
     proxy.advertised = proxy.advertised or port

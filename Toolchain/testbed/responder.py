@@ -24,6 +24,7 @@ A dialogue (every key may be left out):
   reports = 0.0              sender reports, with a clock that is so many seconds off; "none" for none
   range = 0.0                what the answer to PLAY says where the stream begins, in seconds
   login = "user:password"    asked for (basic)
+  echo = "percent"           a request with a login is refused, and the reason repeats it in this spelling (echo.py)
   refuse = ["udp"]           transports that are not served
   loss = 0.0                 share of the UDP packets that are lost
   swap = 0                   every so many UDP packets, two change places
@@ -64,6 +65,7 @@ import threading
 import time
 import tomllib
 
+import echo
 import media
 import rtp
 from stream import CRLF, Gone, Stream, say
@@ -170,6 +172,8 @@ class Connection(Stream):
         if method != "OPTIONS" and not self.is_welcome(headers):
             say("refuse", camera=camera.name)
             return self.answer(headers, "401 Unauthorized", ['WWW-Authenticate: Basic realm="camera"'])
+        if "echo" in camera.script and "authorization" in headers:
+            return self.answer(headers, "500 " + self.echo(headers["authorization"]))
         known = {"OPTIONS": self.options, "DESCRIBE": self.describe, "SETUP": self.setup, "PLAY": self.play}
         if method in known:
             return known[method](headers)
@@ -177,7 +181,13 @@ class Connection(Stream):
         if method == "TEARDOWN":
             raise Gone
 
+    def echo(self, authorization):
+        user, _, secret = base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
+        return echo.spellings(user, secret)[self.camera.get("echo", "plain")]
+
     def is_welcome(self, headers):
+        if "echo" in self.camera.script:
+            return "authorization" in headers
         login = self.camera.get("login", "")
         given = headers.get("authorization", "")
         return not login or given == "Basic " + base64.b64encode(login.encode()).decode()

@@ -9,6 +9,8 @@ import hmac
 import os
 import struct
 
+import echo
+
 API_VERSIONS, HANDSHAKE, AUTHENTICATE = 18, 17, 36
 UNSUPPORTED_MECHANISM, AUTHENTICATION_FAILED = 33, 58
 LENGTH = struct.Struct(">I")
@@ -16,7 +18,11 @@ ITERATIONS = 4096
 
 
 class Refused(Exception):
-    """The login is wrong."""
+    """The login is wrong; `given` is the user and the secret it came with, where they can be told."""
+
+    def __init__(self, reason, given=("", "")):
+        super().__init__(reason)
+        self.given = given
 
 
 class Plain:
@@ -26,7 +32,7 @@ class Plain:
     def step(self, message):
         """The answer to a message, and whether that was the last."""
         if not hmac.compare_digest(message, self.expected):
-            raise Refused("wrong user or password")
+            raise Refused("wrong user or password", message.decode().split("\0")[1:])
         return b"", True
 
 
@@ -37,7 +43,7 @@ class OAuthBearer:
     def step(self, message):
         header, *pairs = message.split(b"\x01")
         if not header.startswith(b"n,") or self.expected not in pairs:
-            raise Refused("wrong token")
+            raise Refused("wrong token", ("", pairs[0].decode().removeprefix("auth=Bearer ")))
         return b"", True
 
 
@@ -82,8 +88,10 @@ def mechanism(name, user, secret):
     return Scram(user, secret, {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}[name])
 
 
-async def log_in(expected, reader, writer, server_reader, server_writer):
-    """Leads the dialogue until the client is in; false when it was refused. `expected`: mechanism, user, secret."""
+async def log_in(expected, echoes, reader, writer, server_reader, server_writer):
+    """Leads the dialogue until the client is in; false when it was refused. `expected`: mechanism, user, secret.
+    `echoes`: names of the spellings in which the reason repeats a wrong login.
+    """
     login = mechanism(*expected)
     while True:
         head = await reader.readexactly(LENGTH.size)
@@ -104,7 +112,8 @@ async def log_in(expected, reader, writer, server_reader, server_writer):
                 token, is_done = login.step(body[4:])
                 answer = struct.pack(">hhi", 0, -1, len(token)) + token
             except Refused as error:
-                text = str(error).encode()
+                said = [echo.spellings(*error.given)[name] for name in echoes]
+                text = ". ".join([str(error), *said]).encode()
                 answer = struct.pack(">hh", AUTHENTICATION_FAILED, len(text)) + text + struct.pack(">i", 0)
                 token, is_done = None, True
             answer += struct.pack(">q", 0) if version >= 1 else b""
