@@ -8,7 +8,7 @@ final class WatchedCamera: Sendable {
   struct Seen: Sendable {
     /// nil for what is no whole frame of a clip.
     var shown: ShownClips.Shown?
-    /// Without its bytes.
+    /// Without its bytes, unless they are kept.
     var frame: Frame
     var time: MonotonicTime
   }
@@ -36,7 +36,7 @@ final class WatchedCamera: Sendable {
   let record = Monitor(Record())
   private let camera: Camera
 
-  init(_ description: CameraDescription, clips: ShownClips) {
+  init(_ description: CameraDescription, clips: ShownClips, keepsPayload: Bool = false) {
     let secrets = Secrets()
     if case .rtsp(_, let login?, _, _) = description.source { secrets.register(login.password) }
     let record = record
@@ -52,7 +52,7 @@ final class WatchedCamera: Sendable {
     }
     camera = Camera(description, log: log.about("camera \(description.name)")) { frame in
       var kept = frame
-      kept.payload = Payload([])
+      if !keepsPayload { kept.payload = Payload([]) }
       let seen = Seen(
         shown: clips.find(frame.payload, frame.codec), frame: kept, time: .now())
       record.withLock { $0.seen.append(seen) }

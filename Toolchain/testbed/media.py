@@ -10,6 +10,7 @@ usage: media.py     makes what is missing and prints the directory
 import fcntl
 import hashlib
 import itertools
+import json
 import os
 import pathlib
 import re
@@ -31,6 +32,8 @@ class Clip:
     fps: int
     encoder: str
     b_frames: int = 0
+    # Whether the order of the pictures is what the encoder makes of it, and stands in a file of its own.
+    has_order: bool = False
 
     @property
     def extension(self):
@@ -54,6 +57,14 @@ X265 = (
     "-c:v libx265 -preset ultrafast -pix_fmt yuv420p -b:v 800k -g {fps} -x265-params "
     "aud=1:repeat-headers=1:bframes=0:open-gop=0:log-level=error"
 )
+X264_OPEN = (
+    "-c:v libx264 -preset veryfast -pix_fmt yuv420p -b:v 400k -g 28 -bf 3 -x264-params "
+    "aud=1:repeat-headers=1:scenecut=0:b-adapt=0:b-pyramid=normal:open-gop=1"
+)
+X265_OPEN = (
+    "-c:v libx265 -preset ultrafast -pix_fmt yuv420p -b:v 400k -g 29 -x265-params "
+    "aud=1:repeat-headers=1:bframes=4:b-adapt=0:b-pyramid=1:open-gop=1:scenecut=0:log-level=error"
+)
 
 CLIPS = {
     "h264": Clip("h264", "640x480", 30, X264.format(fps=30, b=0)),
@@ -65,6 +76,9 @@ CLIPS = {
     # Two B-frames in a row: decoding order is not presentation order.
     "h264b": Clip("h264", "640x480", 25, X264.format(fps=25, b=2), b_frames=2),
     "h265": Clip("h265", "640x480", 25, X265.format(fps=25)),
+    # A pyramid of B-frames, and no GOP is closed but the first.
+    "h264open": Clip("h264", "320x240", 25, X264_OPEN, has_order=True),
+    "h265open": Clip("h265", "320x240", 25, X265_OPEN, has_order=True),
     # RTP can only carry JPEG with the standard Huffman tables.
     "mjpeg": Clip("mjpeg", "640x480", 15, "-c:v mjpeg -q:v 5 -huffman default -pix_fmt yuvj420p"),
     # Wider than RTP's payload header of JPEGs can say.
@@ -116,9 +130,30 @@ def encode(clip, path):
         source += ["-vf", counter_filter()]
         container = clip.extension
     unfinished = path.with_name(path.name + ".part")
-    command = ["ffmpeg", "-nostdin", "-v", "error", "-y", *source, *clip.encoder.split(), "-f", container]
-    subprocess.run([*command, str(unfinished)], check=True)
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-y"]
+    encoded = [*source, *clip.encoder.split()]
+    if clip.has_order:
+        timed = path.with_name(path.name + ".ts")
+        subprocess.run([*command, *encoded, "-f", "mpegts", str(timed)], check=True)
+        order_file(path).write_text(json.dumps(order(timed)))
+        encoded = ["-i", str(timed), "-c", "copy"]
+    subprocess.run([*command, *encoded, "-f", container, str(unfinished)], check=True)
     unfinished.rename(path)
+
+
+def order_file(path):
+    """Where the order of a clip's pictures stands."""
+    return path.with_name(path.name + ".order")
+
+
+def order(path):
+    """By how many frame times each picture's presentation comes after its decoding, in decoding order."""
+    probe = ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pts", "-of", "csv=p=0"]
+    lines = subprocess.run([*probe, str(path)], check=True, capture_output=True, text=True).stdout.split()
+    times = [int(line.strip(",")) for line in lines]
+    rank = {time: index for index, time in enumerate(sorted(times))}
+    steps = [rank[time] - index for index, time in enumerate(times)]
+    return [step - min(steps) for step in steps]
 
 
 def ensure():

@@ -22,6 +22,11 @@ A dialogue (every key may be left out):
   audio = false              a second, silent track in the description, with packets of its own
   first_timestamp = 90000    RTP times start here
   reports = 0.0              sender reports, with a clock that is so many seconds off; "none" for none
+  report_delay = 0.0         the first of them comes so many seconds late
+  report_ahead = 0           their RTP time is so many ticks ahead
+  clock_rate = 1.0           how fast the camera's clock runs
+  open_gop = N               begin in the middle of an open GOP: the first at or behind frame N
+  sets_time = "previous"     parameter sets have the RTP time of the frame before
   range = 0.0                what the answer to PLAY says where the stream begins, in seconds
   login = "user:password"    asked for (basic)
   echo = "percent"           a request with a login is refused, and the reason repeats it in this spelling (echo.py)
@@ -45,6 +50,7 @@ A dialogue (every key may be left out):
 
   [[event]]                  happens in front of a frame
   at = 45                    counted from PLAY
+  every = N                  and so many frames later again, and again
   connection = 1             on the n-th connection that plays; 0 on each
   do = "…"                   see `Stream.happen` (stream.py)
 """

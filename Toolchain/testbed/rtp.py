@@ -1,6 +1,7 @@
 """Clips as RTP carries them: NAL units, in fragments where they are large, JPEGs, and what a description says."""
 
 import base64
+import json
 import re
 import struct
 
@@ -34,6 +35,7 @@ class Clip:
                 elif kind != (35 if self.is_h265 else 9):
                     slices.append(nal)
             self.units.append(slices)
+        self.order = json.loads(media.order_file(path).read_text()) if self.recipe.has_order else None
         self.keyframes = [index for index, unit in enumerate(self.units) if self.is_keyframe(unit)]
 
     def kind(self, nal):
@@ -41,6 +43,19 @@ class Clip:
 
     def is_keyframe(self, unit):
         return any(16 <= self.kind(nal) <= 21 if self.is_h265 else self.kind(nal) == 5 for nal in unit)
+
+    def delay(self, number):
+        """By how many frame times a picture is presented after its decoding."""
+        return self.order[number] if self.order else self.recipe.delay(number)
+
+    def open_gop_at(self, number):
+        """The first keyframe at or behind a frame's number at which no GOP before it is closed."""
+        recovery = b"\x06\x06"  # an SEI message with a recovery point (H.264, D.1)
+        for index in range(number, len(self.units)):
+            kinds = {self.kind(nal) for nal in self.units[index]}
+            if 21 in kinds if self.is_h265 else any(nal[:2] == recovery for nal in self.units[index]):
+                return index
+        raise SystemExit(f"responder: no open GOP in {self.name}")
 
     def keyframe_at(self, number):
         """The first keyframe at or behind a frame's number."""
@@ -94,6 +109,9 @@ class JPEGClip:
                 size = struct.unpack(">xHH", content[:5])[::-1]
             elif marker == 0xDA:
                 return size, (tables * 2)[:128], picture[at : picture.rindex(b"\xff\xd9")]
+
+    def delay(self, number):
+        return 0
 
     def is_keyframe(self, unit):
         return True

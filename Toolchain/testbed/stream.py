@@ -38,6 +38,7 @@ class Stream:
         self.held = None
         self.extension = b""
         self.copies = 1
+        self.stamp = self.previous = 0
 
     def send(self, data):
         with self.sending:
@@ -54,23 +55,29 @@ class Stream:
         reports, reported = camera.get("reports", 0.0), -1.0
         claimed = 1 / camera.get("claimed_fps", fps)
         self.number = self.clip.keyframe_at(camera.number)
+        if "open_gop" in camera.script and self.index == 1:
+            self.number = self.clip.open_gop_at(camera.get("open_gop", 0))
+        first_report, rate = camera.get("report_delay", 0.0), camera.get("clock_rate", 1.0)
         self.ntp = time.time_ns() + (0 if reports == "none" else int(reports * 1e9))
         udp = bool(self.udp)
-        say("play", camera=camera.name, connection=self.index, number=self.number, ntp=self.ntp, udp=udp)
+        ntp = self.ntp + round(self.clip.delay(self.number) * claimed * 1e9)
+        say("play", camera=camera.name, connection=self.index, number=self.number, ntp=ntp, udp=udp)
         started = time.monotonic()
         for count in itertools.count():
             if self.over.wait(max(0, started + count / fps - time.monotonic())):
                 return
             if time.monotonic() - self.asked > camera.get("session_timeout", 60):
                 raise Gone
-            shown = count * claimed + self.clip.recipe.delay(self.number) * claimed
+            shown = count * claimed + self.clip.delay(self.number) * claimed
+            self.previous = self.stamp
             self.stamp = (self.timestamp + round(shown * 90_000)) & 0xFFFFFFFF
-            if shown - reported >= 1 and reports != "none":
-                self.report(shown / (claimed * fps))
+            if shown - reported >= 1 and reports != "none" and shown >= first_report:
+                self.report(shown / (claimed * fps) * rate)
                 reported = shown
             pieces = self.pieces()
             for event in camera.get("event", []):
-                if event["at"] == count and event.get("connection", 1) in (0, self.index):
+                due = (count - event["at"]) % event.get("every", 1 << 40) == 0 and count >= event["at"]
+                if due and event.get("connection", 1) in (0, self.index):
                     pieces = self.happen(event, pieces)
             self.packets(pieces)
             self.copies = 1
@@ -95,10 +102,13 @@ class Stream:
         return self.clip.payloads(self.number, size == "header", not once or self.count == 0)
 
     def packets(self, pieces):
+        sets = (32, 33, 34) if self.clip.is_h265 else (7, 8)
         for index, piece in enumerate(pieces):
             marker = 0x80 if index == len(pieces) - 1 and self.camera.get("marker", True) else 0
             first = 0x90 if self.extension else 0x80
-            head = struct.pack(">BBHII", first, 96 | marker, self.sequence, self.stamp, SSRC) + self.extension
+            late = self.camera.get("sets_time", "") == "previous" and self.clip.kind(piece) in sets
+            stamp = self.previous if late else self.stamp
+            head = struct.pack(">BBHII", first, 96 | marker, self.sequence, stamp, SSRC) + self.extension
             self.extension = b""
             for _ in range(self.copies):
                 self.packet(head + piece)
@@ -129,7 +139,8 @@ class Stream:
         ntp = self.ntp + round(shift * 1e9)
         seconds, rest = divmod(ntp, 1_000_000_000)
         fraction = (rest << 32) // 1_000_000_000
-        numbers = (SSRC, (seconds + NTP_EPOCH) & 0xFFFFFFFF, fraction, self.stamp, self.count, self.octets)
+        stamp = (self.stamp + self.camera.get("report_ahead", 0)) & 0xFFFFFFFF
+        numbers = (SSRC, (seconds + NTP_EPOCH) & 0xFFFFFFFF, fraction, stamp, self.count, self.octets)
         self.packet(struct.pack(">BBHIIIIII", 0x80, 200, 6, *numbers), 1)
 
     def other_track(self, count):
@@ -142,6 +153,10 @@ class Stream:
         if what == "jump":  # RTP time, by `amount` ticks
             self.timestamp += amount
             self.stamp = (self.stamp + amount) & 0xFFFFFFFF
+        elif what == "outlier":  # this frame's RTP time alone is off, by `amount` ticks
+            self.stamp = (self.stamp + amount) & 0xFFFFFFFF
+        elif what == "clock":  # the camera's clock is set, by `amount` ms
+            self.ntp += amount * 1_000_000
         elif what == "lose":  # the sequence number counts packets that are not sent
             middle = len(pieces) // 2
             self.packets(pieces[:middle])
