@@ -22,6 +22,9 @@ streams() {
   CAMGATE_SERVERS=all swift_test StreamTests
 }
 
+# Ten minutes of a camera with B-frames, sender reports, a clock that runs away and one wrong RTP time a minute.
+times() { CAMGATE_TIMES=${CAMGATE_TIMES:-600} swift_test IntegrationTests/TimeTests; }
+
 swift_test() {
   swift build --build-tests "${SWIFT_FLAGS[@]}"
   swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" --filter "$1"
@@ -33,7 +36,7 @@ resumes() { "$TESTBED/run" resumes "$@"; }
 # Disks that fail under the ring of a real gateway: nothing lost that can still be read. Needs root.
 disks() { "$TESTBED/run" disks "$@"; }
 
-NAMES=(reconnects faults kills resumes outage disks streams)
+NAMES=(reconnects faults kills resumes outage times disks streams)
 
 "$ROOT/Toolchain/setup.sh" build test
 cd "$ROOT"

@@ -193,14 +193,18 @@ private struct CameraSession {
           }
           continue
         }
-        media.reorderDepth = normalizer.pictures?.reorderDepth ?? 0
-        let own = media.times(pts: packet.pts, dts: packet.dts)
-        let times = timeline.place(pts: own.pts, dts: own.dts, arrival: packet.arrival.boot)
+        media.follow(normalizer.pictures)
+        let own = media.times(
+          pts: packet.pts, dts: packet.dts, following: packet.followingPts, arrival: packet.arrival.boot,
+          isClosed: !picture.isKeyframe || isIDR(picture.payload, stream.codec))
+        let times = timeline.place(
+          pts: own.pts, dts: own.dts, arrival: packet.arrival.boot, isRestarted: own.isBeginning)
         follow(supervisor.step(.frame(interval: interval(to: times.pts)), now: .now(), jitter: 0), interrupt)
         lastError = nil
         current.become(.streaming(stream.codec, width: picture.width, height: picture.height))
         let time = clock.captureTime(
-          arrival: packet.arrival, cameraTime: packet.cameraTime, isSynchronized: WallClock.isSynchronized())
+          arrival: packet.arrival, cameraTime: own.isExact ? packet.cameraOffset.map(own.pts.addingSaturated) : nil,
+          pts: times.pts, isSynchronized: WallClock.isSynchronized())
         (self.gap, hasDelivered) = (nil, true)
         deliver(
           Frame(
@@ -215,6 +219,10 @@ private struct CameraSession {
       }
       return error
     }
+  }
+
+  private func isIDR(_ payload: Payload, _ codec: Codec) -> Bool {
+    withExtendedLifetime(payload) { AccessUnit(payload.bytes, codec: codec).isIDR }
   }
 
   private func follow(_ action: Supervisor.Action, _ interrupt: Interrupt) {

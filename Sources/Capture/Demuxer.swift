@@ -98,11 +98,12 @@ final class Demuxer {
   /// H.264 and H.265 come in pieces that FFmpeg's parser makes access units of; a JPEG comes whole.
   private var isParsed: Bool { isLive && description.codec != .mjpeg }
 
-  /// The presentation times, nanoseconds, of the first access unit of a connection, just read, and of the one behind it.
-  /// FFmpeg's parser gives the first one no time (a packet from the network has no position, libavcodec/parser.c,
-  /// ff_fetch_timestamp), but still has the times of the last pieces it was given, of which the newest belongs to the
-  /// access unit behind.
-  var firstTimes: (own: Int64?, next: Int64?) {
+  /// The presentation times, nanoseconds, of the access unit that was just read and of the one behind it; nil without a
+  /// parser. FFmpeg's parser gives an access unit the time of its first piece (and none to the first of a connection:
+  /// libavcodec/parser.c, ff_fetch_timestamp), which may be that of a parameter set with the time of the picture before.
+  /// It still has the times of the last pieces it was given: the newest one begins the access unit behind, so the one
+  /// before it was the last of this one, a slice with the picture's own time.
+  var pieceTimes: (own: Int64?, following: Int64?) {
     guard isParsed, let parser = av_stream_get_parser(stream) else { return (nil, nil) }
     let newest = Int(parser.pointee.cur_frame_start_index)
     return withUnsafeBytes(of: parser.pointee.cur_frame_pts) { times in
@@ -112,6 +113,9 @@ final class Demuxer {
       return (time(newest + 3), time(newest))
     }
   }
+
+  /// After how many nanoseconds RTP's time begins again (32 bits).
+  var wrapPeriod: Int64 { nanoseconds(1 << 32) ?? .max }
 
   /// Whether this FFmpeg's RTSP demuxer hands verification on to TLS (Toolchain/cross/patches/ffmpeg-rtsps-verify.patch).
   static var canVerifyRTSPS: Bool {
@@ -135,20 +139,20 @@ final class Demuxer {
       ffmpeg: interrupt.isDue ? camgate_averror_exit : code, while: action, detail: notes.lastError)
   }
 
-  /// Makes a source's packet of an AVPacket, which is empty afterwards.
+  /// Makes a source's packet of an AVPacket, which is empty afterwards. RTP has no decoding times; those that FFmpeg makes
+  /// up for it do not know how far pictures are reordered (libavformat/demux.c, compute_pkt_fields).
   func sourcePacket(
-    taking packet: UnsafeMutablePointer<AVPacket>, arrival: ClockReading, cameraTime: Int64?, isSuspect: Bool
+    taking packet: UnsafeMutablePointer<AVPacket>, arrival: ClockReading, isSuspect: Bool
   ) -> SourcePacket {
     let (flags, pts, dts) = (packet.pointee.flags, packet.pointee.pts, packet.pointee.dts)
     return SourcePacket(
-      payload: Payload(taking: packet), pts: nanoseconds(pts), dts: nanoseconds(dts), arrival: arrival,
-      cameraTime: cameraTime,
+      payload: Payload(taking: packet), pts: nanoseconds(pts), dts: isLive ? nil : nanoseconds(dts), arrival: arrival,
       isSuspect: isSuspect || flags & AV_PKT_FLAG_CORRUPT != 0)
   }
 
   /// `time` in units of the stream's time base as nanoseconds; nil for AV_NOPTS_VALUE, and for what nanoseconds cannot
   /// say, which av_rescale_q gives as the same value.
-  private func nanoseconds(_ time: Int64) -> Int64? {
+  func nanoseconds(_ time: Int64) -> Int64? {
     if time == camgate_nopts { return nil }
     let result = av_rescale_q(time, stream.pointee.time_base, AVRational(num: 1, den: 1_000_000_000))
     return result == .min ? nil : result

@@ -66,7 +66,7 @@ final class FileSource: Source {
       try readPacket(packet)
     }
     guard let demuxer else { throw CaptureError(.disconnected, "not open") }
-    var result = demuxer.sourcePacket(taking: packet, arrival: .now(), cameraTime: nil, isSuspect: false)
+    var result = demuxer.sourcePacket(taking: packet, arrival: .now(), isSuspect: false)
     // Streams without times of their own (raw H.264) are played at their nominal rate.
     let time = result.dts ?? result.pts ?? ((firstTime ?? 0) &+ nextTime)
     var first = firstTime ?? time

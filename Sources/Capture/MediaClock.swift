@@ -1,38 +1,46 @@
 import Posix
 
-// Media times where the source leaves them out. RTP carries presentation times only, and FFmpeg knows none for the very
-// first access unit; decoding times follow from the presentation times once the reorder depth is known: the n-th access
-// unit is decoded when the n-th smallest presentation time comes up.
+// The times of one connection's access units: RTP carries presentation times only, FFmpeg knows none for the very first
+// access unit, and cameras get single ones wrong.
 
 /// The presentation and decoding times of one connection, nanoseconds on the source's clock. A value.
 struct MediaClock {
-  /// From `PictureInformation`.
-  var reorderDepth = 0
-
-  /// The last presentation times, sorted; at most `reorderDepth` + 1.
-  private var window: [Int64] = []
-  private var lastPts: Int64?
-  private var lastDts: Int64?
-  private var interval: Int64 = 0
-
-  /// Completes the times of the next access unit. `dts` is nil where it cannot be known.
-  mutating func times(pts: Int64?, dts: Int64?) -> (pts: Int64, dts: Int64?) {
-    let shown = pts ?? dts ?? lastPts.map { $0 &+ interval } ?? 0
-    if let lastPts, shown > lastPts { interval = shown &- lastPts }
-    if let lastPts, lastPts.subtractingSaturated(shown) > MediaTimeline.jumpThreshold { (window, lastDts) = ([], nil) }
-    lastPts = shown
-    let decoded = dts ?? decodingTime(of: shown)
-    lastDts = decoded ?? lastDts
-    return (shown, decoded)
+  /// What an access unit is given.
+  struct Times: Equatable {
+    var pts: Int64
+    /// nil where it cannot be known.
+    var dts: Int64?
+    /// Whether `pts` is the source's own or follows from it without doubt.
+    var isExact = true
+    /// The source's clock begins again here, earlier than before.
+    var isBeginning = false
   }
 
-  private mutating func decodingTime(of pts: Int64) -> Int64? {
-    window.append(pts)
-    window.sort()
-    if window.count > reorderDepth + 1 { window.removeFirst(window.count - reorderDepth - 1) }
-    // At the start the queue is not full: the first units are decoded ahead of the first presentation time, 1 ms apart.
-    let missingCount = Int64(reorderDepth + 1 - window.count)
-    let time = window[0] &- missingCount &* 1_000_000
-    return time > lastDts ?? .min && time <= pts ? time : nil
+  private var presentation = PresentationTimes()
+  private var decoding = DecodingTimes()
+
+  /// What the stream says of its pictures.
+  mutating func follow(_ pictures: PictureInformation?) {
+    presentation.frameInterval = pictures?.frameInterval
+    presentation.mayReorder = (pictures?.reorderDepth ?? 0) > 0
+    (decoding.reorderDepth, decoding.frameInterval) = (pictures?.reorderDepth ?? 0, pictures?.frameInterval)
+  }
+
+  /// Completes the times of the next access unit in decoding order. `following` is the presentation time of the one
+  /// behind it, where it is known already; `arrival` is of CLOCK_BOOTTIME. `isClosed`: no later picture is shown earlier.
+  mutating func times(
+    pts: Int64?, dts: Int64? = nil, following: Int64? = nil, arrival: Int64, isClosed: Bool = true
+  ) -> Times {
+    // A container's times go together.
+    if let dts { return Times(pts: pts ?? dts, dts: dts) }
+    let time = presentation.next(pts: pts, following: following, arrival: arrival)
+    if time.isBeginning {
+      let old = decoding
+      decoding = DecodingTimes()
+      (decoding.reorderDepth, decoding.frameInterval) = (old.reorderDepth, old.frameInterval)
+    }
+    return Times(
+      pts: time.pts, dts: decoding.next(pts: time.pts, isClosed: isClosed), isExact: time.isExact,
+      isBeginning: time.isBeginning)
   }
 }

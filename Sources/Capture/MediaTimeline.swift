@@ -6,9 +6,8 @@ import Posix
 
 /// Puts the media times of one camera's connections on one line. A value; times are nanoseconds.
 struct MediaTimeline {
-  /// A step back by more than this is no reordering but a new beginning of the camera's clock. Cameras that reorder hold
-  /// back two or three pictures.
-  static let jumpThreshold: Int64 = 2_000_000_000
+  /// A step back by more than this is no reordering but a new beginning of the camera's clock.
+  static let jumpThreshold = PresentationTimes.reach
 
   /// What is added to the source's times in the present stretch.
   private var offset: Int64 = 0
@@ -20,9 +19,13 @@ struct MediaTimeline {
   mutating func reconnect() { isBeginning = true }
 
   /// The times of a frame that arrived at `arrival`, nanoseconds of CLOCK_BOOTTIME. The first connection's are the
-  /// source's own.
-  mutating func place(pts: Int64, dts: Int64?, arrival: Int64) -> (pts: Int64, dts: Int64?) {
-    if let last, isBeginning || isBehind(pts, last.latest) {
+  /// source's own, unless these begin far below zero: FFmpeg counts from the first sender report, which may be wrong
+  /// (libavformat/rtpdec.c, rtcp_parse_packet). `isRestarted`: the source's clock begins again here.
+  mutating func place(
+    pts: Int64, dts: Int64?, arrival: Int64, isRestarted: Bool = false
+  ) -> (pts: Int64, dts: Int64?) {
+    if last == nil, pts < -MediaTimeline.jumpThreshold { offset = Int64(0).subtractingSaturated(pts) }
+    if let last, isBeginning || isRestarted || isBehind(pts, last.latest) {
       let hole = max(1, arrival.subtractingSaturated(last.arrival))
       // What is decoded first is shown later: the hole lies in front of both.
       offset = last.latest.addingSaturated(hole).subtractingSaturated(min(pts, dts ?? pts))

@@ -10,6 +10,8 @@ struct PictureInformation: Equatable {
   /// How many pictures may stand between a picture and its turn to be shown; 0 without B-frames, and where an H.264
   /// stream does not say (no bitstream restriction in its VUI).
   var reorderDepth: Int
+  /// The time from one frame to the next, nanoseconds; nil where the stream does not say (no timing in its VUI).
+  var frameInterval: Int64?
 
   /// Pictures that stand for themselves.
   init(width: Int, height: Int) { (self.width, self.height, reorderDepth) = (width, height, 0) }
@@ -37,5 +39,10 @@ struct PictureInformation: Equatable {
     guard avcodec_send_packet(context, packet) >= 0, let known = context?.pointee, known.width > 0, known.height > 0
     else { return nil }
     (width, height, reorderDepth) = (Int(known.width), Int(known.height), Int(known.has_b_frames))
+    let (rate, limits) = (known.framerate, Int64(1_000_000)...10_000_000_000)
+    if rate.num > 0, rate.den > 0 {
+      let interval = 1_000_000_000 * Int64(rate.den) / Int64(rate.num)
+      if limits.contains(interval) { frameInterval = interval }
+    }
   }
 }

@@ -5,9 +5,9 @@ import Posix
 // RTSP cameras through libavformat's demuxer.
 //
 // FFmpeg's parser hands out access unit n when the first packet of n+1 has come, together with the side data of that
-// packet. So what is known when n is handed out, the time of arrival and the camera's own time (RTCP sender reports,
-// AV_PKT_DATA_PRFT), belongs to n+1 and is kept until then. The delay is one frame. Motion JPEG is not parsed: there it
-// is the packet's own.
+// packet. So what is known when n is handed out, the time of arrival and the camera's clock (RTCP sender reports,
+// AV_PKT_DATA_PRFT), belongs to n+1 and is kept until then. The delay is one frame, and it is also a look ahead: the RTP
+// time of n+1 is known with n. Motion JPEG is not parsed: there all is the packet's own.
 //
 // Lost RTP packets: the pinned FFmpeg marks what lies behind them. Another one only logs a line, and over TCP not even that
 // unless it has a queue for reordering, so it is given a short one there. With both, what follows a loss may be dropped
@@ -26,24 +26,23 @@ final class RTSPSource: Source {
   private var demuxer: Demuxer?
   private var packet = av_packet_alloc()
   private var ahead: Moment?
+  /// What the camera's clock was last known to say beyond the media time.
+  private var lastOffset: Int64?
   /// How many more packets may suffer from RTP packets that were lost.
   private var suspectCount = 0
 
-  /// When something happened: on our clock and, where known, on the camera's.
+  /// When something arrived, and what the camera's clock said then beyond the media time, where that is known.
   private struct Moment {
     var arrival: ClockReading
-    var cameraTime: Int64?
+    var cameraOffset: Int64?
 
     /// The moment of the access unit in front of the one this belongs to, by their presentation times.
-    func earlier(_ times: (own: Int64?, next: Int64?)) -> Moment {
-      guard let own = times.own, let next = times.next, (0...10_000_000_000).contains(next.subtractingSaturated(own))
-      else {
-        return Moment(arrival: arrival)
-      }
-      let step = next - own
+    func earlier(_ times: (own: Int64?, following: Int64?)) -> Moment {
+      guard let own = times.own, let following = times.following,
+        case let step = following.subtractingSaturated(own), (0...10_000_000_000).contains(step)
+      else { return self }
       return Moment(
-        arrival: ClockReading(wall: arrival.wall - step, boot: arrival.boot - step),
-        cameraTime: cameraTime.map { $0.subtractingSaturated(step) })
+        arrival: ClockReading(wall: arrival.wall - step, boot: arrival.boot - step), cameraOffset: cameraOffset)
     }
   }
 
@@ -60,7 +59,7 @@ final class RTSPSource: Source {
   deinit { av_packet_free(&packet) }
 
   func open() throws(CaptureError) -> SourceStream {
-    (ahead, suspectCount) = (nil, 0)
+    (ahead, lastOffset, suspectCount) = (nil, nil, 0)
     if let host = Origin(url)?.host { try resolver.resolve(host, interrupt: interrupt) }
     let (isEncrypted, kind) = (url.hasPrefix("rtsps:"), transport.next(now: .now()))
     var options = [
@@ -108,11 +107,14 @@ final class RTSPSource: Source {
       note(transport.failed(error, now: .now()))
       throw error
     }
-    let now = Moment(arrival: .now(), cameraTime: packet.pointee.producerReferenceTime)
     let isParsed = demuxer.description.codec != .mjpeg
-    let firstTimes = packet.pointee.pts == camgate_nopts ? demuxer.firstTimes : (nil, nil)
-    let own = isParsed ? ahead ?? now.earlier(firstTimes) : now
-    ahead = now
+    let times = demuxer.pieceTimes
+    let arrival = ClockReading.now()
+    let pts = isParsed ? times.following : demuxer.nanoseconds(packet.pointee.pts)
+    let now = Moment(arrival: arrival, cameraOffset: cameraOffset(of: packet.pointee, pts, arrival, demuxer.wrapPeriod))
+    let isFirst = isParsed && ahead == nil
+    let own = isParsed ? ahead ?? now.earlier(times) : now
+    (ahead, lastOffset) = (now, now.cameraOffset ?? lastOffset)
     // The packets after a loss belong to this access unit or to the next one; where FFmpeg does not mark the right one,
     // neither can be trusted.
     if notes.missedPacketCount > 0 {
@@ -122,10 +124,27 @@ final class RTSPSource: Source {
       transport.received()
     }
     defer { suspectCount = max(0, suspectCount - 1) }
-    var result = demuxer.sourcePacket(
-      taking: packet, arrival: own.arrival, cameraTime: own.cameraTime, isSuspect: suspectCount > 0)
-    result.pts = result.pts ?? firstTimes.0
+    var result = demuxer.sourcePacket(taking: packet, arrival: own.arrival, isSuspect: suspectCount > 0)
+    result.cameraOffset = own.cameraOffset
+    if isParsed {
+      // FFmpeg takes a first RTP time of zero for none, and begins with the second one (rtpdec.c, finalize_packet).
+      result.pts = isFirst && times.own == times.following ? nil : times.own ?? result.pts
+      result.followingPts = times.following
+    }
     return result
+  }
+
+  /// By how much the camera's clock is ahead of the media time, if the packet says it. FFmpeg adds the distance from the
+  /// sender report's RTP time without a thought to its wrapping (rtpdec.c, rtp_set_prft).
+  private func cameraOffset(
+    of packet: AVPacket, _ pts: Int64?, _ arrival: ClockReading, _ wrapPeriod: Int64
+  ) -> Int64? {
+    guard let time = packet.producerReferenceTime, let pts else { return nil }
+    let offset = time.subtractingSaturated(pts)
+    let expected = lastOffset ?? arrival.wall.subtractingSaturated(pts)
+    let others = [offset.subtractingSaturated(wrapPeriod), offset.addingSaturated(wrapPeriod)]
+    return others.first { $0.subtractingSaturated(expected).magnitude <= CaptureClock.cameraTolerance.magnitude }
+      ?? offset
   }
 
   private func note(_ change: String?) {

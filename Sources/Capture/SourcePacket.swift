@@ -10,10 +10,12 @@ struct SourcePacket {
   /// Media times in nanoseconds; nil where the source does not say.
   var pts: Int64?
   var dts: Int64?
+  /// The presentation time of the access unit behind it, where the source has seen it already.
+  var followingPts: Int64?
   /// When it arrived.
   var arrival: ClockReading
-  /// When the camera says it was captured (RTCP sender reports): nanoseconds since 1970 on the camera's clock.
-  var cameraTime: Int64?
+  /// What the camera's clock says more than its media time (RTCP sender reports): with it, `pts` is nanoseconds since 1970.
+  var cameraOffset: Int64?
   /// Whether it, or what is right in front of it, may be incomplete.
   var isSuspect = false
   /// Whether the source itself calls it damaged; its payload is not to be used.

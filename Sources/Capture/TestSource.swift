@@ -67,7 +67,7 @@ final class TestSource: Source {
     defer { frameNumber += 1 }
     return SourcePacket(
       payload: Payload(taking: packet), pts: Int64(frameNumber) * interval, dts: nil,
-      arrival: .now(), cameraTime: nil)
+      arrival: .now())
   }
 
   func close() {

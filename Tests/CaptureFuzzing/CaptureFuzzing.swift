@@ -70,9 +70,10 @@ private func fuzzAccessUnits(_ pieces: [[UInt8]], _ codec: Codec) {
 
 /// Each eight bytes: the steps of presentation time and of arrival since the frame before, and what is odd about it.
 private func fuzzTimes(_ bytes: [UInt8], reorderDepth: Int) {
-  var (media, timeline, arrivals) = (MediaClock(), MediaTimeline(), Int64(0))
-  media.reorderDepth = reorderDepth
-  var (pts, latest) = (Int64(0), nil as Int64?)
+  var pictures = PictureInformation(width: 1, height: 1)
+  pictures.reorderDepth = reorderDepth
+  var (media, timeline, clock, arrivals) = (MediaClock(), MediaTimeline(), CaptureClock(), Int64(0))
+  var (pts, latest, lastDts) = (Int64(0), nil as Int64?, nil as Int64?)
   for index in stride(from: 0, to: bytes.count - 7, by: 8) {
     let word = bytes[index..<(index + 8)].reduce(0) { $0 << 8 | Int64($1) }
     let (step, oddity) = (Int64(Int32(truncatingIfNeeded: word >> 32)), word & 0xff)
@@ -81,18 +82,29 @@ private func fuzzTimes(_ bytes: [UInt8], reorderDepth: Int) {
     arrivals = arrivals.addingSaturated(word >> 8 & 0xff_ffff)
     let isReconnected = oddity & 1 == 1
     if isReconnected {
-      media = MediaClock()
-      media.reorderDepth = reorderDepth
+      (media, lastDts) = (MediaClock(), nil)
       timeline.reconnect()
     }
-    let own = media.times(pts: oddity & 2 == 2 ? nil : pts, dts: nil)
-    let time = timeline.place(pts: own.pts, dts: own.dts, arrival: arrivals)
+    media.follow(pictures)
+    let own = media.times(
+      pts: oddity & 2 == 2 ? nil : pts, following: oddity & 4 == 4 ? pts + oddity << 20 : nil, arrival: arrivals,
+      isClosed: oddity & 16 == 0)
+    let time = timeline.place(pts: own.pts, dts: own.dts, arrival: arrivals, isRestarted: own.isBeginning)
     if let latest, latest < .max / 2 {
       precondition(!isReconnected || time.pts > latest, "a new connection is not later")
       precondition(latest.subtractingSaturated(time.pts) <= MediaTimeline.jumpThreshold, "media time goes back")
     }
-    if let dts = time.dts { precondition(dts <= time.pts, "decoded after it is shown") }
+    if let dts = time.dts {
+      precondition(dts <= time.pts, "decoded after it is shown")
+      precondition(lastDts.map { $0 < dts } ?? true || dts > .max / 2, "decoding time goes back")
+      lastDts = dts
+    }
     latest = max(latest ?? .min, time.pts)
+    let arrival = ClockReading(wall: WallClock.earliest.addingSaturated(arrivals), boot: arrivals)
+    let cameraTime = oddity & 32 == 0 ? nil : arrival.wall.addingSaturated(step)
+    let taken = clock.captureTime(arrival: arrival, cameraTime: cameraTime, pts: time.pts, isSynchronized: true)
+    precondition(taken.quality != .camera || taken.nanoseconds == cameraTime, "a time that the camera did not say")
+    precondition(taken.nanoseconds >= WallClock.earliest)
   }
 }
 

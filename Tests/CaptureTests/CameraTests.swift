@@ -44,7 +44,8 @@ import Testing
     #expect(frames.map(\.pts) == (0..<5).map { $0 * 20_000_000 })
     #expect(frames.allSatisfy { $0.codec == .mjpeg && $0.isKeyframe && $0.width == 320 && $0.height == 240 })
     #expect(frames.allSatisfy { $0.gap == nil && ($0.clock == .gateway || $0.clock == .unsynced) })
-    #expect(zip(frames, frames.dropFirst()).allSatisfy { $0.captureTime < $1.captureTime })
+    let shown = frames.sorted { $0.pts < $1.pts }
+    #expect(zip(shown, shown.dropFirst()).allSatisfy { $0.captureTime < $1.captureTime })
   }
 
   @Test(arguments: [("h264.mp4", Codec.h264), ("h264b.mp4", .h264), ("h265.mp4", .h265), ("mjpeg.mkv", .mjpeg)])
@@ -55,7 +56,8 @@ import Testing
     #expect(frames.count == Clips.frameCount)
     #expect(frames.allSatisfy { $0.codec == codec && $0.width == 64 && $0.height == 48 && $0.gap == nil })
     #expect(frames.first?.isKeyframe == true)
-    #expect(zip(frames, frames.dropFirst()).allSatisfy { $0.captureTime < $1.captureTime })
+    let shown = frames.sorted { $0.pts < $1.pts }
+    #expect(zip(shown, shown.dropFirst()).allSatisfy { $0.captureTime < $1.captureTime })
     #expect(frames.compactMap(\.dts) == (0..<10).map { $0 * 20_000_000 })
     #expect(recorder.camera.state == .finished(CaptureError(.stopped, "the file is at its end")))
   }

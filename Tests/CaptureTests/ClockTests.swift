@@ -13,16 +13,18 @@ private let second: Int64 = 1_000_000_000
     var base = WallClock.earliest
     var cameraTime: Int64?
     var isSynchronized = true
+    /// Presentation time; nil: the order of the frames.
+    var pts: Int64?
   }
 
   /// What the clock says, times relative to the first good one.
   private func times(_ steps: [Step]) -> [CaptureClock.Time] {
     var clock = CaptureClock()
-    return steps.map { step in
+    return steps.enumerated().map { index, step in
       let arrival = ClockReading(wall: step.base &+ step.boot, boot: step.boot)
       var time = clock.captureTime(
         arrival: arrival, cameraTime: step.cameraTime.map { WallClock.earliest + $0 },
-        isSynchronized: step.isSynchronized)
+        pts: step.pts ?? Int64(index), isSynchronized: step.isSynchronized)
       time.nanoseconds -= WallClock.earliest
       return time
     }
@@ -43,14 +45,52 @@ private let second: Int64 = 1_000_000_000
     #expect(found == expected, "the camera's clock counts within 5 s of ours")
   }
 
-  @Test func neverBackwards() {
-    let found = times([
-      Step(boot: 100), Step(boot: 100), Step(boot: 99), Step(boot: 101), Step(boot: 500),
-      Step(boot: 501, cameraTime: 400),
-    ])
-    #expect(found.map(\.nanoseconds) == [100, 101, 102, 103, 500, 501])
-    #expect(found.last?.quality == .camera, "behind, but true")
+  @Test func arrivalNeverGoesBackwards() {
+    let found = times([Step(boot: 100), Step(boot: 100), Step(boot: 99), Step(boot: 101), Step(boot: 500)])
+    #expect(found.map(\.nanoseconds) == [100, 101, 102, 103, 500])
     #expect(found.allSatisfy { !$0.isStepped })
+  }
+
+  /// The change from arrival to the camera's clock steps by the latency, and `quality` says so.
+  @Test(arguments: [200_000_000, 4 * second]) func theCamerasTimeIsNeverPinned(_ latency: Int64) {
+    let found = times(
+      (0..<20).map { index in
+        let boot = 100 * second + Int64(index) * 40_000_000
+        return Step(boot: boot, cameraTime: index < 5 ? nil : boot - latency)
+      })
+    let expected: [Int64] = (0..<20).map { 100 * second + $0 * 40_000_000 - ($0 < 5 ? 0 : latency) }
+    #expect(found.map(\.nanoseconds) == expected)
+    let qualities: [ClockQuality] = (0..<20).map { $0 < 5 ? .gateway : .camera }
+    #expect(found.map(\.quality) == qualities)
+    #expect(found.allSatisfy { !$0.isStepped })
+  }
+
+  @Test func aStepBackOfTheCamerasClockIsMarked() {
+    let found = times(
+      (0..<20).map { index in
+        let boot = 100 * second + Int64(index) * 40_000_000
+        return Step(boot: boot, cameraTime: boot - (index < 5 ? 0 : 3 * second))
+      })
+    let expected: [Int64] = (0..<20).map { 100 * second + $0 * 40_000_000 - ($0 < 5 ? 0 : 3 * second) }
+    #expect(found.map(\.nanoseconds) == expected)
+    #expect(found.indices.filter { found[$0].isStepped } == [5])
+  }
+
+  /// I0 P3 B1 B2 P6 B4 B5, on the camera's clock and by arrival.
+  @Test func aPicturesTimeIsItsOwn() {
+    let order: [Int64] = [0, 3, 1, 2, 6, 4, 5]
+    func play(byCamera: Bool) -> [CaptureClock.Time] {
+      times(
+        order.enumerated().map { index, shown in
+          let start = 100 * second
+          return Step(
+            boot: start + Int64(index) * 40, cameraTime: byCamera ? start + shown * 40 : nil, pts: shown * 40)
+        })
+    }
+    #expect(play(byCamera: true).map { $0.nanoseconds - 100 * second } == order.map { $0 * 40 })
+    #expect(play(byCamera: true).allSatisfy { $0.quality == .camera && !$0.isStepped })
+    #expect(play(byCamera: false).map { $0.nanoseconds - 100 * second } == [0, 40, 13, 27, 160, 80, 120])
+    #expect(play(byCamera: false).allSatisfy { !$0.isStepped })
   }
 
   /// The wall clock against the boot clock tells a step, in whichever direction and however long ago the last frame was.
@@ -80,7 +120,7 @@ private let second: Int64 = 1_000_000_000
     #expect(found.map(\.quality) == [.unsynced, .unsynced, .unsynced, .gateway])
     var clock = CaptureClock()
     let time = clock.captureTime(
-      arrival: ClockReading(wall: 1_000, boot: 1_000), cameraTime: 2_000, isSynchronized: true)
+      arrival: ClockReading(wall: 1_000, boot: 1_000), cameraTime: 2_000, pts: 0, isSynchronized: true)
     #expect(time.quality == .unsynced && time.nanoseconds >= WallClock.earliest, "a camera of 1970 is no help")
   }
 
@@ -90,8 +130,12 @@ private let second: Int64 = 1_000_000_000
       for boot in extremes {
         for cameraTime in extremes {
           var clock = CaptureClock()
-          for arrival in [ClockReading(wall: wall, boot: boot), ClockReading(wall: boot, boot: wall)] {
-            let time = clock.captureTime(arrival: arrival, cameraTime: cameraTime, isSynchronized: true)
+          for (pts, arrival) in [
+            (wall, ClockReading(wall: wall, boot: boot)), (boot, ClockReading(wall: boot, boot: wall)),
+            (cameraTime, ClockReading(wall: wall, boot: wall)),
+          ] {
+            let time = clock.captureTime(
+              arrival: arrival, cameraTime: cameraTime, pts: pts, isSynchronized: true)
             #expect(time.nanoseconds >= WallClock.earliest)
           }
         }

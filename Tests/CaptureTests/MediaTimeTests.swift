@@ -5,47 +5,77 @@ import Testing
 private let second: Int64 = 1_000_000_000
 
 @Suite struct MediaClockTests {
-  private func times(_ clock: inout MediaClock, _ pts: [Int64?]) -> [[Int64?]] {
-    pts.map { pts in
-      let (shown, decoded) = clock.times(pts: pts, dts: nil)
-      return [shown, decoded]
+  /// A stream that says so much of its pictures.
+  private func clock(_ depth: Int) -> MediaClock {
+    var pictures = PictureInformation(width: 64, height: 48)
+    pictures.reorderDepth = depth
+    var clock = MediaClock()
+    clock.follow(pictures)
+    return clock
+  }
+
+  private func times(_ clock: inout MediaClock, _ pts: [Int64?], isClosed: Bool = true) -> [[Int64?]] {
+    pts.enumerated().map { index, pts in
+      let time = clock.times(pts: pts, arrival: Int64(index) * 40_000_000, isClosed: isClosed)
+      return [time.pts, time.dts]
     }
   }
 
   @Test func withoutReordering() {
-    var clock = MediaClock()
-    #expect(times(&clock, [0, 40, 80, 120]) == [[0, 0], [40, 40], [80, 80], [120, 120]])
+    var clock = clock(0)
+    let ms: Int64 = 1_000_000
+    let found = times(&clock, [0, 40 * ms, 80 * ms])
+    #expect(found == [[0, 0], [40 * ms, 40 * ms], [80 * ms, 80 * ms]])
   }
 
   @Test func theSourcesOwnTimesStand() {
     var clock = MediaClock()
-    #expect(clock.times(pts: 80, dts: 40) == (80, 40))
-    #expect(clock.times(pts: nil, dts: 80) == (80, 80))
-    #expect(clock.times(pts: 60, dts: 70) == (60, 70))
+    let found = [(80, 40), (nil, 80), (60, 70)].map { clock.times(pts: $0.0, dts: $0.1, arrival: 0) }
+    #expect(found.map(\.pts) == [80, 80, 60])
+    #expect(found.map(\.dts) == [40, 80, 70])
   }
 
-  @Test func missingTimesGoOnAtTheLastInterval() {
+  @Test func missingTimesFollowTheLastInterval() {
     var clock = MediaClock()
+    let ms: Int64 = 1_000_000
     #expect(times(&clock, [nil, nil]) == [[0, 0], [0, nil]], "nothing is known yet")
-    #expect(times(&clock, [40, 80, nil, nil, 200]) == [[40, 40], [80, 80], [120, 120], [160, 160], [200, 200]])
+    let found = times(&clock, [40 * ms, 80 * ms, nil, nil, 200 * ms])
+    let expected: [[Int64?]] = [40, 80, 120, 160, 200].map { [$0 * ms, $0 * ms] }
+    #expect(found == expected)
   }
 
   /// I0 P3 B1 B2 P6 B4 B5: one picture is held back.
   @Test func decodingTimesOfReorderedPictures() {
-    var clock = MediaClock()
-    clock.reorderDepth = 1
+    var clock = clock(1)
     let ms: Int64 = 1_000_000
     let found = times(&clock, [0, 120, 40, 80, 240, 160, 200].map { $0 * ms })
     #expect(
       found == [
-        [0, -1 * ms], [120 * ms, 0], [40 * ms, 40 * ms], [80 * ms, 80 * ms], [240 * ms, 120 * ms],
+        [0, -40 * ms], [120 * ms, 0], [40 * ms, 40 * ms], [80 * ms, 80 * ms], [240 * ms, 120 * ms],
         [160 * ms, 160 * ms], [200 * ms, 200 * ms],
       ])
   }
 
-  @Test func withoutAKnownDepthDecodingTimesAreLeftOut() {
-    var clock = MediaClock()
-    #expect(times(&clock, [0, 120, 40, 80, 240]) == [[0, 0], [120, 120], [40, nil], [80, nil], [240, 240]])
+  /// I3 B1 B0 B2 P7 B5 B4 B6: joined in the middle of an open GOP, two pictures are held back.
+  @Test func decodingTimesBeginEarlyInAnOpenGOP() {
+    var clock = clock(2)
+    let ms: Int64 = 1_000_000
+    let found = times(&clock, [120, 40, 0, 80, 280, 200, 160, 240].map { $0 * ms }, isClosed: false)
+    let decoded = found.compactMap { $0[1] }
+    #expect(decoded.count == found.count)
+    #expect(zip(decoded, decoded.dropFirst()).allSatisfy { $0 < $1 })
+    #expect(found.allSatisfy { ($0[1] ?? .max) <= ($0[0] ?? .min) })
+  }
+
+  /// What the stream does not announce is learnt, and decoding times come back.
+  @Test func withoutAnAnnouncedDepthDecodingTimesAreLeftOutAtFirst() {
+    var clock = clock(0)
+    let ms: Int64 = 1_000_000
+    let found = times(&clock, [0, 120, 40, 80, 240, 160, 200, 360, 280, 320].map { $0 * ms })
+    let first: [Int64?] = found.prefix(4).map { $0[1] }
+    #expect(first == [0, 120 * ms, nil, nil])
+    let decoded = found.dropFirst(4).compactMap { $0[1] }
+    #expect(decoded.count == 6 && zip(decoded, decoded.dropFirst()).allSatisfy { $0 < $1 })
   }
 
   /// Any legal order: decoding times rise and are never behind the presentation.
@@ -60,9 +90,8 @@ private let second: Int64 = 1_000_000_000
         let index = ahead < depth && waiting.count > 1 ? Int.random(in: 0...1, using: &generator) : 0
         order.append(waiting.remove(at: index))
       }
-      var clock = MediaClock()
-      clock.reorderDepth = depth
-      let found = order.map { clock.times(pts: $0, dts: nil) }
+      var clock = clock(depth)
+      let found = order.enumerated().map { clock.times(pts: $1, arrival: Int64($0) * 40_000_000) }
       let decoded = found.compactMap(\.dts)
       #expect(found.map(\.pts) == order)
       #expect(decoded.count == order.count, "all are known: \(order)")
@@ -72,17 +101,15 @@ private let second: Int64 = 1_000_000_000
   }
 
   @Test(arguments: [0, 2]) func jumpsOfTheCamerasClock(_ depth: Int) {
-    var clock = MediaClock()
-    clock.reorderDepth = depth
-    let jumps = [0, 90_000, 10, 3_000_000].map { $0 * second }
-    for start in jumps {
-      let found = (0..<10).map { clock.times(pts: start + $0 * 40_000_000, dts: nil) }
-      for (index, time) in found.enumerated() {
-        #expect(time.pts == start + Int64(index) * 40_000_000, "a presentation time is never invented")
-        // Behind a jump the reordering is unknown for as many pictures as it is deep.
-        if index > depth { #expect(time.dts != nil, "decoding times come back after a jump to \(start)") }
-      }
+    var clock = clock(depth)
+    let pts = [0, 90_000, 10, 3_000_000].flatMap { start in (0..<10).map { start * second + $0 * 40_000_000 } }
+    let found = pts.enumerated().map { index, own in
+      clock.times(
+        pts: own, following: index + 1 < pts.count ? pts[index + 1] : nil, arrival: Int64(index) * 40_000_000)
     }
+    #expect(found.map(\.pts) == pts, "the frame behind confirms a jump")
+    #expect(found.indices.filter { found[$0].isBeginning } == [20], "only a step back is a beginning")
+    #expect(found.allSatisfy { $0.dts != nil })
   }
 
   @Test func extremesDoNotTrap() {
@@ -91,11 +118,10 @@ private let second: Int64 = 1_000_000_000
       for first in extremes {
         for second in extremes {
           for third in extremes {
-            var clock = MediaClock()
-            clock.reorderDepth = depth
-            for pts in [first, second, third, nil, nil] {
-              let time = clock.times(pts: pts, dts: nil)
-              if let pts { #expect(time.pts == pts) }
+            var clock = clock(depth)
+            for (pts, following) in zip([first, second, third, nil, nil], [second, third, first, third, nil]) {
+              let time = clock.times(pts: pts, following: following, arrival: second ?? 0, isClosed: third == nil)
+              #expect(time.dts ?? .min <= time.pts)
             }
           }
         }
@@ -175,6 +201,14 @@ private let second: Int64 = 1_000_000_000
         latest = time.pts
       }
     }
+  }
+
+  /// FFmpeg counts from a sender report that comes first, and it may be half the range of RTP's time ahead.
+  @Test func theFirstConnectionDoesNotBeginFarBelowZero() {
+    var line = MediaTimeline()
+    line.reconnect()
+    let times = (0..<3).map { line.place(pts: -23_861 * second + $0 * 40, dts: nil, arrival: $0 * 40).pts }
+    #expect(times == [0, 40, 80])
   }
 
   @Test func extremesDoNotTrap() {

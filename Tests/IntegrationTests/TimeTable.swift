@@ -1,4 +1,5 @@
 import Capture
+import Foundation
 import Frames
 import Posix
 
@@ -22,6 +23,9 @@ struct TimeFault: Sendable {
   var isMuxed = false
 }
 
+/// How long the last one is watched: `Toolchain/dev test --long times` takes ten minutes.
+private let seconds = ProcessInfo.processInfo.environment["CAMGATE_TIMES"].flatMap { Int($0) } ?? 5
+
 let timeTable: [TimeFault] = [
   TimeFault(dialogue: "report-late", arrivalCount: 25...35),
   TimeFault(dialogue: "clock-behind", arrivalCount: 25...35),
@@ -38,6 +42,7 @@ let timeTable: [TimeFault] = [
   TimeFault(dialogue: "time-zero", isMuxed: true),
   TimeFault(dialogue: "report-ahead", arrivalCount: 100...1_000),
   TimeFault(dialogue: "wrap-between-reports"),
+  TimeFault(dialogue: "drifting", frames: seconds * 25, interval: 40_002_000, isMuxed: true),
 ]
 
 extension WatchedCamera.Record {
