@@ -6,8 +6,9 @@ usage: reader.py --brokers HOST:PORT --topic NAME [--gateway NAME] [--camera NAM
 
 Reads the topic from its beginning to its present end; with --follow until every --camera has --frames frames.
 Checks the key, the partition, every header, the order, unique ids, one access unit a record, parameter sets in front of
-every keyframe, that FFmpeg decodes every GOP on its own without an error, and that the burnt-in counter (media.py) has
-neither hole nor repeat. A ce_gap is a fault unless --gaps allows its reason.
+every keyframe, that FFmpeg decodes every GOP on its own without an error, that muxers take every record with its times
+(muxing.py), and that the burnt-in counter (media.py) has neither hole nor repeat. A ce_gap is a fault unless --gaps
+allows its reason.
 Last line on standard output: a JSON summary. Ends 0 only when nothing is wrong; what is wrong goes to standard error.
 """
 
@@ -16,6 +17,7 @@ import json
 import sys
 
 import media
+import muxing
 import pictures
 import records
 from topic import Topic
@@ -37,6 +39,7 @@ class CameraCheck:
         self.number = self.epoch = None
         self.ids = set()
         self.joiner = records.Joiner()
+        self.muxing = muxing.Muxing()
         self.figures = dict.fromkeys(FIGURES, 0)
 
     def add(self, record):
@@ -55,7 +58,7 @@ class CameraCheck:
             self.figures["twice"] += 1
             return self.problem(record, "twice in the topic")
         self.ids.add(record.id)
-        for text in records.order_problems(self.last, record):
+        for text in records.order_problems(self.last, record) + self.muxing.add(record):
             self.problem(record, text)
         if record.gap is not None:
             self.figures["gaps"] += 1

@@ -60,6 +60,7 @@ class Record:
     sequence: int
     time_ns: int
     clock: str
+    stepped: bool
     pts: int
     dts: int
     reordered: bool
@@ -150,6 +151,7 @@ def parse(message, partitions, gateway=None):
         sequence=sequence,
         time_ns=nanoseconds(values["ce_time"]),
         clock=values["ce_clock"],
+        stepped="ce_clockstep" in values,
         pts=pts,
         dts=int(values.get("ce_dtsns", pts)),
         reordered="ce_dtsns" in values,
@@ -291,7 +293,8 @@ def order_problems(last, record):
         problems.append(f"media time jumps by {record.dts - last.dts} ns without ce_gap")
     if record.gap is not None and not record.keyframe:
         problems.append("no keyframe after a gap")
-    # With B-frames records come in decoding order, so capture time may go back by a few frames.
-    if not (record.reordered or last.reordered) and record.time_ns < last.time_ns:
+    # Capture time belongs to the picture: with B-frames it goes back in decoding order as presentation time does.
+    marked = record.stepped or record.clock != last.clock
+    if not marked and (record.pts - last.pts) * (record.time_ns - last.time_ns) < 0:
         problems.append("capture time runs backwards")
     return problems

@@ -90,7 +90,7 @@ def good(clip_name, camera="gate", count=60, gateway=GATEWAY):
             named["ce_dtsns"] = str(dts)
         message = Message(named, unit, f"{gateway}/{camera}".encode())
         message.number(index)
-        message.at(STARTED_NS + index * interval)
+        message.at(STARTED_NS + pts)
         messages.append(message)
     return messages
 
@@ -203,6 +203,11 @@ class Records(unittest.TestCase):
         self.refused("first record is no keyframe", self.h264[1:])
         self.h264[9].at(STARTED_NS)
         self.refused("capture time runs backwards", self.h264)
+        wrong = good("h264b")
+        for message in wrong:
+            message.named.pop("ce_dtsns", None)
+        for text in ("mp4 refuses", "matroska refuses"):
+            self.refused(text, wrong)
 
     def test_hole_and_repeat_in_the_counter(self):
         hole = self.jpeg[:4] + self.jpeg[6:]
