@@ -55,6 +55,9 @@ package final class MockCluster: @unchecked Sendable {
     for _ in 0..<count { camgate_mock_push_error(cluster, request.rawValue, rd_kafka_resp_err_t(code)) }
   }
 
+  /// Errors for this kind of request that were not given out yet are forgotten.
+  package func stopFailing(_ request: Request) { rd_kafka_mock_clear_request_errors(cluster, request.rawValue) }
+
   /// Takes all brokers off the network, or brings them back.
   package func setReachable(_ isReachable: Bool) {
     for id in 1...brokerCount { setReachable(isReachable, broker: id) }

@@ -53,8 +53,8 @@ import Testing
   /// OUT_OF_ORDER_SEQUENCE_NUMBER, UNKNOWN_PRODUCER_ID, INVALID_PRODUCER_EPOCH
   @Test(arguments: [45, 59, 47] as [Int32])
   func aLostProducerIsReplaced(_ code: Int32) throws {
-    let bench = try ForwarderBench(
-      properties: [ClientProperty("linger.ms", "200"), ClientProperty("batch.size", "1000000")])
+    // One request at a time: what is under way behind the one that fails the mock would take.
+    let bench = try ForwarderBench(properties: [ClientProperty("max.in.flight", "1")])
     bench.append(1)
     #expect(bench.settles())
     bench.cluster.fail(.produce, code: code)
@@ -71,10 +71,12 @@ import Testing
     let bench = try ForwarderBench()
     bench.append(1)
     #expect(bench.settles())
-    bench.cluster.fail(.produce, code: code)
+    // Every attempt fails, until the test has seen what it came for.
+    bench.cluster.fail(.produce, count: 1_000, code: code)
     bench.append(20)
     #expect(bench.line(with: "are held, create the topic or mend the rights") != nil)
     #expect(bench.forwarder.status.held.count == 1)
+    bench.cluster.stopFailing(.produce)
     #expect(bench.settles())
     try bench.expectEverything()
     #expect(bench.backlog.drops == [[:]])

@@ -59,15 +59,16 @@ final class ForwarderBench {
   private var appended: [UInt64]
   private(set) var isDrained = false
 
-  /// `preparing` is done before the first producer is there: what fails then must not come too late for it.
+  /// `preparing` is done when the topic is there and before the first producer is: what fails or is hidden then must not
+  /// come too late for it.
   init(
     laneCount: Int = 1, windowBytes: Int = 1 << 20, catchUpRate: Int? = nil, properties: [ClientProperty] = [],
     brokers: String? = nil, resumeQuiet: Duration? = nil, quarantine directory: String? = nil,
     preparing: (MockCluster) -> Void = { _ in }
   ) throws {
     cluster = try MockCluster(brokerCount: 3)
-    preparing(cluster)
     try cluster.createTopic("cameras", partitionCount: ForwarderBench.partitionCount)
+    preparing(cluster)
     let messageMaxBytes = 64 << 10
     backlog = Backlog(
       laneCount: laneCount, memoryBudget: 64 << 20,
