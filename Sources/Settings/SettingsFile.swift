@@ -120,7 +120,7 @@ package struct SettingsFile: Sendable {
       }
       let spaces = StrangeSpace.all(in: root, of: source)
       for space in spaces { refuse(space.message, at: space.mark) }
-      // Whatever else were said would be about words that nobody wrote.
+      // Further errors would only follow from these.
       if !spaces.isEmpty { return nil }
       var reader = ConfigurationReader()
       reader.read(root, &context)

@@ -46,8 +46,10 @@ extension IntegrationTests {
       let gateway = try Gateway(
         brokers: broker.address, [Gateway.Camera("good", try open.url("good"))] + cameras, more: "log: {level: debug}")
       for (name, _, texts) in bad {
-        let (line, _) = try gateway.child.waitForErrors { $0.contains("camera \(name): ") && $0.contains("retry in") }
-        for text in texts { #expect(line.contains(text), "\(line)") }
+        // Not always in the first attempt: on a busy machine that may run out of time.
+        try gateway.child.waitForErrors { line in
+          (["camera \(name): ", "retry in"] + texts).allSatisfy { line.contains($0) }
+        }
       }
       let seen = try Testbed.read(broker, ["good"], frames: 60, follow: true, skip: ["decode"], mayComplain: true)
       #expect(seen.frames >= 60)
