@@ -43,6 +43,7 @@ private final class OneFile: Storage {
   func byteCount(of file: FileNumber) throws(SystemError) -> Int { content.count }
   func allocate(_ file: FileNumber, byteCount: Int) throws(SystemError) { throw failure }
   func truncate(_ file: FileNumber, byteCount: Int) throws(SystemError) { throw failure }
+  func forgetCached(_ file: FileNumber, at offset: Int, byteCount: Int) {}
   func sync(_ file: FileNumber) throws(SystemError) { throw failure }
   func syncDirectory() throws(SystemError) { throw failure }
   func rename(_ name: String, to newName: String) throws(SystemError) { throw failure }
