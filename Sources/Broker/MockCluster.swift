@@ -58,6 +58,13 @@ package final class MockCluster: @unchecked Sendable {
   /// Errors for this kind of request that were not given out yet are forgotten.
   package func stopFailing(_ request: Request) { rd_kafka_mock_clear_request_errors(cluster, request.rawValue) }
 
+  /// The same for the requests to one broker, which also answers so much later.
+  package func fail(_ request: Request, count: Int = 1, code: Int32, broker: Int32, milliseconds: Int32 = 0) {
+    for _ in 0..<count {
+      camgate_mock_push_broker_error(cluster, broker, request.rawValue, rd_kafka_resp_err_t(code), milliseconds)
+    }
+  }
+
   /// Takes all brokers off the network, or brings them back.
   package func setReachable(_ isReachable: Bool) {
     for id in 1...brokerCount { setReachable(isReachable, broker: id) }

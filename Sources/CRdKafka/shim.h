@@ -18,3 +18,9 @@ static inline void camgate_mock_push_error(rd_kafka_mock_cluster_t *cluster, int
                                            rd_kafka_resp_err_t error) {
   rd_kafka_mock_push_request_errors(cluster, api_key, 1, error);
 }
+
+/* The same for one broker, which answers so much later. */
+static inline void camgate_mock_push_broker_error(rd_kafka_mock_cluster_t *cluster, int32_t broker, int16_t api_key,
+                                                  rd_kafka_resp_err_t error, int milliseconds) {
+  rd_kafka_mock_broker_push_request_error_rtts(cluster, broker, api_key, 1, error, milliseconds);
+}

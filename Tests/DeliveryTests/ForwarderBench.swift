@@ -55,6 +55,8 @@ final class ForwarderBench {
   let forwarder: Forwarder
   let ledger = PayloadLedger()
   let laneCount: Int
+  /// The topic of each lane.
+  private let topics: [String]
   private let lines: Monitor<[String]>
   private var appended: [UInt64]
   private(set) var isDrained = false
@@ -64,10 +66,14 @@ final class ForwarderBench {
   init(
     laneCount: Int = 1, windowBytes: Int = 1 << 20, catchUpRate: Int? = nil, properties: [ClientProperty] = [],
     brokers: String? = nil, resumeQuiet: Duration? = nil, quarantine directory: String? = nil,
-    preparing: (MockCluster) -> Void = { _ in }
+    topics: [String]? = nil, preparing: (MockCluster) -> Void = { _ in }
   ) throws {
     cluster = try MockCluster(brokerCount: 3)
-    try cluster.createTopic("cameras", partitionCount: ForwarderBench.partitionCount)
+    let topics = topics ?? Array(repeating: "cameras", count: laneCount)
+    self.topics = topics
+    for topic in Set(topics).sorted() {
+      try cluster.createTopic(topic, partitionCount: ForwarderBench.partitionCount)
+    }
     preparing(cluster)
     let messageMaxBytes = 64 << 10
     backlog = Backlog(
@@ -82,7 +88,7 @@ final class ForwarderBench {
         windowBytes: windowBytes, catchUpRate: catchUpRate, resumeQuiet: resumeQuiet,
         properties: [ClientProperty("topic.metadata.propagation.max.ms", "200")] + properties),
       identity: GatewayIdentity(gateway: "g", ringID: 1, epoch: 1),
-      lanes: (0..<laneCount).map { LaneDescription(camera: CameraName("cam-\($0)")!, topic: "cameras") },
+      lanes: (0..<laneCount).map { LaneDescription(camera: CameraName("cam-\($0)")!, topic: topics[$0]) },
       backlog: backlog, quarantine: directory.map { Quarantine(directory: $0, log: Log { _ in }) },
       log: Log(level: .info) { line in lines.withLock { $0.append(line) } })
     try forwarder.start()
@@ -118,6 +124,13 @@ final class ForwarderBench {
     return forwarder.status.inFlightCount == count
   }
 
+  /// Waits until the status is as it should be.
+  func waits(for isReached: (Forwarder.Status) -> Bool) -> Bool {
+    let deadline = MonotonicTime.now() + .seconds(60)
+    while !isReached(forwarder.status), .now() < deadline { Thread.sleep(.milliseconds(5)) }
+    return isReached(forwarder.status)
+  }
+
   /// The first line of the log that contains `text`; waits for it.
   func line(with text: String) -> String? {
     lines.wait(until: .now() + .seconds(60)) { lines in lines.first { $0.contains(text) } }
@@ -134,8 +147,10 @@ final class ForwarderBench {
   }
 
   func stored() throws -> [StoredRecord] {
-    try storedRecords(
-      brokers: cluster.bootstrapServers, topic: "cameras", partitionCount: ForwarderBench.partitionCount)
+    try Set(topics).sorted().flatMap { topic in
+      try storedRecords(
+        brokers: cluster.bootstrapServers, topic: topic, partitionCount: ForwarderBench.partitionCount)
+    }
   }
 
   /// Checks that all frames of all lanes lie in the topic, each lane on one partition, in order and with their own
