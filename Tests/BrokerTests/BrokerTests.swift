@@ -59,7 +59,7 @@ import Testing
     ("INVALID_PRODUCER_EPOCH", .recreate), ("UNKNOWN_PRODUCER_ID", .recreate), ("PRODUCER_FENCED", .recreate),
     ("_UNKNOWN_TOPIC", .hold), ("UNKNOWN_TOPIC_OR_PART", .hold), ("TOPIC_AUTHORIZATION_FAILED", .hold),
     ("CLUSTER_AUTHORIZATION_FAILED", .hold), ("SASL_AUTHENTICATION_FAILED", .hold),
-    ("MSG_SIZE_TOO_LARGE", .poison), ("INVALID_TIMESTAMP", .poison), ("INVALID_MSG", .poison),
+    ("MSG_SIZE_TOO_LARGE", .poison), ("INVALID_TIMESTAMP", .poison), ("INVALID_MSG", .resend),
     ("_TRANSPORT", .resend), ("_MSG_TIMED_OUT", .resend), ("NOT_ENOUGH_REPLICAS", .resend), ("_QUEUE_FULL", .resend),
     ("LEADER_NOT_AVAILABLE", .resend), ("UNKNOWN", .resend),
   ])

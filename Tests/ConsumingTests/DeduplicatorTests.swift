@@ -43,6 +43,15 @@ import Testing
     }
   }
 
+  /// However many holes there are, and wherever the number lies: it is remembered, at the cost of another.
+  @Test(arguments: [0, 255, 1_001] as [UInt64])
+  func whatWasJustInsertedIsRemembered(_ number: UInt64) {
+    let deduplicator = Memory()
+    for hole in 0..<UInt64(Deduplicator.rangeLimit) { _ = deduplicator.insert(id(2 + hole * 2), source: "s") }
+    #expect(deduplicator.insert(id(number), source: "s"))
+    #expect(deduplicator.contains(id(number), source: "s"))
+  }
+
   @Test func sourcesRingsAndEpochsAreApart() {
     let deduplicator = Memory()
     #expect(deduplicator.insert(id(1), source: "a"))
