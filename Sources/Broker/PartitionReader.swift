@@ -87,11 +87,6 @@ package final class PartitionReader {
     try queryOffsets(client.pointer, place, milliseconds)
   }
 
-  /// How many partitions a topic has; nil when it does not exist. Blocks.
-  package func partitionCount(ofTopic name: String, milliseconds: Int32) throws(BrokerError) -> Int? {
-    try queryPartitionCount(client.pointer, name, milliseconds)
-  }
-
   /// The next event; nil when none came within `milliseconds`.
   package func poll(milliseconds: Int32) -> PartitionEvent? {
     rd_kafka_poll(client.pointer, 0)
@@ -122,23 +117,4 @@ func queryOffsets(
   let code = rd_kafka_query_watermark_offsets(client, place.topic, place.partition, &low, &high, milliseconds)
   if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw BrokerError(code) }
   return low..<max(low, high)
-}
-
-/// How many partitions a topic has; nil when it does not exist. Asks for the list of all topics, so that the question does
-/// not create it.
-func queryPartitionCount(
-  _ client: OpaquePointer, _ name: String, _ milliseconds: Int32
-) throws(BrokerError) -> Int? {
-  var metadata: UnsafePointer<rd_kafka_metadata>?
-  let code = rd_kafka_metadata(client, 1, nil, &metadata, milliseconds)
-  guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else { throw BrokerError(code) }
-  defer { rd_kafka_metadata_destroy(metadata) }
-  for index in 0..<Int(metadata.pointee.topic_cnt) {
-    let topic = metadata.pointee.topics[index]
-    guard String(cString: topic.topic) == name else { continue }
-    if topic.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART { return nil }
-    if topic.err != RD_KAFKA_RESP_ERR_NO_ERROR, topic.partition_cnt == 0 { throw BrokerError(topic.err) }
-    return Int(topic.partition_cnt)
-  }
-  return nil
 }

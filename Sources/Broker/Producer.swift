@@ -104,9 +104,6 @@ package final class Producer: @unchecked Sendable {
     }
   }
 
-  /// Lends the client to the other files of this module.
-  func withHandle<Result>(_ body: (OpaquePointer) -> Result) -> Result { body(handle) }
-
   /// Serves reports and events for up to `milliseconds`.
   package func poll(milliseconds: Int32) { rd_kafka_poll(handle, milliseconds) }
 

@@ -55,6 +55,8 @@ package final class Forwarder: Sendable {
   let log: Log
   let state: Monitor<State>
   let producer = Monitor<Producer?>(nil)
+  /// Who asks for the topics; nil until that thread has begun.
+  let inspector = Monitor<ClusterInspector?>(nil)
   private let threads = Monitor<[Thread]>([])
   private let forwarding = Heartbeat()
   private let serving = Heartbeat()
@@ -118,6 +120,7 @@ package final class Forwarder: Sendable {
           }
         },
       ]
+            inspector.read { $0 }?.poll()
     }
   }
 
@@ -132,6 +135,7 @@ package final class Forwarder: Sendable {
     let last = producer.withLock { producer -> Producer? in
       defer { producer = nil }
       return producer
+    inspector.withLock { $0 = nil }
     }
     last?.purge()
     while state.read({ !$0.inFlight.isEmpty }) { last?.poll(milliseconds: 50) }
@@ -242,6 +246,9 @@ package final class Forwarder: Sendable {
   }
 
   private func send(_ entry: Entry, by producer: Producer) {
+    if configuration.resumeQuiet != nil, let what = unheard({ $0.overdueQuestion(now: now) }) {
+      log.warning("Kafka has not told \(what) yet; frames are kept until it does, as long as the link takes")
+    }
     if let position = unheard({ $0.tails.position(of: entry, in: identity) }) {
       return backlog.settle { [.finished(entry, at: position)] }
     }

@@ -49,7 +49,10 @@ extension Forwarder {
     do throws(BrokerError) {
       let new = try makeProducer()
       drain(old)
-      state.withLock { $0.fatal = nil }
+      state.withLock { state in
+        state.fatal = nil
+        state.renewalCount += 1
+      }
       producer.withLock { $0 = new }
       log.info("a new producer is in use")
     } catch {

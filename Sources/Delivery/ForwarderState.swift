@@ -37,6 +37,7 @@ extension Forwarder {
 
   struct State {
     var lanes: [LaneFlow]
+    var question = OpenQuestion()
     var window: SendWindow
     var inFlight = InFlight()
     /// What a record may be, bytes: as configured, or less where a topic takes less.
@@ -56,6 +57,8 @@ extension Forwarder {
     var fatal: BrokerError?
     /// Producers made so far; events of an earlier one say nothing about the present one.
     var producerCount = 0
+    /// How often certificates or login were renewed.
+    var renewalCount = 0
     /// Producers that failed since the last acknowledgement.
     var failedProducerCount = 0
     var isStopping = false
@@ -88,6 +91,11 @@ extension Forwarder {
     }
 
     /// From the next producer on records are no larger than this; nothing when they are not anyway.
+    /// Takes note of the time; what the cluster was asked and has not answered for too long.
+    mutating func overdueQuestion(now: MonotonicTime) -> String? {
+      status.trouble == nil ? question.overdue(after: Forwarder.patience, now: now) : nil
+    }
+
     mutating func lower(recordLimit limit: Int) {
       let limit = max(limit, Forwarder.smallestRecord)
       guard limit < recordLimit else { return }

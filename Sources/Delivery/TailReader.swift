@@ -22,8 +22,9 @@ struct TailReader: Sendable {
   /// What librdkafka says of the cluster meanwhile; may be called from any thread.
   var onEvent: @Sendable (ClientEvent) -> Void = { _ in }
 
-  /// How long one question may take, milliseconds, and how soon it is asked again.
-  private static let patience: Int32 = 1_000
+  /// How long one question may take at first, and at most when there was no answer; how soon it is asked again.
+  private static let patience = Duration.seconds(1)
+  private static let longestPatience = Duration.seconds(60)
   private static let retry = Duration.milliseconds(500)
   /// A cluster that has said nothing for so long may be away.
   private static let silence = Duration.seconds(5)
@@ -58,6 +59,7 @@ struct TailReader: Sendable {
     var tails: [TopicPartition: Int64]
     var readings: [TopicPartition: TailReading] = [:]
     var nextQuestion = MonotonicTime.now()
+    var timeout = AnswerTimeout(from: TailReader.patience, to: TailReader.longestPatience)
 
     mutating func end(_ place: TopicPartition) {
       reader.stop(place)
@@ -69,13 +71,17 @@ struct TailReader: Sendable {
   private func ask(_ session: inout Session, _ told: (TopicPartition, Result) -> Void) {
     for (place, from) in session.tails where session.readings[place] == nil {
       do throws(BrokerError) {
-        let range = try session.reader.offsets(of: place, milliseconds: TailReader.patience)
+        let range = try session.reader.offsets(of: place, milliseconds: session.timeout.milliseconds)
+        session.timeout.answered()
         // A topic that ends in front of the place was made anew.
         let start = from > range.upperBound ? range.lowerBound : max(from, range.lowerBound)
         try session.reader.start(place, at: start)
         session.readings[place] = TailReading(ringID: ringID, end: range.upperBound, limits: limits, now: .now())
       } catch {
-        guard error.disposition == .hold else { continue }
+        guard error.disposition == .hold else {
+          session.timeout.missed()
+          continue
+        }
         session.end(place)
         told(place, .refused(error))
       }
@@ -88,7 +94,7 @@ struct TailReader: Sendable {
       guard let outcome = reading.outcome(now: .now()) else { continue }
       // Out of time, and nothing heard for long: an outage does not count.
       if case .cut = outcome, MonotonicTime.now() - reading.lastAnswer >= TailReader.silence,
-        !isReachable(session.reader, place)
+        !isReachable(session, place)
       {
         session.reader.stop(place)
         session.readings[place] = nil
@@ -99,9 +105,9 @@ struct TailReader: Sendable {
     }
   }
 
-  private func isReachable(_ reader: PartitionReader, _ place: TopicPartition) -> Bool {
+  private func isReachable(_ session: Session, _ place: TopicPartition) -> Bool {
     do throws(BrokerError) {
-      _ = try reader.offsets(of: place, milliseconds: TailReader.patience)
+      _ = try session.reader.offsets(of: place, milliseconds: session.timeout.milliseconds)
       return true
     } catch { return error.disposition == .hold }
   }

@@ -111,13 +111,15 @@ import Testing
   @Test func topicsAreCountedWithoutCreatingThem() throws {
     let cluster = try MockCluster(brokerCount: 1)
     try cluster.createTopic("t", partitionCount: 6)
-    let station = try Station(brokers: cluster.bootstrapServers)
-    let producer = try #require(station.producer)
-    #expect(try producer.partitionCount(ofTopic: "t", milliseconds: 10_000) == 6)
-    for _ in 0..<2 { #expect(try producer.partitionCount(ofTopic: "other", milliseconds: 10_000) == nil) }
-    #expect(producer.largestRecord(ofTopic: "t", milliseconds: 1_000) == nil, "the mock does not tell")
+    let inspector = try ClusterInspector(
+      brokers: cluster.bootstrapServers, clientID: "test", properties: [ClientProperty("linger.ms", "5")],
+      onEvent: { _ in })
+    #expect(try inspector.partitionCount(ofTopic: "t", milliseconds: 10_000) == 6)
+    for _ in 0..<3 { #expect(try inspector.partitionCount(ofTopic: "other", milliseconds: 10_000) == nil) }
+    #expect(try inspector.offsets(of: TopicPartition(topic: "t", partition: 0), milliseconds: 10_000) == 0..<0)
+    #expect(inspector.largestRecord(ofTopic: "t", milliseconds: 1_000) == nil, "the mock does not tell")
     cluster.setReachable(false)
-    #expect(throws: BrokerError.self) { try producer.partitionCount(ofTopic: "t", milliseconds: 200) }
+    #expect(throws: BrokerError.self) { try inspector.partitionCount(ofTopic: "t", milliseconds: 200) }
   }
 
   @Test func aBrokerThatDoesNotResolveIsNamed() throws {
