@@ -57,6 +57,8 @@ package final class Forwarder: Sendable {
   let producer = Monitor<Producer?>(nil)
   /// Who asks for the topics; nil until that thread has begun.
   let inspector = Monitor<ClusterInspector?>(nil)
+  /// The thread that tries refused topics.
+  let prober = Monitor<Thread?>(nil)
   private let threads = Monitor<[Thread]>([])
   private let forwarding = Heartbeat()
   private let serving = Heartbeat()
@@ -72,7 +74,7 @@ package final class Forwarder: Sendable {
     encoder = RecordEncoder(identity: identity, lanes: lanes)
     state = Monitor(
       State(
-        lanes: lanes.map { _ in LaneFlow() }, security: configuration.security,
+        lanes: lanes.map { _ in LaneFlow() }, laneTopics: lanes.map(\.topic), security: configuration.security,
         window: SendWindow(largest: configuration.windowBytes, timeout: configuration.requestTimeout),
         recordLimit: configuration.messageMaxBytes, brokers: configuration.brokers,
         canLook: configuration.resumeQuiet != nil))
@@ -89,8 +91,12 @@ package final class Forwarder: Sendable {
       if let quarantine { status.quarantine = quarantine.count }
       status.held = lanes.indices.compactMap { index in
         let flow = state.lanes[index]
-        guard let trouble = flow.trouble, let since = flow.troubleSince else { return nil }
-        return HeldLane(lane: lanes[index], since: since, reason: trouble.message)
+        if let trouble = flow.trouble, let since = flow.troubleSince {
+          return HeldLane(lane: lanes[index], since: since, reason: trouble.message)
+        }
+        return state.refusals.refusal(of: lanes[index].topic).map { refusal in
+          HeldLane(lane: lanes[index], since: refusal.since, reason: refusal.error.message)
+        }
       }
       return status
     }
@@ -116,11 +122,11 @@ package final class Forwarder: Sendable {
         Thread.start(name: "kafka-events") { [self] in
           while let producer = currentProducer {
             serving.beat()
+            inspector.read { $0 }?.poll()
             producer.poll(milliseconds: 100)
           }
         },
       ]
-            inspector.read { $0 }?.poll()
     }
   }
 
@@ -131,11 +137,12 @@ package final class Forwarder: Sendable {
     state.withLock { $0.isStopping = true }
     backlog.wake()
     for thread in threads.read({ $0 }) { thread.join() }
+    prober.read { $0 }?.join()
+    inspector.withLock { $0 = nil }
     // What is in flight is purged and reported back to the backlog.
     let last = producer.withLock { producer -> Producer? in
       defer { producer = nil }
       return producer
-    inspector.withLock { $0 = nil }
     }
     last?.purge()
     while state.read({ !$0.inFlight.isEmpty }) { last?.poll(milliseconds: 50) }
@@ -213,7 +220,8 @@ package final class Forwarder: Sendable {
     state.read { state in
       let byteCount = min(entry.byteCount, partBytes(of: entry, state) + RecordEncoder.overhead)
       let lane = entry.lane.index
-      return state.fatal == nil && !state.tails.isDoubtful(lane) && state.lanes[lane].isOpen(for: entry, now: .now())
+      return state.fatal == nil && !state.tails.isDoubtful(lane)
+        && state.refusals.refusal(of: lanes[lane].topic) == nil && state.lanes[lane].isOpen(for: entry, now: .now())
         && state.window.hasRoom(for: byteCount)
         && (!lanes[lane].isBackfill || state.hasBackfillRoom(for: byteCount, now: .now()))
     }
@@ -241,14 +249,15 @@ package final class Forwarder: Sendable {
         "Kafka has not answered for \(Forwarder.patience.components.seconds) s; frames are kept, retrying all the time")
     }
     if let report = unheard({ $0.uselessAddress(now: now) }) { log.warning(report) }
+    if configuration.resumeQuiet != nil, let what = unheard({ $0.overdueQuestion(now: now) }) {
+      log.warning("Kafka has not told \(what) yet; frames are kept until it does, as long as the link takes")
+    }
     let opening = state.read { $0.lanes.compactMap(\.opensAt).filter { $0 > now }.min() }
     return min(opening ?? .init(nanoseconds: .max), now + .seconds(1))
   }
 
-  private func send(_ entry: Entry, by producer: Producer) {
-    if configuration.resumeQuiet != nil, let what = unheard({ $0.overdueQuestion(now: now) }) {
-      log.warning("Kafka has not told \(what) yet; frames are kept until it does, as long as the link takes")
-    }
+  /// Hands the records of a frame to a producer: the shared one, or one that tries a topic.
+  func send(_ entry: Entry, by producer: Producer, isProbe: Bool = false) {
     if let position = unheard({ $0.tails.position(of: entry, in: identity) }) {
       return backlog.settle { [.finished(entry, at: position)] }
     }
@@ -256,11 +265,11 @@ package final class Forwarder: Sendable {
     let frame = unheard { state -> UInt in
       state.lanes[entry.lane.index].sent(entry)
       return state.inFlight.begin(
-        entry, recordCount: parts.count, isBackfill: lanes[entry.lane.index].isBackfill)
+        entry, recordCount: parts.count, isBackfill: lanes[entry.lane.index].isBackfill, isProbe: isProbe)
     }
     for (index, part) in parts.enumerated() {
       let byteCount = part.range.count + RecordEncoder.overhead
-      if index > 0, let obstacle = waitForRoom(byteCount) {
+      if index > 0, let obstacle = waitForRoom(byteCount, isProbe: isProbe) {
         return settle(now: .now()) { $0.inFlight.abandon(parts.count - index, of: frame, obstacle) }
       }
       let id = unheard { state -> UInt in
@@ -281,17 +290,17 @@ package final class Forwarder: Sendable {
   func unheard<Result>(_ body: (inout State) -> Result) -> Result { state.withLock(wakingIf: { _ in false }, body) }
 
   /// Waits until so many bytes more may be under way; returns why that will not be.
-  private func waitForRoom(_ byteCount: Int) -> BrokerError? {
-    unheard { $0.isRoomAwaited = true }
-    defer { unheard { $0.isRoomAwaited = false } }
+  private func waitForRoom(_ byteCount: Int, isProbe: Bool) -> BrokerError? {
+    unheard { $0.roomWaiterCount += 1 }
+    defer { unheard { $0.roomWaiterCount -= 1 } }
     while true {
-      forwarding.beat()
+      if !isProbe { forwarding.beat() }
       let outcome: BrokerError?? = state.wait(until: .now() + .seconds(1)) { state in
         if state.isStopping || state.newSecurity != nil {
           // Without the new certificates there may never be room; the frame is sent again from its first part.
           return .some(BrokerError(name: "_PURGE", message: "another producer", disposition: .recreate))
         }
-        if let fatal = state.fatal { return .some(fatal) }
+        if !isProbe, let fatal = state.fatal { return .some(fatal) }
         return state.window.hasRoom(for: byteCount) ? .some(nil) : nil
       }
       if let outcome { return outcome }

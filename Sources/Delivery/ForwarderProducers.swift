@@ -42,9 +42,9 @@ extension Forwarder {
 
   /// librdkafka reads certificates when a client is made, so a new one is made. When that fails the old one goes on.
   func renew(_ old: Producer, _ security: Security) {
-    let before = state.withLock { state -> Security in
+    let before = state.withLock { state -> (security: Security, producer: Int) in
       defer { (state.security, state.newSecurity) = (security, nil) }
-      return state.security
+      return (state.security, state.sharedProducer)
     }
     do throws(BrokerError) {
       let new = try makeProducer()
@@ -57,8 +57,7 @@ extension Forwarder {
       log.info("a new producer is in use")
     } catch {
       state.withLock { state in
-        state.security = before
-        state.producerCount -= 1
+        (state.security, state.sharedProducer) = before
       }
       log.error("the new certificates or login are of no use: \(error.message); the old ones stay")
     }
@@ -70,11 +69,13 @@ extension Forwarder {
   /// The longest pause between a producer that failed and the next.
   private static let longestPause = Duration.seconds(30)
 
-  private var isDrained: Bool { state.read { $0.inFlight.isEmpty || $0.isStopping } }
+  private var isDrained: Bool { state.read { $0.inFlight.isSharedEmpty || $0.isStopping } }
 
-  func makeProducer() throws(BrokerError) -> Producer {
+  /// A producer for all topics, or one that only tries a topic.
+  func makeProducer(isProbe: Bool = false) throws(BrokerError) -> Producer {
     let number = state.withLock { state -> Int in
       state.producerCount += 1
+      if !isProbe { state.sharedProducer = state.producerCount }
       return state.producerCount
     }
     let (security, recordLimit) = state.read { ($0.security, $0.recordLimit) }

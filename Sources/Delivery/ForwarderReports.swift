@@ -20,6 +20,7 @@ extension Forwarder {
       return outcome.map { outcome in outcome.actions.map { settlement(of: $0, at: outcome.position) } } ?? []
     }
     guard let outcome else { return }
+    if outcome.needsProbing { startProbing() }
     explain(outcome.error, lane: lanes[outcome.lane], isNewTrouble: outcome.isNewTrouble)
     for case .drop(let entry, let error) in outcome.actions { refused(entry, error) }
   }
@@ -80,7 +81,7 @@ extension Forwarder {
     case .log(let line): log.debug(line)
     case .token(let token): log.secrets.registerToken(token)
     case .error(let error) where error.disposition == .recreate:
-      state.withLock { if $0.producerCount == number { $0.fatal = $0.fatal ?? error } }
+      state.withLock { if $0.sharedProducer == number { $0.fatal = $0.fatal ?? error } }
       backlog.wake()
     case .error(let error): noteTrouble(error)
     }

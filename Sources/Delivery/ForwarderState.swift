@@ -37,6 +37,11 @@ extension Forwarder {
 
   struct State {
     var lanes: [LaneFlow]
+    /// The topic of each lane.
+    let laneTopics: [String]
+    var refusals = TopicRefusals()
+    /// Refused topics are being tried.
+    var isProbing = false
     var question = OpenQuestion()
     var window: SendWindow
     var inFlight = InFlight()
@@ -55,17 +60,19 @@ extension Forwarder {
     var refusal: String?
     /// The fatal error after which a new producer is needed.
     var fatal: BrokerError?
-    /// Producers made so far; events of an earlier one say nothing about the present one.
+    /// Producers made so far.
     var producerCount = 0
+    /// The number of the one that topics share; events of an earlier one say nothing about it.
+    var sharedProducer = 0
     /// How often certificates or login were renewed.
     var renewalCount = 0
     /// Producers that failed since the last acknowledgement.
     var failedProducerCount = 0
     var isStopping = false
-    /// The thread `forward` waits for room in the window.
-    var isRoomAwaited = false
+    /// Threads that wait for room in the window.
+    var roomWaiterCount = 0
     /// Whether somebody waits for what a report changes: room, a lane whose records are all back, a failed producer.
-    var areReportsAwaited: Bool { isRoomAwaited || fatal != nil || !tails.doubtful.isEmpty }
+    var areReportsAwaited: Bool { roomWaiterCount > 0 || fatal != nil || !tails.doubtful.isEmpty }
     /// TLS and SASL of the next producer that is made.
     var security: Security
     /// A producer with these is to be made.
@@ -75,10 +82,11 @@ extension Forwarder {
     let canLook: Bool
 
     init(
-      lanes: [LaneFlow], security: Security, window: SendWindow, recordLimit: Int, brokers: String = "",
-      canLook: Bool = false
+      lanes: [LaneFlow], laneTopics: [String], security: Security, window: SendWindow, recordLimit: Int,
+      brokers: String = "", canLook: Bool = false
     ) {
       (self.lanes, self.security, self.window, self.recordLimit) = (lanes, security, window, recordLimit)
+      self.laneTopics = laneTopics
       (advertised, self.canLook) = (AdvertisedNames(bootstrap: brokers), canLook)
     }
 
@@ -90,12 +98,12 @@ extension Forwarder {
       return report
     }
 
-    /// From the next producer on records are no larger than this; nothing when they are not anyway.
     /// Takes note of the time; what the cluster was asked and has not answered for too long.
     mutating func overdueQuestion(now: MonotonicTime) -> String? {
       status.trouble == nil ? question.overdue(after: Forwarder.patience, now: now) : nil
     }
 
+    /// From the next producer on records are no larger than this; nothing when they are not anyway.
     mutating func lower(recordLimit limit: Int) {
       let limit = max(limit, Forwarder.smallestRecord)
       guard limit < recordLimit else { return }
@@ -120,7 +128,7 @@ extension Forwarder {
       silentSince = nil
       if let error = report.error {
         window.failed(byteCount, now: now)
-        if error.disposition == .recreate { fatal = fatal ?? error }
+        if error.disposition == .recreate, !inFlight.isProbe(report.id) { fatal = fatal ?? error }
         if report.mayBePersisted, canLook, let lane = inFlight.lane(of: report.id) { tails.doubt(lane.index) }
       } else {
         window.acknowledged(byteCount, now: now)
@@ -153,11 +161,17 @@ extension Forwarder {
         if let arrival = report.entry.arrival, !report.isBackfill { latency.add(now - arrival, now: now) }
       }
       let lane = report.entry.lane.index
+      if let error = report.error, error.isRefusalOfTopic {
+        refusals.refused(laneTopics[lane], error, now: now)
+      } else if report.error == nil, report.isProbe {
+        refusals.accepted(laneTopics[lane])
+      }
       let before = lanes[lane].trouble
       let actions = lanes[lane].reported(report.entry, softened(report), now: now)
       let isNewTrouble = lanes[lane].trouble.map { trouble in !(before.map(trouble.isLike) ?? false) } ?? false
       return Outcome(
-        lane: lane, error: report.error, actions: actions, position: report.position, isNewTrouble: isNewTrouble)
+        lane: lane, error: report.error, actions: actions, position: report.position, isNewTrouble: isNewTrouble,
+        needsProbing: !refusals.isEmpty && !isProbing)
     }
   }
 
@@ -169,5 +183,7 @@ extension Forwarder {
     /// Where the frame that is finished lies.
     var position: RecordPosition?
     var isNewTrouble: Bool
+    /// A topic was refused, and nobody tries it yet.
+    var needsProbing: Bool
   }
 }

@@ -13,6 +13,8 @@ struct InFlight {
     var error: BrokerError?
     var position: RecordPosition?
     let isBackfill: Bool
+    /// It is to show whether its topic takes records.
+    let isProbe: Bool
   }
 
   /// What a report says of a frame.
@@ -23,6 +25,8 @@ struct InFlight {
     var position: RecordPosition?
     /// It had to wait while newer ones were sent.
     var isBackfill = false
+    /// It was sent to see whether its topic takes records.
+    var isProbe = false
   }
 
   private var frames: [UInt: Pending] = [:]
@@ -37,14 +41,19 @@ struct InFlight {
   private var nextID: UInt = 1
   /// Bytes under way of frames that had to wait while newer ones were sent.
   private(set) var backfillByteCount = 0
+  /// Frames that are to show whether their topic takes records.
+  private(set) var probeCount = 0
 
   var frameCount: Int { frames.count }
   var isEmpty: Bool { frames.isEmpty }
+  /// Whether the producer that topics share has nothing to report any more.
+  var isSharedEmpty: Bool { frames.count == probeCount }
 
   /// A frame will be sent as so many records. Returns the number it goes by here.
-  mutating func begin(_ entry: Entry, recordCount: Int, isBackfill: Bool = false) -> UInt {
+  mutating func begin(_ entry: Entry, recordCount: Int, isBackfill: Bool = false, isProbe: Bool = false) -> UInt {
     defer { nextID += 1 }
-    frames[nextID] = Pending(entry: entry, openCount: recordCount, isBackfill: isBackfill)
+    if isProbe { probeCount += 1 }
+    frames[nextID] = Pending(entry: entry, openCount: recordCount, isBackfill: isBackfill, isProbe: isProbe)
     return nextID
   }
 
@@ -63,6 +72,9 @@ struct InFlight {
   /// When a record was sent; nil when that says nothing about the link, because of a backlog in front of it.
   func lonelySendTime(of record: UInt) -> MonotonicTime? { records[record]?.lonelySendTime }
 
+  /// Whether a record is to show that its topic takes records.
+  func isProbe(_ record: UInt) -> Bool { records[record].map { frames[$0.frame]?.isProbe == true } ?? false }
+
   /// The lane of a record under way; nil for one that is not.
   func lane(of record: UInt) -> Lane? { records[record].flatMap { frames[$0.frame]?.entry.lane } }
 
@@ -80,7 +92,9 @@ struct InFlight {
   }
 
   private func report(_ frame: Pending) -> Report {
-    Report(entry: frame.entry, error: frame.error, position: frame.position, isBackfill: frame.isBackfill)
+    Report(
+      entry: frame.entry, error: frame.error, position: frame.position, isBackfill: frame.isBackfill,
+      isProbe: frame.isProbe)
   }
 
   private mutating func close(_ count: Int, of frame: UInt, _ error: BrokerError?) -> Report? {
@@ -88,6 +102,7 @@ struct InFlight {
     pending.openCount -= count
     if let error, error.weight > pending.error?.weight ?? 0 { pending.error = error }
     frames[frame] = pending.openCount == 0 ? nil : pending
+    if pending.openCount == 0, pending.isProbe { probeCount -= 1 }
     return pending.openCount == 0 ? report(pending) : nil
   }
 }

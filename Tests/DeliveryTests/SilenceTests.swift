@@ -12,8 +12,8 @@ import Testing
 
   private func state() -> Forwarder.State {
     Forwarder.State(
-      lanes: [LaneFlow()], security: Security(), window: SendWindow(largest: 1 << 20, timeout: .seconds(60)),
-      recordLimit: 1 << 20)
+      lanes: [LaneFlow()], laneTopics: ["t"], security: Security(),
+      window: SendWindow(largest: 1 << 20, timeout: .seconds(60)), recordLimit: 1 << 20)
   }
 
   private func at(_ second: Int64) -> MonotonicTime { MonotonicTime(nanoseconds: second * 1_000_000_000) }
