@@ -32,5 +32,15 @@ extension IntegrationTests {
       #expect(backlog.waitUntilEmpty(until: .now() + .seconds(60)), "\(lines.read { $0 })")
       #expect(forwarder.drain(until: .now()) == 0)
     }
+
+    /// The broker creates a topic that is merely asked for, unless it is told not to.
+    @Test func aTopicThatIsAskedForStaysMissing() throws {
+      let broker = try Testbed.broker()
+      let inspector = try ClusterInspector(brokers: broker.address, clientID: "test", onEvent: { _ in })
+      #expect(try inspector.partitionCount(ofTopic: "cameras", milliseconds: 30_000) == 4)
+      for _ in 0..<3 { #expect(try inspector.partitionCount(ofTopic: "missing", milliseconds: 30_000) == nil) }
+      #expect(inspector.largestRecord(ofTopic: "missing", milliseconds: 5_000) == nil)
+      #expect(try inspector.partitionCount(ofTopic: "missing", milliseconds: 30_000) == nil)
+    }
   }
 }
