@@ -59,7 +59,8 @@ package struct Deduplicator {
     case (false, true): ranges[index] = number...ranges[index].upperBound
     case (false, false): ranges.insert(number...number, at: index)
     }
-    if ranges.count > rangeLimit { ranges.removeFirst() }
+    // The oldest is forgotten, but never the number that was just inserted.
+    if ranges.count > rangeLimit { ranges.remove(at: ranges[0].contains(number) ? 1 : 0) }
     return true
   }
 }

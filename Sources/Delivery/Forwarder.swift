@@ -220,7 +220,7 @@ package final class Forwarder: Sendable {
     state.read { state in
       let byteCount = min(entry.byteCount, partBytes(of: entry, state) + RecordEncoder.overhead)
       let lane = entry.lane.index
-      return state.fatal == nil && !state.tails.isDoubtful(lane)
+      return state.fatal == nil && !state.tails.isDoubtful(lane) && !state.keepingLanes.contains(lane)
         && state.refusals.refusal(of: lanes[lane].topic) == nil && state.lanes[lane].isOpen(for: entry, now: .now())
         && state.window.hasRoom(for: byteCount)
         && (!lanes[lane].isBackfill || state.hasBackfillRoom(for: byteCount, now: .now()))

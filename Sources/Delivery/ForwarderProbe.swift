@@ -49,7 +49,10 @@ extension Forwarder {
   private func isProbe(_ entry: Entry, of topic: String) -> Bool {
     let lane = entry.lane.index
     return lanes[lane].topic == topic
-      && state.read { !$0.tails.isDoubtful(lane) && $0.lanes[lane].isIdle && $0.window.hasRoom(for: entry.byteCount) }
+      && state.read { state in
+        !state.tails.isDoubtful(lane) && !state.keepingLanes.contains(lane) && state.lanes[lane].isIdle
+          && state.window.hasRoom(for: entry.byteCount)
+      }
   }
 
   private func probe(_ topic: String, with entry: Entry) throws(BrokerError) {

@@ -15,9 +15,11 @@ extension Forwarder {
     var outcome: Outcome?
     backlog.settle {
       outcome = state.withLock(wakingIf: { $0.areReportsAwaited }) { state in
-        decide(&state).map { state.finish($0, now: now) }
+        let outcome = decide(&state).map { state.finish($0, now: now) }
+        if quarantine != nil, let outcome, outcome.hasRefused { state.keepingLanes.insert(outcome.lane) }
+        return outcome
       }
-      return outcome.map { outcome in outcome.actions.map { settlement(of: $0, at: outcome.position) } } ?? []
+      return outcome.map { outcome in outcome.actions.compactMap { settlement(of: $0, at: outcome.position) } } ?? []
     }
     guard let outcome else { return }
     if outcome.needsProbing { startProbing() }
@@ -33,17 +35,25 @@ extension Forwarder {
         + "\(error.message)); it is \(place ?? "dropped and counted: there is no buffer.directory to keep it in")")
     let record = encoder.record(for: entry)
     let header = { (name: String) in record.headers.first { $0.name == name }?.value ?? "" }
+    // Only what is safe leaves the backlog, and the next frame of its lane, which tells that it is missing, waits for that.
     quarantine?.keep(
       RefusedFrame(
         camera: lanes[entry.lane.index].camera.text, topic: record.topic, id: header("ce_id"), time: header("ce_time"),
         contentType: header("content-type"), reason: "\(error.name): \(error.message)",
-        bytes: Array(entry.frame.payload.bytes)))
+        bytes: Array(entry.frame.payload.bytes))
+    ) { [self] in
+      backlog.settle {
+        unheard { _ = $0.keepingLanes.remove(entry.lane.index) }
+        return [.dropped(entry, .quarantined)]
+      }
+    }
   }
 
-  private func settlement(of action: LaneFlow.Action, at position: RecordPosition?) -> Settlement {
+  /// nil for a frame that the quarantine has to keep first.
+  private func settlement(of action: LaneFlow.Action, at position: RecordPosition?) -> Settlement? {
     switch action {
     case .finish(let entry): .finished(entry, at: position)
-    case .drop(let entry, _): .dropped(entry, .quarantined)
+    case .drop(let entry, _): quarantine == nil ? .dropped(entry, .quarantined) : nil
     case .putBack(let entries): .putBack(entries)
     }
   }

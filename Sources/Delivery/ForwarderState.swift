@@ -43,6 +43,8 @@ extension Forwarder {
     /// Refused topics are being tried.
     var isProbing = false
     var question = OpenQuestion()
+    /// Lanes of which a refused frame is being kept on disk: nothing of them is sent before that is done.
+    var keepingLanes: Set<Int> = []
     var window: SendWindow
     var inFlight = InFlight()
     /// What a record may be, bytes: as configured, or less where a topic takes less.
@@ -185,5 +187,10 @@ extension Forwarder {
     var isNewTrouble: Bool
     /// A topic was refused, and nobody tries it yet.
     var needsProbing: Bool
+
+    /// A frame will never be accepted.
+    var hasRefused: Bool {
+      actions.contains { if case .drop = $0 { true } else { false } }
+    }
   }
 }

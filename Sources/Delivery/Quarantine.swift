@@ -43,8 +43,8 @@ package final class Quarantine: Sendable {
 
   private struct State {
     var count = Count()
-    /// What is to be written.
-    var queue: [RefusedFrame] = []
+    /// What is to be written, and whom to tell of it.
+    var queue: [(frame: RefusedFrame, whenDone: @Sendable () -> Void)] = []
     var queuedBytes = 0
     var isClosing = false
   }
@@ -71,9 +71,10 @@ package final class Quarantine: Sendable {
 
   package var count: Count { state.read { $0.count } }
 
-  /// Keeps a frame if there is room. Returns at once.
-  package func keep(_ frame: RefusedFrame) {
-    let isFirst = state.withLock { state -> Bool in
+  /// Keeps a frame if there is room. Returns at once; calls `whenDone` when a power cut would leave what is kept, or when
+  /// it is not kept.
+  package func keep(_ frame: RefusedFrame, whenDone: @escaping @Sendable () -> Void = {}) {
+    let (isKept, isFirst) = state.withLock { state -> (Bool, Bool) in
       let waiting = state.queue.count
       let hasRoom =
         state.count.kept + waiting < Quarantine.frameLimit
@@ -81,15 +82,16 @@ package final class Quarantine: Sendable {
         && state.queuedBytes + frame.bytes.count <= Quarantine.queueLimit && !state.isClosing
       guard hasRoom else {
         state.count.notKept += 1
-        return state.count.notKept == 1
+        return (false, state.count.notKept == 1)
       }
-      state.queue.append(frame)
+      state.queue.append((frame, whenDone))
       state.queuedBytes += frame.bytes.count
-      return false
+      return (true, false)
     }
     if isFirst {
       log.warning("\(directory) is full: refused frames are only counted from now on; look at it and empty it")
     }
+    guard isKept else { return whenDone() }
     thread.withLock { if $0 == nil { $0 = Thread.start(name: "quarantine") { [self] in work() } } }
   }
 
@@ -100,7 +102,7 @@ package final class Quarantine: Sendable {
   }
 
   private func work() {
-    while let frame = next() {
+    while let (frame, whenDone) = next() {
       var failure: SystemError?
       do throws(SystemError) { try write(frame) } catch { failure = error }
       if let failure { log.error("a refused frame cannot be kept: \(failure)") }
@@ -114,12 +116,13 @@ package final class Quarantine: Sendable {
           state.count.notKept += 1
         }
       }
+      whenDone()
     }
   }
 
   /// The frame to be written; it stays in the queue until it is, so that it always counts once.
-  private func next() -> RefusedFrame? {
-    let frame: RefusedFrame?? = state.wait { state in
+  private func next() -> (RefusedFrame, @Sendable () -> Void)? {
+    let frame: (RefusedFrame, @Sendable () -> Void)?? = state.wait { state in
       if let first = state.queue.first { return .some(first) }
       return state.isClosing ? .some(nil) : nil
     }
@@ -127,7 +130,9 @@ package final class Quarantine: Sendable {
   }
 
   private func write(_ frame: RefusedFrame) throws(SystemError) {
-    if mkdir(directory, 0o700) != 0, errno != EEXIST {
+    if mkdir(directory, 0o700) == 0 {
+      try Quarantine.syncDirectory(directory + "/..")
+    } else if errno != EEXIST {
       throw SystemError(code: errno, operation: "make \(directory)")
     }
     let name = "\(directory)/\(frame.camera)-\(frame.id)"
@@ -142,6 +147,14 @@ package final class Quarantine: Sendable {
     object.add("bytes", frame.bytes.count)
     // Last: a frame without it is half written.
     try write(Array((object.text + "\n").utf8), to: name + ".json")
+    try Quarantine.syncDirectory(directory)
+  }
+
+  /// The names in a directory are durable only when it is synced itself (fsync(2)).
+  private static func syncDirectory(_ path: String) throws(SystemError) {
+    let file = try retryingInterrupts("open \(path)") { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    defer { Glibc.close(file) }
+    _ = try retryingInterrupts("fsync \(path)") { fsync(file) }
   }
 
   private func write(_ bytes: [UInt8], to path: String) throws(SystemError) {
