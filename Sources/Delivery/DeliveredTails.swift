@@ -3,11 +3,17 @@ import Posix
 
 // Which frames lie in Kafka although nobody has acknowledged them to this process, and for which lanes that is not known yet.
 
+/// A frame in Kafka.
+struct DeliveredFrame: Hashable, Sendable {
+  var fingerprint: FrameFingerprint
+  var position: RecordPosition
+}
+
 /// What is known of Kafka's tail.
 struct DeliveredTails {
-  /// Frames of one lane that were found, and the greatest of them: behind it nothing is looked up any more.
+  /// What was found under the ids of one lane's frames, and the greatest of them: above it nothing is looked up any more.
   private struct Found {
-    var positions: [SentFrame: RecordPosition]
+    var frames: [SentFrame: [DeliveredFrame]]
     let last: SentFrame
   }
 
@@ -19,17 +25,20 @@ struct DeliveredTails {
 
   func isDoubtful(_ lane: Int) -> Bool { doubtful.contains(lane) }
 
-  /// It is known now: these frames lie there, and no others.
-  mutating func know(_ lane: Int, _ positions: [SentFrame: RecordPosition]) {
+  /// It is known now: these lie there, and no others.
+  mutating func know(_ lane: Int, _ frames: [SentFrame: [DeliveredFrame]]) {
     doubtful.remove(lane)
-    found[lane] = positions.keys.max().map { Found(positions: positions, last: $0) }
+    found[lane] = frames.keys.max().map { Found(frames: frames, last: $0) }
   }
 
-  /// Where a frame lies already that is about to be sent; nil when it does not, and is to be sent.
+  /// Where a frame lies already that is about to be sent; nil when it does not, and is to be sent. What lies there under its
+  /// id and has other bytes is not this frame.
   mutating func position(of entry: Entry, in identity: GatewayIdentity) -> RecordPosition? {
     guard let lane = found[entry.lane.index] else { return nil }
     let frame = SentFrame(epoch: entry.epoch ?? identity.epoch, sequence: entry.sequence)
     if frame >= lane.last { found[entry.lane.index] = nil }
-    return lane.positions[frame]
+    guard let likenesses = lane.frames[frame] else { return nil }
+    let fingerprint = FrameFingerprint(entry.frame)
+    return likenesses.first { $0.fingerprint == fingerprint }?.position
   }
 }

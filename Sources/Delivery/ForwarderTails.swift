@@ -38,10 +38,10 @@ extension Forwarder {
         conclude(lane, [:])
         continue
       }
-      guard let places = places(of: lane, position) else { continue }
-      search.begin(lane, placeCount: places.count)
-      for place in places {
-        tails[place] = min(tails[place] ?? .max, max(0, position.offset))
+      guard let starts = starts(of: lane, position) else { continue }
+      search.begin(lane, placeCount: starts.count)
+      for (place, offset) in starts {
+        tails[place] = min(tails[place] ?? .max, offset)
         readers[place, default: []].append(lane)
       }
     }
@@ -55,10 +55,17 @@ extension Forwarder {
         case .found(let frames, let outcome):
           if case .cut(let why) = outcome { self.explainCut(place, why) }
           let own = frames[self.key(of: lane)] ?? [:]
-          search.found(own.mapValues { RecordPosition(partition: place.partition, offset: $0) }, for: lane)
+          search.found(own.mapValues { self.delivered($0, in: place.partition) }, for: lane)
           if let all = search.end(of: lane) { self.conclude(lane, all) }
         }
       }
+    }
+  }
+
+  private func delivered(_ records: [RecordedFrame], in partition: Int32) -> [DeliveredFrame] {
+    records.map { record in
+      DeliveredFrame(
+        fingerprint: record.fingerprint, position: RecordPosition(partition: partition, offset: record.offset))
     }
   }
 
@@ -71,25 +78,29 @@ extension Forwarder {
       onEvent: { [weak self] in self?.handle($0, fromProducer: nil) })
   }
 
-  /// The partitions on which a lane's records can be; nil while that is not known.
-  private func places(of lane: Int, _ position: RecordPosition) -> [TopicPartition]? {
+  /// From where on a lane's records can lie; nil while that is not known.
+  private func starts(of lane: Int, _ position: RecordPosition) -> [TopicPartition: Int64]? {
     let topic = lanes[lane].topic
-    if position.partition >= 0 { return [TopicPartition(topic: topic, partition: position.partition)] }
-    // The topic did not exist when the lane began.
-    return state.read { $0.topics.partitionCount(of: topic) }.map { count in
-      (0..<Int32(count)).map { TopicPartition(topic: topic, partition: $0) }
+    let count = state.read { $0.topics.partitionCount(of: topic) }
+    if position.partition >= 0, count.map({ position.partition < $0 }) ?? true {
+      return [TopicPartition(topic: topic, partition: position.partition): max(0, position.offset)]
+    }
+    // The topic did not exist when the lane began, or was created anew with fewer partitions since.
+    return count.map { count in
+      Dictionary(uniqueKeysWithValues: (0..<Int32(count)).map { (TopicPartition(topic: topic, partition: $0), 0) })
     }
   }
 
   /// The key of a lane's records.
   func key(of lane: Int) -> String { "\(identity.gateway)/\(lanes[lane].camera)" }
 
-  private func conclude(_ lane: Int, _ positions: [SentFrame: RecordPosition]) {
-    if !positions.isEmpty {
+  private func conclude(_ lane: Int, _ frames: [SentFrame: [DeliveredFrame]]) {
+    if !frames.isEmpty {
       log.info(
-        "\(lanes[lane].camera): \(positions.count) of its newest frames are in Kafka already and are not sent again")
+        "\(lanes[lane].camera): \(frames.count) of its newest frames are in Kafka already and are not sent again, unless "
+          + "their bytes differ")
     }
-    state.withLock { $0.tails.know(lane, positions) }
+    state.withLock { $0.tails.know(lane, frames) }
     backlog.wake()
   }
 
@@ -107,17 +118,17 @@ extension Forwarder {
 
 /// What was found of lanes whose records may be on several partitions.
 private struct TailSearch {
-  private var open: [Int: (placeCount: Int, positions: [SentFrame: RecordPosition])] = [:]
+  private var open: [Int: (placeCount: Int, frames: [SentFrame: [DeliveredFrame]])] = [:]
 
   mutating func begin(_ lane: Int, placeCount: Int) { open[lane] = (placeCount, [:]) }
 
-  mutating func found(_ positions: [SentFrame: RecordPosition], for lane: Int) {
-    open[lane]?.positions.merge(positions) { $1 }
+  mutating func found(_ frames: [SentFrame: [DeliveredFrame]], for lane: Int) {
+    open[lane]?.frames.merge(frames) { $0 + $1 }
     open[lane]?.placeCount -= 1
   }
 
   /// Everything of the lane, when that was its last partition.
-  func end(of lane: Int) -> [SentFrame: RecordPosition]? {
-    open[lane].flatMap { $0.placeCount == 0 ? $0.positions : nil }
+  func end(of lane: Int) -> [SentFrame: [DeliveredFrame]]? {
+    open[lane].flatMap { $0.placeCount == 0 ? $0.frames : nil }
   }
 }

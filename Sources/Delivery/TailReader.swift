@@ -7,8 +7,8 @@ import Posix
 /// Finds out which frames of a ring lie in Kafka behind given places.
 struct TailReader: Sendable {
   enum Result {
-    /// The offsets of our frames, by the key of their records.
-    case found([String: [SentFrame: Int64]], TailReading.Outcome)
+    /// What lies under the ids of our frames, by the key of their records.
+    case found([String: [SentFrame: [RecordedFrame]]], TailReading.Outcome)
     /// The cluster does not let us look.
     case refused(BrokerError)
   }
@@ -42,7 +42,7 @@ struct TailReader: Sendable {
       switch reader.poll(milliseconds: 50) {
       case .record(let record)?:
         session.readings[TopicPartition(topic: record.topic, partition: record.partition)]?.take(
-          offset: record.offset, byteCount: record.value.count, key: record.key, headers: record.headers, now: .now())
+          offset: record.offset, value: record.value, key: record.key, headers: record.headers, now: .now())
       case .end(let place)?: session.readings[place]?.reachedEnd(now: .now())
       case .error(let error, let place?)? where error.disposition == .hold:
         session.end(place)

@@ -43,12 +43,16 @@ struct TailReading {
   /// When the end was reached; nil before.
   private var endTime: MonotonicTime?
   private var lastOwnTime: MonotonicTime?
-  /// Parts seen of frames of which not all were.
-  private var parts: [Parts: Set<Int>] = [:]
-  /// The frames of ours, by the key of their records, and the offset of each (of its last part).
-  private(set) var found: [String: [SentFrame: Int64]] = [:]
+  /// Frames of which the first parts were seen.
+  private var parts: [Parts: PartAssembly] = [:]
+  /// What lies under the ids of our frames, by the key of the records: the frames, or what others wrote in their names.
+  private(set) var found: [String: [SentFrame: [RecordedFrame]]] = [:]
   /// When the cluster was last heard of.
   private(set) var lastAnswer: MonotonicTime
+
+  /// Different frames of one id that are remembered, and frames in parts that are put together at the same time.
+  static let likenessLimit = 8
+  static let assemblyLimit = 256
 
   /// A frame that was cut into so many parts; sent again it may be cut into more.
   private struct Parts: Hashable {
@@ -65,17 +69,28 @@ struct TailReading {
 
   /// The next record of the partition.
   mutating func take(
-    offset: Int64, byteCount: Int, key: String, headers: [(name: String, value: String)], now: MonotonicTime
+    offset: Int64, value: UnsafeRawBufferPointer, key: String, headers: [(name: String, value: String)],
+    now: MonotonicTime
   ) {
-    self.byteCount += byteCount
+    byteCount += value.count
     lastAnswer = now
     if offset + 1 >= end { endTime = endTime ?? now }
     guard let id = headers.first(where: { $0.name == "ce_id" })?.value, let frame = ownFrame(id) else { return }
     lastOwnTime = now
-    if let chunk = headers.first(where: { $0.name == "ce_chunk" })?.value {
-      guard isWhole(chunk, key, frame) else { return }
+    let chunk = headers.first { $0.name == "ce_chunk" }?.value
+    let whole = chunk.map { assemble($0, key, frame, value, offset: offset) } ?? FrameFingerprint(value)
+    if let whole { remember(RecordedFrame(fingerprint: whole, offset: offset), as: frame, key) }
+  }
+
+  private mutating func remember(_ record: RecordedFrame, as frame: SentFrame, _ key: String) {
+    var likenesses = found[key]?[frame] ?? []
+    if let index = likenesses.firstIndex(where: { $0.fingerprint == record.fingerprint }) {
+      likenesses[index] = record
+    } else if likenesses.count < TailReading.likenessLimit {
+      likenesses.append(record)
+      frameCount += 1
     }
-    if found[key, default: [:]].updateValue(offset, forKey: frame) == nil { frameCount += 1 }
+    found[key, default: [:]][frame] = likenesses
   }
 
   /// Nothing more lies in the partition at this moment.
@@ -98,15 +113,25 @@ struct TailReading {
     return SentFrame(epoch: epoch, sequence: sequence)
   }
 
-  /// Takes note of part `<k>/<n>`; true when it was the last that was missing.
-  private mutating func isWhole(_ chunk: String, _ key: String, _ frame: SentFrame) -> Bool {
+  /// Takes part `<k>/<n>`; the whole frame when it was the last one.
+  private mutating func assemble(
+    _ chunk: String, _ key: String, _ frame: SentFrame, _ value: UnsafeRawBufferPointer, offset: Int64
+  ) -> FrameFingerprint? {
     let numbers = chunk.split(separator: "/").compactMap { Int($0) }
-    guard numbers.count == 2, (1...max(1, numbers[1])).contains(numbers[0]) else { return false }
+    guard numbers.count == 2, (1...max(1, numbers[1])).contains(numbers[0]), numbers[1] <= RecordEncoder.partLimit
+    else { return nil }
     let group = Parts(key: key, frame: frame, count: numbers[1])
-    parts[group, default: []].insert(numbers[0])
-    guard parts[group]?.count == numbers[1] else { return false }
+    if parts[group] == nil {
+      // Parts are sent one behind another: what comes without its first one is of no use.
+      guard numbers[0] == 1 else { return nil }
+      if parts.count >= TailReading.assemblyLimit, let oldest = parts.min(by: { $0.value.offset < $1.value.offset }) {
+        parts[oldest.key] = nil
+      }
+      parts[group] = PartAssembly(partCount: numbers[1])
+    }
+    guard let whole = parts[group]?.take(numbers[0], value, offset: offset) else { return nil }
     parts[group] = nil
-    return true
+    return whole
   }
 }
 

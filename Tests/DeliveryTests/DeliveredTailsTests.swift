@@ -13,6 +13,32 @@ import Testing
       lane: Lane(index: lane), sequence: sequence, epoch: epoch, frame: testFrame(Payload([1])), arrivalOrder: sequence)
   }
 
+  private func delivered(_ bytes: [UInt8], _ offset: Int64) -> DeliveredFrame {
+    DeliveredFrame(
+      fingerprint: bytes.withUnsafeBytes { FrameFingerprint($0) },
+      position: RecordPosition(partition: 2, offset: offset))
+  }
+
+  /// Others may write under our ids: of the same length, of another, before and after the frame itself.
+  @Test func onlyTheFrameItselfCounts() {
+    var tails = DeliveredTails()
+    tails.know(
+      0,
+      [
+        SentFrame(epoch: 8, sequence: 1): [delivered([2], 10)],
+        SentFrame(epoch: 8, sequence: 2): [delivered([1, 1], 20)],
+        SentFrame(epoch: 8, sequence: 3): [delivered([], 30), delivered([1], 31), delivered([3], 32)],
+        SentFrame(epoch: 8, sequence: 9): [],
+      ])
+    #expect(tails.position(of: entry(1, epoch: 8), in: identity) == nil)
+    #expect(tails.position(of: entry(2, epoch: 8), in: identity) == nil)
+    #expect(tails.position(of: entry(3, epoch: 8), in: identity)?.offset == 31)
+    // What the disk remembers of the frame that was captured counts, not what can be computed from what it gives back.
+    var stored = entry(3, epoch: 8)
+    stored.frame.payloadChecksum = FrameFingerprint(testFrame(Payload([3]))).checksum
+    #expect(tails.position(of: stored, in: identity)?.offset == 32)
+  }
+
   @Test func whatWasFoundIsSkippedOnceAndWhatIsBehindItIsSent() {
     var tails = DeliveredTails()
     tails.doubt(0)
@@ -20,7 +46,7 @@ import Testing
     #expect(tails.isDoubtful(0))
     let places = Dictionary(
       uniqueKeysWithValues: [(8, 5), (8, 7), (9, 1)].map { epoch, sequence in
-        (SentFrame(epoch: epoch, sequence: sequence), RecordPosition(partition: 2, offset: Int64(sequence * 10)))
+        (SentFrame(epoch: epoch, sequence: sequence), [delivered([1], Int64(sequence * 10))])
       })
     tails.know(0, places)
     #expect(tails.doubtful == [1])

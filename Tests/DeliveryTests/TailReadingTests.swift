@@ -16,11 +16,21 @@ import Testing
 
   private func take(
     _ reading: inout TailReading, _ offset: Int64, _ id: String, chunk: String? = nil, key: String = "dock-7/gate",
-    at seconds: Double = 0, bytes: Int = 1_000
+    at seconds: Double = 0, bytes: Int = 1_000, _ value: [UInt8]? = nil
   ) {
     var headers = [(name: "ce_specversion", value: "1.0"), (name: "ce_id", value: id)]
     if let chunk { headers.append((name: "ce_chunk", value: chunk)) }
-    reading.take(offset: offset, byteCount: bytes, key: key, headers: headers, now: at(seconds))
+    (value ?? [UInt8](repeating: 7, count: bytes)).withUnsafeBytes { value in
+      reading.take(offset: offset, value: value, key: key, headers: headers, now: at(seconds))
+    }
+  }
+
+  private func frame(_ value: [UInt8], _ offset: Int64) -> RecordedFrame {
+    RecordedFrame(fingerprint: value.withUnsafeBytes { FrameFingerprint($0) }, offset: offset)
+  }
+
+  private func offsets(_ reading: TailReading, _ key: String) -> [SentFrame: [Int64]]? {
+    reading.found[key]?.mapValues { $0.map(\.offset) }
   }
 
   @Test func ownFramesAreFoundAndNoOthers() {
@@ -30,20 +40,55 @@ import Testing
     take(&reading, 2, "9f2c4a117be00d35-7-3", key: "dock-7/yard")
     take(&reading, 3, "9f2c4a117be00d35-8-1")
     take(&reading, 4, "9f2c4a117be00d35-x-9")
-    reading.take(offset: 5, byteCount: 1, key: "dock-7/gate", headers: [], now: at(0))
-    #expect(reading.found["dock-7/gate"] == [.init(epoch: 7, sequence: 1): 0, .init(epoch: 8, sequence: 1): 3])
-    #expect(reading.found["dock-7/yard"] == [.init(epoch: 7, sequence: 3): 2])
+    reading.take(offset: 5, value: .init(start: nil, count: 0), key: "dock-7/gate", headers: [], now: at(0))
+    #expect(offsets(reading, "dock-7/gate") == [.init(epoch: 7, sequence: 1): [0], .init(epoch: 8, sequence: 1): [3]])
+    #expect(offsets(reading, "dock-7/yard") == [.init(epoch: 7, sequence: 3): [2]])
   }
 
   @Test func partsCountOnlyWhenAllAreThere() {
     var reading = reading()
-    for part in [1, 3, 3] { take(&reading, 0, "9f2c4a117be00d35-7-1.\(part)", chunk: "\(part)/3") }
+    for part in [1, 3, 3] { take(&reading, 0, "9f2c4a117be00d35-7-1.\(part)", chunk: "\(part)/3", [UInt8(part)]) }
     // The same frame sent again in more parts is another set.
     for part in [1, 2] { take(&reading, 1, "9f2c4a117be00d35-7-1.\(part)", chunk: "\(part)/4") }
-    for chunk in ["0/1", "5/4", "x", "1/0"] { take(&reading, 1, "9f2c4a117be00d35-7-1.1", chunk: chunk) }
+    for chunk in ["0/1", "5/4", "x", "1/0", "1/5000"] {
+      take(&reading, 1, "9f2c4a117be00d35-7-1.1", chunk: chunk)
+    }
     #expect(reading.found.isEmpty)
-    take(&reading, 2, "9f2c4a117be00d35-7-1.2", chunk: "2/3")
-    #expect(reading.found["dock-7/gate"] == [.init(epoch: 7, sequence: 1): 2])
+    take(&reading, 2, "9f2c4a117be00d35-7-1.2", chunk: "2/3", [2])
+    #expect(reading.found.isEmpty)
+    take(&reading, 3, "9f2c4a117be00d35-7-1.3", chunk: "3/3", [3])
+    #expect(reading.found["dock-7/gate"] == [.init(epoch: 7, sequence: 1): [frame([1, 2, 3], 3)]])
+  }
+
+  /// A part in the name of another, or one sent once more from the first on: only the bytes count.
+  @Test func partsArePutTogetherInTheirOrder() {
+    var reading = reading()
+    let id = "9f2c4a117be00d35-7-1"
+    for (offset, part) in [(1, 1), (2, 9), (1, 1), (3, 3), (2, 2), (3, 3)].enumerated() {
+      take(&reading, Int64(offset), "\(id).\(part.0)", chunk: "\(part.0)/3", [UInt8(part.1)])
+    }
+    #expect(reading.found["dock-7/gate"] == [.init(epoch: 7, sequence: 1): [frame([1, 2, 3], 5)]])
+    for (offset, part) in [(1, 1), (2, 9), (3, 3)].enumerated() {
+      take(&reading, Int64(10 + offset), "\(id).\(part.0)", chunk: "\(part.0)/3", [UInt8(part.1)])
+    }
+    let both = [frame([1, 2, 3], 5), frame([1, 9, 3], 12)]
+    #expect(reading.found["dock-7/gate"]?[.init(epoch: 7, sequence: 1)] == both)
+  }
+
+  /// Whoever writes under our ids fills neither the memory nor the place of the frame that came first.
+  @Test func whatOthersWriteIsBounded() {
+    var reading = reading()
+    for value in 0...100 as ClosedRange<UInt8> { take(&reading, Int64(value), "9f2c4a117be00d35-7-1", [value]) }
+    let found = reading.found["dock-7/gate"]?[.init(epoch: 7, sequence: 1)] ?? []
+    #expect(found.count == TailReading.likenessLimit)
+    #expect(found.first == frame([0], 0))
+    for sequence in 1...(TailReading.assemblyLimit + 10) {
+      take(&reading, Int64(sequence), "9f2c4a117be00d35-8-\(sequence).1", chunk: "1/2", [1])
+    }
+    take(&reading, 1_000, "9f2c4a117be00d35-8-1.2", chunk: "2/2", [2])
+    #expect(reading.found["dock-7/gate"]?[.init(epoch: 8, sequence: 1)] == nil)
+    take(&reading, 1_001, "9f2c4a117be00d35-8-20.2", chunk: "2/2", [2])
+    #expect(reading.found["dock-7/gate"]?[.init(epoch: 8, sequence: 20)] == [frame([1, 2], 1_001)])
   }
 
   @Test func itGoesOnUntilNothingOfOursComes() {
