@@ -116,6 +116,15 @@ import Testing
     #expect(window.hasRoom(for: 5_000))
   }
 
+  /// A link that lets a little through at once and the rest slowly: what a small record shows is not what a large one meets.
+  @Test func aSmallRecordThatPassesAtOnceProvesLittle() {
+    var window = SendWindow(largest: 16 << 20, timeout: .seconds(10))
+    window.sent(2_280, now: MonotonicTime(nanoseconds: 0))
+    window.acknowledged(2_280, now: MonotonicTime(nanoseconds: 5_000_000))
+    #expect(window.limit <= SendWindow.initial)
+    #expect(window.recordBytes(forFrameOf: 600_000, least: 15_104) <= SendWindow.initial / 4)
+  }
+
   /// A frame of a megabyte takes two minutes at 64 kbit/s, twice what librdkafka allows a request.
   @Test func onASlowLinkLargeFramesGoInParts() {
     var link = link(bitsPerSecond: 64_000)
