@@ -12,6 +12,9 @@ struct SendWindow: Sendable {
   static let slowest = 8_000.0
   /// The limit never falls below, so that a link that stalled can show what it carries.
   static let smallest = 64 << 10
+  /// The link is trusted with so many times what it has carried: a link may let a little through at once that carries more
+  /// only slowly.
+  static let trust = 32
   /// A sample is taken when records were under way for this long.
   static let sampleTime = Duration.milliseconds(50)
 
@@ -20,6 +23,8 @@ struct SendWindow: Sendable {
   private var busySince: MonotonicTime?
   private var lastProgress: MonotonicTime?
   private var acknowledgedInSample = 0
+  /// Bytes that the link has carried in all.
+  private var carriedCount = 0
   /// Bytes under way.
   private(set) var byteCount = 0
   /// The limit at the moment, bytes.
@@ -47,6 +52,7 @@ struct SendWindow: Sendable {
   mutating func acknowledged(_ count: Int, now: MonotonicTime) {
     byteCount -= count
     acknowledgedInSample += count
+    carriedCount += count
     lastProgress = now
     guard let start = busySince, now - start >= SendWindow.sampleTime || byteCount == 0 else { return }
     let elapsed = max(now - start, .milliseconds(1)).inSeconds
@@ -83,12 +89,15 @@ struct SendWindow: Sendable {
   /// of the timeout; then a quarter of what may be under way, at least `least`. While the rate is unknown the link may be
   /// the slowest: a record that never arrives would never show it.
   func recordBytes(forFrameOf count: Int, least: Int) -> Int {
-    guard Double(count) > (rate ?? SendWindow.slowest) * horizon.inSeconds * 2 else { return count }
+    let time = horizon.inSeconds * 2
+    let proven = max(SendWindow.slowest * time, Double(carriedCount) * Double(SendWindow.trust))
+    guard Double(count) > min((rate ?? SendWindow.slowest) * time, proven) else { return count }
     return max(least, limit / 4)
   }
 
   private mutating func follow() {
     guard let rate else { return }
-    limit = Int(min(Double(largest), max(Double(SendWindow.smallest), rate * horizon.inSeconds)))
+    let proven = max(Double(SendWindow.initial), Double(carriedCount) * Double(SendWindow.trust))
+    limit = Int(min(Double(largest), proven, max(Double(SendWindow.smallest), rate * horizon.inSeconds)))
   }
 }
