@@ -18,28 +18,35 @@ TYPES = {
 }
 ENTRIES, ENTRY = 128, 128
 TABLE_SECTORS = ENTRIES * ENTRY // SECTOR
-SPACE = uuid.UUID("8c6cd4bc-6a3c-5f7b-9d41-3f1d5b0f1c4e")  # our identifiers are made in it
+SPACE = "8c6cd4bc-6a3c-5f7b-9d41-3f1d5b0f1c4e"  # our identifiers are made in it
 
 
-def identifier(name):
-    return uuid.uuid5(SPACE, name).bytes_le
+def identifier(name, space):
+    return uuid.uuid5(uuid.UUID(space), name).bytes_le
 
 
-def table(parts, first):
+def table(parts, first, space):
     """The entries: name, type and place of each part, in sectors."""
     entries, at = [], first * MIB // SECTOR
     for name, kind, path in parts:
         count = path.stat().st_size // SECTOR
-        fields = (uuid.UUID(TYPES[kind]).bytes_le, identifier(name), at, at + count - 1, 0, name.encode("utf-16-le"))
+        fields = (
+            uuid.UUID(TYPES[kind]).bytes_le,
+            identifier(name, space),
+            at,
+            at + count - 1,
+            0,
+            name.encode("utf-16-le"),
+        )
         entries.append(struct.pack("<16s16sQQQ72s", *fields))
         at += count
     return b"".join(entries).ljust(ENTRIES * ENTRY, b"\0"), at
 
 
-def header(here, there, entries_at, last, entries):
+def header(here, there, entries_at, last, entries, space):
     def packed(checksum):
         fields = (b"EFI PART", 0x10000, 92, checksum, 0, here, there, 2 + TABLE_SECTORS, last)
-        more = (identifier("disk"), entries_at, ENTRIES, ENTRY, zlib.crc32(entries))
+        more = (identifier("disk", space), entries_at, ENTRIES, ENTRY, zlib.crc32(entries))
         return struct.pack("<8sIIIIQQQQ16sQIII", *fields, *more)
 
     return packed(zlib.crc32(packed(0))).ljust(SECTOR, b"\0")
@@ -61,28 +68,32 @@ def write_sparse(disk, at, path):
             at += len(chunk)
 
 
+def write(output, first, parts, space=SPACE):
+    """Writes a disk of `parts` (name, type, path of a file with the content), the first one at `first` MiB."""
+    entries, end = table(parts, first, space)
+    sectors = end + MIB // SECTOR  # room for the second table, and a whole number of MiB
+    last = sectors - TABLE_SECTORS - 2
+    with output.open("wb") as disk:
+        disk.truncate(sectors * SECTOR)
+        disk.write(protective_record())
+        disk.write(header(1, sectors - 1, 2, last, entries, space))
+        disk.write(entries)
+        at = first * MIB
+        for _, _, path in parts:
+            write_sparse(disk, at, path)
+            at += path.stat().st_size
+        disk.seek((sectors - 1 - TABLE_SECTORS) * SECTOR)
+        disk.write(entries)
+        disk.write(header(sectors - 1, 1, sectors - 1 - TABLE_SECTORS, last, entries, space))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=pathlib.Path)
     parser.add_argument("--first", type=int, required=True)
     parser.add_argument("--part", nargs=3, action="append", required=True)
     options = parser.parse_args()
-    parts = [(name, kind, pathlib.Path(path)) for name, kind, path in options.part]
-    entries, end = table(parts, options.first)
-    sectors = end + MIB // SECTOR  # room for the second table, and a whole number of MiB
-    last = sectors - TABLE_SECTORS - 2
-    with options.output.open("wb") as disk:
-        disk.truncate(sectors * SECTOR)
-        disk.write(protective_record())
-        disk.write(header(1, sectors - 1, 2, last, entries))
-        disk.write(entries)
-        at = options.first * MIB
-        for _, _, path in parts:
-            write_sparse(disk, at, path)
-            at += path.stat().st_size
-        disk.seek((sectors - 1 - TABLE_SECTORS) * SECTOR)
-        disk.write(entries)
-        disk.write(header(sectors - 1, 1, sectors - 1 - TABLE_SECTORS, last, entries))
+    write(options.output, options.first, [(name, kind, pathlib.Path(path)) for name, kind, path in options.part])
 
 
 if __name__ == "__main__":

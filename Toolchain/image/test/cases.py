@@ -21,10 +21,11 @@ import traceback
 
 import bench
 import writes
-from machine import HOST, Machine
+from cards import Cards
+from foreign import ForeignDisk
+from machine import HOST
 
 ROOT = pathlib.Path(__file__).parents[3]
-GIB = 1 << 30
 VIRTUAL_CAMERA = "/dev/v4l/by-path/platform-vivid.0-video-index0"
 LOCAL = "  - {{name: {}, device: {}, format: yuyv 320x180@2, topic: local}}"
 NETWORK = "network: {address: 10.0.2.77/24, router: 10.0.2.2, dns: [10.0.2.3]}"
@@ -33,43 +34,17 @@ GROWTH_SECONDS = 4  # how long growing takes under emulation
 PATIENCE = 600  # seconds for a start under emulation, also on a busy desk
 
 
-class Context:
-    """The images, unpacked, and a place for cards."""
-
-    def __init__(self, stack, image, test_image):
-        self.directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="camgate-cards-")))
-        self.packed = {"image": image, "test": test_image}
-
-    def image(self, kind="image"):
-        path = self.directory / f"{kind}.img"
-        if not path.exists():
-            with path.open("wb") as output:
-                subprocess.run(["xz", "-dc", self.packed[kind]], stdout=output, check=True)
-        return path
-
-    @contextlib.contextmanager
-    def board(self, settings=None, kind="image", size=2 * GIB, memory=1024):
-        """A board with a fresh card, switched off."""
-        with tempfile.TemporaryDirectory(prefix="camgate-board-", dir=self.directory) as directory:
-            card = pathlib.Path(directory) / "card"
-            bench.make_card(self.image(kind), card, size)
-            if settings:
-                bench.write_settings(card, settings, directory)
-            machine = Machine(directory, card, memory)
-            try:
-                yield machine
-            finally:
-                machine.cut_power()
-
-
 def part(machine, pattern):
     return round(machine.wait(pattern, PATIENCE)[0], 1)
 
 
 def case_boot(context):
-    """From power-on to the first acknowledged frame, in parts: the very image, and nothing of the first frames lost."""
+    """From power-on to the first acknowledged frame, in parts: the very image, and nothing of the first frames lost.
+    Another disk with partitions of the same names is found first: not a byte of it is changed."""
     with bench.on_desk({"gate": "h264"}) as desk, context.board(desk.settings()) as board:
         tail = bench.Tail(desk)
+        other = ForeignDisk(board.directory, desk.settings().replace("gateway: board-1", "gateway: not-ours"))
+        board.other_disk = other.options()
         board.start()
         at, text = board.wait(r"camgate image ", PATIENCE)
         kernel = float(re.search(r"([0-9.]+) s after the kernel's start", text)[1])
@@ -78,7 +53,7 @@ def case_boot(context):
             "kernel_s": round(at, 1),
             "grown_s": part(board, r"system: data: "),
             "system_s": part(board, r"system: started as "),
-            "gateway_s": part(board, r"camgate [0-9.]+, gateway"),
+            "gateway_s": part(board, r"camgate [0-9.]+, gateway 'board-1'"),
             "camera_s": part(board, r"camera gate: streaming"),
         }
         tail.wait(["gate"], 1, PATIENCE)
@@ -86,6 +61,8 @@ def case_boot(context):
         tail.wait(["gate"], 300, PATIENCE)
         summary, problems = desk.read("--camera", "gate")
         assert summary["ok"], problems
+        board.cut_power()
+        other.check()
         return figures | {name: summary[name] for name in COUNTS}
 
 
@@ -381,7 +358,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # boards and cards go, as at Ctrl-C
     results, failed = {}, []
     with contextlib.ExitStack() as stack:
-        context = Context(stack, options.image, options.test_image)
+        context = Cards(stack, options.image, options.test_image)
         context.is_long, context.seed = options.long, options.seed
         for name in options.case or (SHORT + LONG if options.long else SHORT):
             started = time.monotonic()

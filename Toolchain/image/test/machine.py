@@ -29,6 +29,7 @@ class Machine:
         self.directory = pathlib.Path(directory)
         self.card = card
         self.memory = memory
+        self.other_disk = []  # QEMU's options for one that the kernel finds first (foreign.py)
         # QEMU's options for the card; others can be put here (writes.py).
         self.disk = ["-drive", f"if=none,id=card,format=raw,file={card},cache=writeback"]
         self.process = None
@@ -45,7 +46,7 @@ class Machine:
         command += ["-accel", "tcg,thread=multi", "-nodefaults", "-nographic", "-action", "watchdog=reset"]
         command += ["-drive", flash.format(0, FIRMWARE / "AAVMF_CODE.fd") + ",readonly=on"]
         command += ["-drive", flash.format(1, self.directory / "variables")]
-        command += [*self.disk, "-device", "virtio-blk-pci,drive=card"]
+        command += [*self.other_disk, *self.disk, "-device", "virtio-blk-pci,drive=card"]
         command += ["-netdev", f"user,id=net,host={HOST}", "-device", "virtio-net-pci,netdev=net,id=nic,romfile="]
         command += ["-device", "i6300esb", "-device", "virtio-rng-pci", "-serial", "stdio"]
         command += ["-chardev", f"socket,id=agent,path={self.directory}/agent,server=on,wait=off"]
