@@ -80,6 +80,7 @@ make_root() {
   find "$work/ca" -name '*.crt' | sort | xargs cat >"$work/tree/etc/ssl/certs/ca-certificates.crt"
   xz -9 --stdout "$work/data" >"$work/tree/lib/data.xz"
   echo "$SOURCE_DATE_EPOCH" >"$work/tree/etc/build-time"
+  python3 "$ROOT/Toolchain/image/disk.py" --identifiers config:basic esp:esp data:linux >"$work/tree/etc/partitions"
   echo "$version $board$flavour $(git -C "$ROOT" describe --always --dirty --abbrev=12 --exclude='*')" >"$work/tree/etc/version"
   if [ -n "$flavour" ]; then
     trees+=("$ROOT/image/test/root")

@@ -9,24 +9,12 @@ package enum Growth {
   /// Makes partition `number` of the disk at `path`, the last one, reach to the disk's end, and tells the kernel.
   /// Returns the bytes the partition has then. Throws `PartitionTable.Damage` or a SystemError.
   package static func growPartition(_ number: Int, ofDisk path: String) throws -> Int {
-    let disk = try retryingInterrupts("open \(path)") { open(path, O_RDWR | O_CLOEXEC) }
-    defer { close(disk) }
-    let sectorSize = Int(try retryingInterrupts("BLKSSZGET \(path)") { camgate_sector_size(disk) })
-    let byteCount = Int(try retryingInterrupts("BLKGETSIZE64 \(path)") { camgate_device_size(disk) })
-    let read = { (offset: Int, count: Int) throws -> [UInt8] in
-      var bytes = [UInt8](repeating: 0, count: count)
-      let got = try retryingInterrupts("read \(path)") { pread(disk, &bytes, count, offset) }
-      return got == count ? bytes : []
-    }
-    let table = try PartitionTable(sectorSize: sectorSize, sectorCount: byteCount / sectorSize, read: read)
-    for write in try table.growing(number) {
-      try Growth.write(write, to: disk, path)
-      _ = try retryingInterrupts("fsync \(path)") { fsync(disk) }
-    }
-    let now = try PartitionTable(sectorSize: sectorSize, sectorCount: byteCount / sectorSize, read: read)
+    let disk = try BlockDevice(path, O_RDWR)
+    for write in try disk.table().growing(number) { try disk.apply(write) }
+    let now = try disk.table()
     guard let extent = now.extent(of: number) else { return 0 }
     _ = try retryingInterrupts("resize partition \(number) of \(path)") {
-      camgate_resize_partition(disk, Int32(number), Int64(extent.start), Int64(extent.byteCount))
+      camgate_resize_partition(disk.descriptor, Int32(number), Int64(extent.start), Int64(extent.byteCount))
     }
     return extent.byteCount
   }
@@ -45,14 +33,5 @@ package enum Growth {
     let blockCount = UInt64(byteCount / blockSize)
     _ = try retryingInterrupts("grow \(directory)") { camgate_resize_ext4(root, blockCount) }
     return Int(blockCount) * blockSize
-  }
-
-  private static func write(_ write: PartitionTable.Write, to disk: Int32, _ path: String) throws(SystemError) {
-    var done = 0
-    while done < write.bytes.count {
-      let rest = Array(write.bytes[done...])
-      let offset = write.offset + done
-      done += try retryingInterrupts("write \(path)") { pwrite(disk, rest, rest.count, offset) }
-    }
   }
 }

@@ -71,6 +71,17 @@ package struct PartitionTable: Sendable {
   private var entrySize: Int { Int(header.number32(at: 84)) }
   private var entryCount: Int { Int(header.number32(at: 80)) }
 
+  /// The disk's GUID, 16 bytes as stored.
+  package var diskIdentifier: [UInt8] { Array(header[56..<72]) }
+
+  /// The number (from 1) of the partition of this type and GUID, nil when there is none.
+  package func number(type: [UInt8], identifier: [UInt8]) -> Int? {
+    (1...entryCount).first { number in
+      let entry = entries[((number - 1) * entrySize)...].prefix(32)
+      return extent(of: number) != nil && entry.elementsEqual(type + identifier)
+    }
+  }
+
   /// Where partition `number` (from 1) lies; nil when there is none.
   package func extent(of number: Int) -> Extent? {
     guard (1...entryCount).contains(number) else { return nil }

@@ -3,17 +3,17 @@ import ArgumentParser
 import Posix
 import Settings
 
-/// `camgate system settings|grow-partition|grow-filesystem`
+/// `camgate system settings|find-partition|grow-partition|grow-filesystem`
 struct SystemCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "system",
     abstract: "What the board's image calls while it starts; of no use elsewhere.",
-    subcommands: [SystemSettings.self, GrowPartition.self, GrowFileSystem.self])
+    subcommands: [SystemSettings.self, FindPartition.self, GrowPartition.self, GrowFileSystem.self])
 
   /// Runs `work`; an error is said on standard error and ends with exit code 1.
   fileprivate static func attempt(_ work: () throws -> String) throws {
     do { try Terminal.writeResult(try work()) } catch {
-      let text = (error as? PartitionTable.Damage)?.message ?? "\(error)"
+      let text = (error as? PartitionTable.Damage)?.message ?? (error as? ImageDisk.Failure)?.message ?? "\(error)"
       Terminal.writeError("camgate system: \(text)\n")
       throw ExitCode.failure
     }
@@ -41,6 +41,26 @@ struct SystemCommand: ParsableCommand {
       set("VLAN", vlan)
       set("NTP", system.ntp.joined(separator: " "))
       try Terminal.writeResult(lines.joined(separator: "\n"))
+    }
+  }
+
+  struct FindPartition: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "find-partition",
+      abstract: "Wait for a partition of the image's own disk; print the disk and the partition's number.")
+
+    @Argument(help: "A file with the identifiers of the image's disk and partitions.")
+    var identifiers: String
+
+    @Argument(help: "The partition's name.")
+    var name: String
+
+    func run() throws {
+      try SystemCommand.attempt {
+        let text = String(decoding: try Files.read(identifiers, limit: 4_096), as: UTF8.self)
+        let match = try ImageDisk(text).find(name, patience: .seconds(30))
+        return "\(match.disk) \(match.number)"
+      }
     }
   }
 

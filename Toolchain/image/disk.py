@@ -2,6 +2,7 @@
 2.10, chapter 5) whose identifiers are made of their names: the same parts give the same bytes.
 
 usage: disk.py OUTPUT --first MIB --part NAME TYPE FILE...       TYPE: basic, esp, linux
+       disk.py --identifiers NAME:TYPE...       prints what a board knows its disk by: disk GUID, NAME TYPE GUID
 """
 
 import argparse
@@ -21,8 +22,8 @@ TABLE_SECTORS = ENTRIES * ENTRY // SECTOR
 SPACE = "8c6cd4bc-6a3c-5f7b-9d41-3f1d5b0f1c4e"  # our identifiers are made in it
 
 
-def identifier(name, space):
-    return uuid.uuid5(uuid.UUID(space), name).bytes_le
+def identifier(name, space=SPACE):
+    return uuid.uuid5(uuid.UUID(space), name)
 
 
 def table(parts, first, space):
@@ -30,15 +31,8 @@ def table(parts, first, space):
     entries, at = [], first * MIB // SECTOR
     for name, kind, path in parts:
         count = path.stat().st_size // SECTOR
-        fields = (
-            uuid.UUID(TYPES[kind]).bytes_le,
-            identifier(name, space),
-            at,
-            at + count - 1,
-            0,
-            name.encode("utf-16-le"),
-        )
-        entries.append(struct.pack("<16s16sQQQ72s", *fields))
+        identity = (uuid.UUID(TYPES[kind]).bytes_le, identifier(name, space).bytes_le)
+        entries.append(struct.pack("<16s16sQQQ72s", *identity, at, at + count - 1, 0, name.encode("utf-16-le")))
         at += count
     return b"".join(entries).ljust(ENTRIES * ENTRY, b"\0"), at
 
@@ -46,7 +40,7 @@ def table(parts, first, space):
 def header(here, there, entries_at, last, entries, space):
     def packed(checksum):
         fields = (b"EFI PART", 0x10000, 92, checksum, 0, here, there, 2 + TABLE_SECTORS, last)
-        more = (identifier("disk", space), entries_at, ENTRIES, ENTRY, zlib.crc32(entries))
+        more = (identifier("disk", space).bytes_le, entries_at, ENTRIES, ENTRY, zlib.crc32(entries))
         return struct.pack("<8sIIIIQQQQ16sQIII", *fields, *more)
 
     return packed(zlib.crc32(packed(0))).ljust(SECTOR, b"\0")
@@ -89,10 +83,16 @@ def write(output, first, parts, space=SPACE):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", type=pathlib.Path)
-    parser.add_argument("--first", type=int, required=True)
-    parser.add_argument("--part", nargs=3, action="append", required=True)
+    parser.add_argument("output", type=pathlib.Path, nargs="?")
+    parser.add_argument("--first", type=int)
+    parser.add_argument("--part", nargs=3, action="append")
+    parser.add_argument("--identifiers", nargs="+")
     options = parser.parse_args()
+    if options.identifiers:
+        print("disk", identifier("disk"))
+        for name, kind in (pair.split(":") for pair in options.identifiers):
+            print(name, TYPES[kind], identifier(name))
+        return
     write(options.output, options.first, [(name, kind, pathlib.Path(path)) for name, kind, path in options.part])
 
 
