@@ -13,6 +13,8 @@ package struct Configuration: Sendable {
   package var stopTimeout = Duration.seconds(5)
   package var log = LogSettings()
   package var system = System()
+  /// The paths of the other files that the settings name: passwords, tokens, certificates.
+  package var files: [String] = []
 
   package struct Kafka: Sendable {
     /// `host:port` each.

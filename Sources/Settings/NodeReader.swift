@@ -25,11 +25,20 @@ struct ReadingContext {
   var diagnostics: [Diagnostic] = []
   /// Every secret, also of settings with errors: what is said of them must not show it.
   var secrets: [ReadSecret] = []
+  /// The paths of the files that the settings name, as they are opened.
+  var files: [String] = []
 
   mutating func report(_ path: String, _ message: String, at node: YAMLNode, severity: Diagnostic.Severity = .error) {
     let length = node.end.line == node.start.line ? node.end.column - node.start.column : Int.max / 2
     diagnostics.append(
       Diagnostic(severity: severity, path: path, message: message, mark: node.start, length: max(1, length)))
+  }
+
+  /// Where a file lies that the settings name; it is remembered as one of theirs.
+  mutating func location(of file: String) -> String {
+    let location = file.hasPrefix("/") ? file : directory + file
+    files.append(location)
+    return location
   }
 
   /// An error at a part of a value: `offset` and `length` in characters from its beginning.

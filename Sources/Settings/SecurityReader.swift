@@ -75,7 +75,7 @@ extension Section {
   /// The path of a file that can be read, relative to the settings file.
   func file(_ name: String, _ context: inout ReadingContext) -> String? {
     guard let node = value(name), let file = text(name, &context) else { return nil }
-    let location = file.hasPrefix("/") ? file : context.directory + file
+    let location = context.location(of: file)
     do throws(SystemError) { _ = try Files.read(location, limit: 1 << 20) } catch {
       let reason = describe(errno: error.code)
       context.report(path(of: name), "the file '\(location)' cannot be read: \(reason)", at: node)
@@ -89,7 +89,7 @@ extension Section {
     guard let node = value("password_file"), let file = text("password_file", &context) else { return password }
     let path = path(of: "password_file")
     if value("password") != nil { context.report(path, "password is given too; leave one out", at: node) }
-    let location = file.hasPrefix("/") ? file : context.directory + file
+    let location = context.location(of: file)
     do throws(SystemError) {
       password = try Files.readPassword(location)
       if password?.isEmpty == true { context.report(path, "the file '\(location)' is empty", at: node) }

@@ -65,7 +65,8 @@ package struct SettingsFile: Sendable {
   package init(name: String, bytes: [UInt8], directory: String, environment: [String: String]) {
     let source = SourceText(name: name, bytes: bytes)
     var context = ReadingContext(environment: environment, directory: directory, source: source)
-    let configuration = SettingsFile.read(source, &context)
+    var configuration = SettingsFile.read(source, &context)
+    configuration?.files = context.files
     self.init(
       configuration: context.diagnostics.hasErrors ? nil : configuration,
       properties: configuration?.kafka.properties ?? [], diagnostics: context.diagnostics, source: source,

@@ -3,12 +3,14 @@ import ArgumentParser
 import Posix
 import Settings
 
-/// `camgate system settings|find-partition|grow-partition|grow-filesystem`
+/// `camgate system settings|files|find-partition|grow-partition|grow-filesystem`
 struct SystemCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "system",
     abstract: "What the board's image calls while it starts; of no use elsewhere.",
-    subcommands: [SystemSettings.self, FindPartition.self, GrowPartition.self, GrowFileSystem.self])
+    subcommands: [
+      SystemSettings.self, SystemFiles.self, FindPartition.self, GrowPartition.self, GrowFileSystem.self,
+    ])
 
   /// Runs `work`; an error is said on standard error and ends with exit code 1.
   fileprivate static func attempt(_ work: () throws -> String) throws {
@@ -42,6 +44,16 @@ struct SystemCommand: ParsableCommand {
       set("NTP", system.ntp.joined(separator: " "))
       try Terminal.writeResult(lines.joined(separator: "\n"))
     }
+  }
+
+  struct SystemFiles: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "files", abstract: "Print the paths of the other files that a settings file names, one a line.")
+
+    @Argument(help: "The settings file (YAML).")
+    var file: String
+
+    func run() throws { try Terminal.writeResult(loadSettings(file).files.joined(separator: "\n")) }
   }
 
   struct FindPartition: ParsableCommand {

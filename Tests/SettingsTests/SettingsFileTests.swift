@@ -165,6 +165,8 @@ import Testing
     #expect(
       file.configuration?.cameras[0].description.source == .rtsp(url: "rtsp://h/1", login: login, transport: .tcp),
       "\(file.report)")
+    let named = folder.appendingPathComponent("secret").path
+    #expect(file.configuration?.files == [named], "what is copied with the settings")
   }
 
   @Test func aFileThatCannotBeReadIsAnErrorWithItsName() {
