@@ -2,13 +2,17 @@
 /* What Swift's Glibc module leaves out. */
 #include "crash.h"
 #include <linux/blkpg.h>
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/watchdog.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/timex.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 /* adjtimex(2): 1 when the kernel believes that the wall clock is disciplined. */
 static inline int camgate_clock_is_synchronized(void) {
@@ -19,6 +23,30 @@ static inline int camgate_clock_is_synchronized(void) {
 
 /* PR_SET_NAME, prctl(2): names the calling thread; the kernel keeps 15 bytes. (prctl is variadic.) */
 static inline int camgate_name_this_thread(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+/* No core dump, and no other process of this user may look into this one (prctl(2), setrlimit(2)). 0 or -1 with errno. */
+static inline int camgate_forbid_dumps(void) {
+  struct rlimit none = {0, 0};
+  return setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -1 : 0;
+}
+
+/* Gives up everything but a user (and the group of the same number) and the capabilities in the set `kept` (bit n is
+   capability n), which programs started from here have too; nothing they start can get more (capabilities(7)).
+   0 or -1 with errno. */
+static inline int camgate_confine(unsigned user, uint64_t kept) {
+  for (int number = 0; prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; number++)
+    if (!(kept >> number & 1) && prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0) return -1;
+  if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || syscall(SYS_setgroups, 0, 0) < 0 || setgid(user) < 0 || setuid(user) < 0)
+    return -1;
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct data[2] = {{0}};
+  for (int half = 0; half < 2; half++)
+    data[half].effective = data[half].permitted = data[half].inheritable = (uint32_t)(kept >> (32 * half));
+  if (syscall(SYS_capset, &header, data) < 0) return -1;
+  for (int number = 0; number < 64; number++)
+    if (kept >> number & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0) < 0) return -1;
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
 
 /* fallocate(2), mode 0. glibc declares it for _GNU_SOURCE only, which a module map cannot set. */
 extern int fallocate(int fd, int mode, off_t offset, off_t length);

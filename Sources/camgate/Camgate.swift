@@ -23,6 +23,8 @@ struct Camgate: ParsableCommand {
 
   static func main() {
     CrashReport.install()
+    // Before any secret is read: none may end in a core file, or be read by another process of this user.
+    CrashReport.forbidDumps()
     main(nil)
   }
 }
