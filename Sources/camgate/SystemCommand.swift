@@ -3,13 +3,13 @@ import ArgumentParser
 import Posix
 import Settings
 
-/// `camgate system settings|files|find-partition|grow-partition|grow-filesystem`
+/// `camgate system settings|files|confine|find-partition|grow-partition|grow-filesystem`
 struct SystemCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "system",
     abstract: "What the board's image calls while it starts; of no use elsewhere.",
     subcommands: [
-      SystemSettings.self, SystemFiles.self, FindPartition.self, GrowPartition.self, GrowFileSystem.self,
+      SystemSettings.self, SystemFiles.self, Confine.self, FindPartition.self, GrowPartition.self, GrowFileSystem.self,
     ])
 
   /// Runs `work`; an error is said on standard error and ends with exit code 1.
@@ -54,6 +54,32 @@ struct SystemCommand: ParsableCommand {
     var file: String
 
     func run() throws { try Terminal.writeResult(loadSettings(file).files.joined(separator: "\n")) }
+  }
+
+  struct Confine: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "confine", abstract: "Start a program as another user, with some of root's rights and no others.")
+
+    @Argument(help: "The user's and the group's number.")
+    var user: UInt32
+
+    @Argument(help: "Names of capabilities, with commas between them.")
+    var capabilities: String
+
+    @Argument(parsing: .captureForPassthrough, help: "The program and its arguments.")
+    var command: [String]
+
+    func run() throws {
+      try SystemCommand.attempt {
+        let kept = try capabilities.split(separator: ",").map { name in
+          guard let found = Capability(rawValue: String(name)) else {
+            throw ValidationError("'\(name)' is none of \(Capability.allCases.map(\.rawValue).joined(separator: ", "))")
+          }
+          return found
+        }
+        try Confinement.become(command, user: user, capabilities: kept)
+      }
+    }
   }
 
   struct FindPartition: ParsableCommand {

@@ -14,7 +14,7 @@ import sys
 
 # busybox finds each of its applets by the name it is called by.
 EMPTY = ("config", "data", "dev", "proc", "run", "sys", "tmp", "root")
-LINKS = {"init": "bin/busybox", "etc/resolv.conf": "/run/resolv.conf", "etc/mtab": "/proc/mounts"}
+LINKS = {"init": "bin/busybox", "etc/resolv.conf": "/run/network/resolv.conf", "etc/mtab": "/proc/mounts"}
 
 
 class Tree:

@@ -201,10 +201,29 @@ def case_devices(context):
         status = board.run("cat /proc/$(pidof camgate)/status").splitlines()
         user = dict(line.split(":\t") for line in status if line.startswith(("Uid", "CapEff")))
         assert user == {"Uid": "100\t100\t100\t100", "CapEff": "0000000000000000"}, user
-        rights = board.run("ls -ldn /config/camgate.yaml /data/ring /data/settings /data/settings/camgate.yaml")
-        for line in rights.splitlines():
+        rights = board.run("ls -ldn /config/camgate.yaml /data/ring; ls -ldn /data/settings/ /data/settings/*")
+        rights = rights.splitlines()
+        for line in rights[:2]:
             assert re.match(r"[d-]r.[x-]------ +\d+ 100 +100 ", line), rights
+        for line in rights[2:]:
+            assert re.match(r"[d-]r-[x-]r-[x-]--- +\d+ 0 +100 ", line), rights
+        check_daemons(board)
         return local(desk, "camera,network,restart")
+
+
+def check_daemons(board):
+    """DHCP and time clients are no root, with the capabilities they need alone; a lease is renewed with these."""
+    for name, user, capabilities in (("udhcpc", 101, 0x3400), ("ntpd", 102, 0x2000000)):
+        status = board.run(f"cat /proc/$(pidof {name})/status").splitlines()
+        found = dict(line.split(":\t") for line in status if line.startswith(("Uid", "Cap", "NoNewPrivs")))
+        assert found["Uid"] == "\t".join([str(user)] * 4) and found["NoNewPrivs"] == "1", found
+        assert {int(found[f"Cap{which}"], 16) for which in ("Eff", "Prm", "Bnd")} == {capabilities}, found
+    board.run("rm /run/network/resolv.conf; ip address flush dev eth0; kill -USR1 $(pidof udhcpc)")
+    # In this order: the address first, then the name servers.
+    board.run("until [ -s /run/network/resolv.conf ]; do sleep 0.2; done")
+    assert "inet 10.0.2.15/24" in board.run("ip address show dev eth0")
+    limits = board.run("cd /proc/sys/kernel; cat kptr_restrict sysrq ../user/max_user_namespaces")
+    assert limits.split() == ["2", "0", "0"], limits
 
 
 def case_watchdog(context):

@@ -2,14 +2,17 @@
 # shellcheck shell=sh
 export PATH=/bin:/sbin
 
-# say TEXT: before the log runs (/run/startup is there) the console is written to here.
+# say TEXT: before the log runs (/run/startup is there) the console is written to here. Scripts without root's rights write
+# to the log they were started with.
 say() {
   line="$(date -u +%Y-%m-%dT%H:%M:%SZ) system: $*"
-  if [ -e /run/startup ]; then
+  if [ -w /run/startup ]; then
     echo "$line" >>/run/startup
     echo "$line" >/dev/console
-  else
+  elif [ -w /run/log ]; then
     echo "$line" 1<>/run/log
+  else
+    echo "$line"
   fi
 }
 
