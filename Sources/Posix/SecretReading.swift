@@ -66,7 +66,8 @@ struct SecretReading {
   private func longestMatch(of form: SecretForm, from start: Int) -> (end: Int, isWhole: Bool, cut: Int?) {
     // An escape may stand for a character, or be the characters it is made of: both are followed.
     var places = [start]
-    var cut: Int?
+    // One reading may end at a cut while another goes further into the form and fails.
+    var (furthest, cut) = (start, nil as Int?)
     for wanted in form.scalars {
       var next: [Int] = []
       func reach(_ place: Int) { if !next.contains(place) { next.append(place) } }
@@ -74,6 +75,7 @@ struct SecretReading {
       while index < places.count {
         let place = places[index]
         index += 1
+        furthest = max(furthest, place)
         guard place < scalars.count else { continue }
         cut = cutEscapes[place] ?? cut
         if isRead(scalars[place], as: wanted, form) { reach(place + 1) }
@@ -85,7 +87,7 @@ struct SecretReading {
           }
         }
       }
-      if next.isEmpty { return (places.max() ?? start, false, cut) }
+      if next.isEmpty { return (furthest, false, cut) }
       places = next
     }
     return (places.max() ?? start, true, nil)
