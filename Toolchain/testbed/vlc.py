@@ -7,8 +7,10 @@ Prints `READY {"port": 0, "urls": {NAME: URL}}`. Ends when standard input ends. 
 as the user 65534, who must be able to read the files.
 """
 
+import ctypes
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,13 +23,20 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def end_with_parent():
+    """prctl(PR_SET_PDEATHSIG): a test kills this program rather than ending its input."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 def start(path, port, home):
     sout = f"#rtp{{sdp=rtsp://127.0.0.1:{port}/x}}"
     demux = "hevc" if path.endswith(".hevc") else "h264"
     options = ["--quiet", "--loop", "--demux", demux, f"--{demux}-fps", "25", "--sout", sout, "--sout-keep"]
     user = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(["cvlc", *options, path], env={**os.environ, "HOME": home}, **quiet, **user)
+    return subprocess.Popen(
+        ["cvlc", *options, path], env={**os.environ, "HOME": home}, preexec_fn=end_with_parent, **quiet, **user
+    )
 
 
 def wait_for(port, server):
