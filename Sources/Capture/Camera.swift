@@ -180,11 +180,12 @@ private struct CameraSession {
       opened(stream)
       follow(supervisor.step(.opened, now: .now(), jitter: 0), interrupt)
       var normalizer = Normalizer(stream: stream, gap: gap)
+      var joiner = PictureJoiner(codec: stream.codec)
       var media = MediaClock()
       timeline.reconnect()
       lastPts = nil
       while true {
-        let packet = try source.read()
+        let packet = try joiner.next { () throws(CaptureError) in try source.read() }
         let wasDecodable = normalizer.undecodableKeyframeCount == 0
         guard case .frame(let picture) = normalizer.take(packet) else {
           follow(supervisor.step(.unusable, now: .now(), jitter: 0), interrupt)

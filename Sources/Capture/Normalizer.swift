@@ -37,6 +37,8 @@ struct Normalizer {
   /// Decoding begins at the last keyframe that passed: nothing before it was passed on.
   private var beginsAtLastKeyframe = false
   private var hasPassed = false
+  /// The presentation time of the packet before.
+  private var lastPts: Int64?
   private var gap: Gap?
   /// How many pictures in a row no other refers to, now and at most.
   private var disposableRun = (now: 0, longest: 0)
@@ -71,10 +73,11 @@ struct Normalizer {
       isWaitingForKeyframe = true
     }
     if packet.isDamaged { return dropDamaged() }
-    return codec == .mjpeg ? takeJPEG(packet.payload) : takeAccessUnit(packet.payload)
+    defer { lastPts = packet.pts }
+    return codec == .mjpeg ? takeJPEG(packet.payload) : takeAccessUnit(packet.payload, pts: packet.pts)
   }
 
-  private mutating func takeAccessUnit(_ payload: Payload) -> Output {
+  private mutating func takeAccessUnit(_ payload: Payload, pts: Int64?) -> Output {
     withExtendedLifetime(payload) {
       let unit = AccessUnit(payload.bytes, codec: codec)
       if !unit.hasPicture {
@@ -83,8 +86,13 @@ struct Normalizer {
       }
       disposableRun.now = unit.isDisposable ? disposableRun.now + 1 : 0
       disposableRun.longest = max(disposableRun.longest, disposableRun.now)
-      // Joined in the middle of a picture, nothing is lost yet.
-      if !unit.hasFirstSlice { return isWaitingForKeyframe && gap == nil ? drop() : dropDamaged() }
+      if !unit.hasFirstSlice {
+        // GStreamer repeats the parameter sets before each slice of an IDR picture, and FFmpeg's parser ends an access unit
+        // there: the rest of a picture that passed has its time.
+        if !isWaitingForKeyframe, pts != nil, pts == lastPts { return pass(payload, isKeyframe: false) }
+        // Joined in the middle of a picture, nothing is lost yet.
+        return isWaitingForKeyframe && gap == nil ? drop() : dropDamaged()
+      }
       return unit.recovery == nil ? takeDependent(unit, payload) : takeKeyframe(unit, payload)
     }
   }

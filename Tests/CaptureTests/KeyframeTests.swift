@@ -54,13 +54,25 @@ import Testing
     #expect(outcome(.h265, Self.sets5, [torn5, NAL.idr5(3)]) == "-K")
     var normalizer = normalizer(.h264, Self.sets)
     _ = normalizer.take(packet(NAL.idr(1)))
-    #expect(isDropped(normalizer.take(packet(NAL.laterSlice(2)))))
+    #expect(isDropped(normalizer.take(packet(NAL.laterSlice(2), pts: 40))))
     #expect(isDropped(normalizer.take(packet(NAL.slice(3)))))
     guard case .frame(let picture) = normalizer.take(packet(NAL.idr(4))) else {
       Issue.record("the keyframe was dropped")
       return
     }
     #expect(picture.gap == Gap(frameCount: 2, reason: .damaged))
+  }
+
+  /// GStreamer's payloader repeats the parameter sets before each slice of an IDR picture, and FFmpeg's parser makes an access
+  /// unit of each: the later ones are no torn pictures.
+  @Test func slicesByThemselves() {
+    var normalizer = normalizer(.h264, Self.sets)
+    let later = NAL.stream(Self.sets, NAL.laterSlice(2, header: 0x65, isIntra: true))
+    #expect(!isDropped(normalizer.take(packet(NAL.stream(Self.sets, NAL.idr(1)), pts: 40))))
+    #expect(!isDropped(normalizer.take(packet(later, pts: 40))))
+    #expect(!isDropped(normalizer.take(packet(later, pts: 40))))
+    #expect(!isDropped(normalizer.take(packet(NAL.slice(3), pts: 80))))
+    #expect(isDropped(normalizer.take(packet(later, pts: 120))), "its first slice is missing")
   }
 
   /// RASL pictures refer to what came before the CRA picture; RADL pictures do not.

@@ -47,10 +47,10 @@ struct EncodedStream: Sendable {
     "testsrc2=s=192x160:r=25,hflip=enable='lt(mod(n,23),2)',negate=enable='lt(mod(n,23),2)'"
 
   /// Encodes it into a folder: the path of the file, raw with a delimiter before every picture.
-  func encode(into folder: String) throws -> String {
+  func encode(into folder: String, frameCount: Int) throws -> String {
     let path = "\(folder)/\(name).\(codec == .h265 ? "hevc" : "h264")"
     let command =
-      "ffmpeg -nostdin -v error -y -f lavfi -i \"\(EncodedStream.source)\" -frames:v 90 -pix_fmt yuv420p "
+      "ffmpeg -nostdin -v error -y -f lavfi -i \"\(EncodedStream.source)\" -frames:v \(frameCount) -pix_fmt yuv420p "
       + "-preset veryfast -threads 1 \(parameters) \(path)"
     try #require(system(command) == 0, "\(name): this test needs ffmpeg with libx264 and libx265")
     return path

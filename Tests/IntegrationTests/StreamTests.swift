@@ -13,18 +13,20 @@ extension IntegrationTests {
     /// The servers that play each stream; all of them with `Toolchain/dev test --long streams`.
     private static let servers: [(program: String, transport: CameraDescription.RTSPTransport)] = {
       let all: [(String, CameraDescription.RTSPTransport)] = [("responder", .tcp), ("cameras", .tcp), ("vlc", .udp)]
-      return ProcessInfo.processInfo.environment["CAMGATE_SERVERS"] == "all" ? all : [all[0]]
+      return isLong ? all : [all[0]]
     }()
+    private static let isLong = ProcessInfo.processInfo.environment["CAMGATE_SERVERS"] == "all"
 
-    /// How many records of a camera are looked at.
-    private static let recordCount = 80
+    /// How many records of a camera are looked at. VLC ends the stream at the end of the file: that splits them once at most.
+    private static let recordCount = isLong ? 120 : 80
+    private static let frameCount = isLong ? 400 : 90
 
     @Test func keyframesAreThoseThatDecodingMayBeginAt() throws {
       let folder = FileManager.default.temporaryDirectory.appending(path: "streams-\(UUID())")
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
       defer { try? FileManager.default.removeItem(at: folder) }
       av_log_set_level(AV_LOG_QUIET)
-      let files = try EncodedStream.all.map { try $0.encode(into: folder.path) }
+      let files = try EncodedStream.all.map { try $0.encode(into: folder.path, frameCount: Self.frameCount) }
       print(
         "\n| stream | its keyframes | by | keyframes | `ce_recovery` | leading |\n| --- | --- | --- | --- | --- | --- |"
       )
@@ -36,12 +38,20 @@ extension IntegrationTests {
     }
 
     private func judge(_ stream: EncodedStream, _ all: [Frame], _ by: String) {
-      // VLC begins with new numbers at each end of the file, which is a hole: 90 frames make a run of 40 at least.
+      var all = all
+      // The first keyframe of a connection to GStreamer's server comes in pieces (see PictureJoiner).
+      if all.count > 1, all[0].pts == all[1].pts, let next = all.indices.last(where: { all[$0].pts == all[0].pts }),
+        let second = all.indices.first(where: { $0 > next && all[$0].isKeyframe })
+      {
+        all.removeFirst(second)
+      }
+      // The longest run without a hole.
       let runs = all.indices.filter { $0 == 0 || all[$0].gap != nil } + [all.count]
       let longest = zip(runs, runs.dropFirst()).max { $0.1 - $0.0 < $1.1 - $1.0 } ?? (0, 0)
       let frames = Array(all[longest.0..<longest.1])
       #expect(
-        frames.count >= (by == "vlc" ? 40 : Self.recordCount), "\(stream.name) by \(by): \(all.map(\.gap?.reason))")
+        frames.count >= (by == "responder" ? Self.recordCount : 40),
+        "\(stream.name) by \(by): \(all.map(\.gap?.reason))")
       let complaints = DecodingOracle(stream.codec, frames).complaints
       #expect(complaints.isEmpty, "\(stream.name) by \(by): \(complaints.prefix(12).joined(separator: "; "))")
       let gradual = Set(frames.filter { $0.recovery > 0 }.map(\.recovery)).sorted()
