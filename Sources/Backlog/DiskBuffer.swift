@@ -100,7 +100,7 @@ package final class DiskBuffer: Sendable {
     let facts = DiskFacts(
       ringID: ring.id, epoch: ring.epoch, byteCount: ring.byteCount, lanes: lanes + others,
       positions: streams.map { ring.cursor(of: $0).position }, leftovers: leftovers, recovery: ring.recovery,
-      endedBadly: !ring.recovery.isNew && OrderlyStop.epoch(storage) != ring.epoch - 1)
+      endedBadly: !ring.recovery.isNew && OrderlyStop.epoch(storage) != ring.previousEpoch)
     return (ring, storage, facts)
   }
 

@@ -27,6 +27,8 @@ package final class Ring {
   package let id: UInt64
   /// Grows by at least one with every open for writing. With a read-only storage, that of the last writer.
   package let epoch: UInt64
+  /// The newest epoch that was found at opening: that of the run before, unless this ring is a copy. 0 for a new ring.
+  package internal(set) var previousEpoch: UInt64 = 0
   /// What was found at opening, and what was done about it.
   package let recovery: RecoveryReport
   /// Bytes of the ring on disk, everything included.

@@ -21,6 +21,7 @@ extension RingOpening {
     (ring.segments, ring.freeFiles, ring.cuts) = (segments, freeFiles, cuts)
     (ring.streams, ring.unclaimedCursors) = (streams, cursors)
     ring.cursor.durableTurn = cursorTurn
+    ring.previousEpoch = highestEpoch
     ring.nextGeneration = (segments.last?.generation ?? 0) + 1
     if let last = scanned.last, last.takesRecords, !storage.isReadOnly, !last.segment.isBad {
       last.segment.state = .open
