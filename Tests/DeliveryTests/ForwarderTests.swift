@@ -266,14 +266,15 @@ import Testing
     #expect(!parts.isEmpty && parts.allSatisfy { $0 < 32 << 10 })
   }
 
-  /// What is queued behind a batch that is refused for good does not overtake it. (What is under way behind it a broker
-  /// refuses by its sequence numbers; the mock would take it, so nothing is.)
+  /// What is queued after a batch that is refused for good does not overtake it. A broker refuses what the same producer
+  /// still sends by its sequence number; the mock does not look at these, so it is told to.
   @Test func aRefusedBatchKeepsItsPlace() throws {
     let bench = try ForwarderBench(
       properties: [ClientProperty("batch.size", "1000000"), ClientProperty("max.in.flight", "1")])
     bench.append(1)
     #expect(bench.settles())
     bench.cluster.fail(.produce, code: 32)  // INVALID_TIMESTAMP
+    bench.cluster.fail(.produce, code: 45)  // OUT_OF_ORDER_SEQUENCE_NUMBER, for whatever comes next
     bench.append(60, byteCount: 40_000)  // a batch each
     #expect(bench.settles())
     let stored = try bench.stored().map(\.sequence)
