@@ -8,7 +8,7 @@ set -euo pipefail
 
 fragment=$ROOT/image/busybox.config
 
-HARDENING="-static-pie -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wl,-z,relro,-z,now"
+HARDENING="-fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wl,-z,relro,-z,now"
 
 configure() {
   local line name
@@ -33,9 +33,17 @@ make_busybox() {
   # The date would be in what busybox says of itself.
   export KCONFIG_NOTIMESTAMP=1 SOURCE_DATE_EPOCH=0
   configure >"$log" 2>&1 </dev/null || { tail -n 20 "$log" && die 70 "busybox: configuring failed"; }
-  # Position-independent (its own build cannot do that for a static program) and hardened, as the gateway is.
-  printf '#!/bin/sh\nexec %s --target=%s --sysroot=%s -fuse-ld=lld %s "$@"\n' "$compiler/bin/clang" "$TRIPLE" "$sysroot" \
-    "-ffile-prefix-map=$PART/source=/source -Wno-unused-command-line-argument $HARDENING" >cc
+  # Position-independent (its own build cannot do that for a static program) and hardened, as the gateway is. Objects
+  # that are only joined (-r) become so when the program is linked.
+  cat >cc <<EOF
+#!/bin/sh
+case " \$* " in
+  *" -r "*) pie= ;;
+  *) pie=-static-pie ;;
+esac
+exec $compiler/bin/clang --target=$TRIPLE --sysroot=$sysroot -fuse-ld=lld -ffile-prefix-map=$PART/source=/source \\
+  -Wno-unused-command-line-argument $HARDENING \$pie "\$@"
+EOF
   chmod +x cc
   nice make -j "$JOBS" ARCH=arm64 CC="$PWD/cc" HOSTCC=gcc SKIP_STRIP=y \
     AR="$compiler/bin/llvm-ar" NM="$compiler/bin/$MULTIARCH-nm" OBJCOPY="$compiler/bin/$MULTIARCH-objcopy" \
