@@ -73,7 +73,9 @@ import Testing
     let backfill = all.filter { $0.1.header("ce_backfill") == "1" }
     let live = all.filter { $0.1.header("ce_backfill") == nil }
     #expect(sequences(backfill.map(\.1)) == (3...UInt64(Self.backlogCount + 2)).map { $0 })
-    #expect(sequences(live.map(\.1)) == [1, 2] + (1...20).map { UInt64(Self.backlogCount + 2 + $0) })
+    let first = UInt64(Self.backlogCount) + 3
+    let expected: [UInt64] = [1, 2] + Array(first...(first + 19))
+    #expect(sequences(live.map(\.1)) == expected)
     #expect(backfill.allSatisfy { $0.0 == backfillTopic })
     #expect(live.allSatisfy { $0.0 == "cameras" })
   }
