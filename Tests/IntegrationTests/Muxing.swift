@@ -2,13 +2,18 @@ import CFFmpeg
 import Foundation
 import Frames
 
+@testable import Capture
+
 // Whether muxers take records with their times: libavformat's, which refuse decoding times that do not rise, and
-// presentation before decoding (libavformat/mux.c, compute_muxer_pkt_fields).
+// presentation before decoding (libavformat/mux.c, compute_muxer_pkt_fields). The pinned FFmpeg has no muxers: these are
+// looked at with the distribution's.
 
 enum Muxing {
   /// What the muxers for MP4 and Matroska say of a camera's records, the first refusal of each.
   static func refusals(of frames: [Frame]) -> [String] {
-    ["mp4", "matroska"].compactMap { format in refusal(of: frames, format).map { "\(format) \($0)" } }
+    (ffmpegMarksGaps ? [] : ["mp4", "matroska"]).compactMap { format in
+      refusal(of: frames, format).map { "\(format) \($0)" }
+    }
   }
 
   private static func refusal(of frames: [Frame], _ format: String) -> String? {
