@@ -148,7 +148,7 @@ final class RingKeeper {
     case .degraded(let error):
       log.error(
         "the ring in \(options.directory) cannot be written (\(error)): what it holds is still sent, new frames are "
-          + "buffered in MEMORY ONLY, a power cut loses them; writing is tried again at growing intervals")
+          + "buffered in MEMORY ONLY, a power cut loses them; repair the disk and restart")
     case .recovered: log.info("the ring in \(options.directory) can be written again")
     case .unreadable(let file, let error):
       log.error(
