@@ -185,7 +185,7 @@ extension Forwarder {
     /// Where the frame that is finished lies.
     var position: RecordPosition?
     var isNewTrouble: Bool
-    /// A topic was refused, and nobody tries it yet.
+    /// A topic was refused and is not being tried yet.
     var needsProbing: Bool
 
     /// A frame will never be accepted.

@@ -85,7 +85,7 @@ extension Forwarder {
     if position.partition >= 0, count.map({ position.partition < $0 }) ?? true {
       return [TopicPartition(topic: topic, partition: position.partition): max(0, position.offset)]
     }
-    // The topic did not exist when the lane began, or was created anew with fewer partitions since.
+    // The topic did not exist when the lane began, or was recreated with fewer partitions since.
     return count.map { count in
       Dictionary(uniqueKeysWithValues: (0..<Int32(count)).map { (TopicPartition(topic: topic, partition: $0), 0) })
     }

@@ -46,7 +46,7 @@ final class PartAssembly {
 
   deinit { XXH3_freeState(state) }
 
-  /// Takes part `number` (from 1); the frame, when that was the last one. The first part begins anew; one that is not the
+  /// Takes part `number` (from 1); the frame, when that was the last one. The first part starts over; one that is not the
   /// next is ignored.
   func take(_ number: Int, _ value: UnsafeRawBufferPointer, offset: Int64) -> FrameFingerprint? {
     if number == 1 {

@@ -6,7 +6,7 @@ struct SecretForm {
   let scalars: [Unicode.Scalar]
   /// Whether `-` stands for `+`, `_` for `/`, and padding may follow (RFC 4648, 4 and 5).
   var isBase64 = false
-  /// A character of Base64 in front of, or after, the form also holds some bits of the secret.
+  /// A character of Base64 before or after the form also holds some bits of the secret.
   var sharesFirst = false
   var sharesLast = false
 

@@ -49,7 +49,7 @@ package final class Secrets: Sendable {
     SecretPatterns.mark(scalars, &hidden)
     let reading = SecretReading(scalars)
     let isLong = text.utf8.count >= Secrets.shortestCut
-    // The array is shared, not copied: nobody waits for the lock while a long text is searched.
+    // The array is shared, not copied: no thread waits for the lock while a long text is searched.
     let (lasting, passing) = registry.withLock { ($0.lasting, $0.passing) }
     for entries in [lasting, passing] {
       for entry in entries {
