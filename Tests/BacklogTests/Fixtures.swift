@@ -7,9 +7,11 @@ import Synchronization
 
 // Frames for the tests, and a random source that can be played again.
 
-/// The seeds of random lives: 1 to `count`, or fewer when CAMGATE_SEEDS says so (under emulation).
+/// The seeds of random lives: 1 to `count`, fewer when CAMGATE_SEEDS is a number (under emulation), others when it is two,
+/// `FIRST-LAST`.
 func seeds(_ count: Int) -> ClosedRange<Int> {
-  1...min(count, getenv("CAMGATE_SEEDS").flatMap { Int(String(cString: $0)) } ?? count)
+  let words = getenv("CAMGATE_SEEDS").map { String(cString: $0).split(separator: "-").compactMap { Int($0) } } ?? []
+  return words.count == 2 ? words[0]...words[1] : 1...min(count, words.first ?? count)
 }
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators").
