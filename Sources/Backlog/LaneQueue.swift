@@ -45,6 +45,21 @@ struct DiskSpan: Equatable {
   var after: Mark
   /// Up to and with this one.
   var through: Mark
+  /// Nothing is missing between this frame and what the first one tells.
+  var soundThrough: RecordKey
+
+  init(after: Mark, through: Mark, soundThrough: RecordKey? = nil) {
+    (self.after, self.through, self.soundThrough) = (after, through, soundThrough ?? after.key)
+  }
+
+  /// A record alone, whose frame tells `gap`.
+  init(_ mark: Mark, tells gap: Gap?) {
+    (after, through) = (mark.predecessor, mark)
+    let missing = gap.map { $0.frameCount ?? .max } ?? 0
+    // Of what nobody can count nobody knows where it began.
+    soundThrough = missing > after.key.sequence ? .zero : after.key
+    if missing <= after.key.sequence { soundThrough.sequence -= missing }
+  }
 
   var count: Int { Int(through.ordinal - min(after.ordinal, through.ordinal)) }
 }

@@ -129,9 +129,8 @@ extension MemoryQueue {
     }
     guard let lane = oldest?.lane, let slot = lanes[lane].back.first, let mark = slot.place?.mark else { return false }
     lanes[lane].back.removeFirst(1)
-    // What is missing in front of it must be told even if the disk loses it.
-    let missing = slot.entry?.frame.gap?.frameCount ?? 0
-    lanes[lane].span = DiskSpan(after: lanes[lane].span?.after ?? mark.before(missing: missing), through: mark)
+    if lanes[lane].span == nil { lanes[lane].span = DiskSpan(mark, tells: slot.entry?.frame.gap) }
+    lanes[lane].span?.through = mark
     leave(waiting: 1, byteCount: slot.entry?.byteCount ?? 0)
     return true
   }
@@ -254,9 +253,9 @@ extension LaneQueue {
 }
 
 extension Mark {
-  /// The place in front of the record that ends here, and of so many frames that have no record.
-  func before(missing count: UInt64) -> Mark {
-    let sequence = key.sequence - min(key.sequence, count == .max ? count : count + 1)
-    return Mark(key: RecordKey(epoch: key.epoch, sequence: sequence), ordinal: ordinal - min(ordinal, 1))
+  /// The place in front of the record that ends here.
+  var predecessor: Mark {
+    Mark(
+      key: RecordKey(epoch: key.epoch, sequence: key.sequence - min(key.sequence, 1)), ordinal: ordinal - min(ordinal, 1))
   }
 }

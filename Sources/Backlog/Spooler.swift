@@ -195,14 +195,14 @@ final class Spooler {
 private struct ReadingPlace {
   private(set) var mark: Mark
   private(set) var needsKeyframe: Gap.Reason?
-  /// The last place in front of which nothing is missing.
-  private var soundThrough: Mark
+  /// The last frame in front of which nothing is missing.
+  private var soundThrough: RecordKey
   private var drops: DropCounts = [:]
   private let sharesNumbers: Bool
 
   init(_ wish: ReadWish) {
     sharesNumbers = wish.sharesNumbers
-    (mark, soundThrough, needsKeyframe) = (wish.span.after, wish.span.after, wish.needsKeyframe)
+    (mark, soundThrough, needsKeyframe) = (wish.span.after, wish.span.soundThrough, wish.needsKeyframe)
   }
 
   /// A record is of no use, and neither are those that need it.
@@ -215,7 +215,7 @@ private struct ReadingPlace {
   mutating func pass(_ record: StoredRecord, _ gap: ReadGap?, tells told: Gap?) -> Hole? {
     if let gap { drops[gap.reason, default: 0] += gap.count }
     let hole = hole(before: record.key, isOpen: false, told: told)
-    (mark, soundThrough, needsKeyframe, drops) = (record.mark, record.mark, nil, [:])
+    (mark, soundThrough, needsKeyframe, drops) = (record.mark, record.key, nil, [:])
     return hole
   }
 
@@ -236,11 +236,11 @@ private struct ReadingPlace {
   private func hole(before key: RecordKey, isOpen: Bool, told: Gap?) -> Hole? {
     guard let reason = drops.max(by: { $0.value < $1.value })?.key else { return nil }
     // Where a run ended nobody can count.
-    guard key.epoch == soundThrough.key.epoch else {
+    guard key.epoch == soundThrough.epoch else {
       return Hole(gap: Gap(frameCount: nil, reason: .restart), drops: drops)
     }
     if sharesNumbers { return Hole(gap: Gap(frameCount: drops.values.reduce(0, +), reason: reason), drops: drops) }
-    let distance = key.sequence - min(soundThrough.key.sequence, key.sequence)
+    let distance = key.sequence - min(soundThrough.sequence, key.sequence)
     let missing = isOpen ? distance : max(distance, 1) - 1
     let count = missing - min(missing, told?.frameCount ?? 0)
     return Hole(gap: Gap(frameCount: count, reason: reason), drops: drops)
