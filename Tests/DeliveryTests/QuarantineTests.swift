@@ -33,6 +33,20 @@ import Testing
     #expect(Quarantine(directory: directory, log: Log { _ in }).count.kept == 3)
   }
 
+  /// The card with them may be read anywhere: what a broker repeats of a login is hidden, not only what steers a terminal.
+  @Test func secretsInAReasonAreNotWritten() throws {
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let secrets = Secrets()
+    secrets.register("p@ss:\"w0rd", username: "viewer")
+    let quarantine = Quarantine(directory: directory, log: Log(secrets: secrets) { _ in })
+    var refused = frame(1)
+    refused.reason = "POLICY_VIOLATION: p@ss:\"w0rd, p%40ss%3A%22w0rd, dmlld2VyOn\u{1b}BAc3M6IncwcmQ= no"
+    quarantine.keep(refused)
+    quarantine.close()
+    let item = try #require(Quarantine.list(directory).first)
+    #expect(item.description.contains(#""reason":"POLICY_VIOLATION: ***, ***, *** no","bytes":1000}"#), "\(item)")
+  }
+
   @Test func itIsBoundedAndCountsTheRest() {
     defer { try? FileManager.default.removeItem(atPath: directory) }
     let lines = Monitor<[String]>([])
