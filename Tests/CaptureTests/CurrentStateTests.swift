@@ -37,6 +37,17 @@ import Testing
     for (line, beginning) in zip(found, expected) { #expect(line.hasPrefix(beginning)) }
   }
 
+  /// A camera that has another size at each keyframe is one camera, not a full disk.
+  @Test func aCameraThatAlternatesItsSize() {
+    let lines = Monitor<[String]>([])
+    let current = CurrentState(
+      log: Log { line in lines.withLock { $0.append(line) } }.about("camera gate"))
+    for round in 0..<20_000 { current.become(.streaming(.h264, width: round % 2 == 0 ? 640 : 320, height: 240)) }
+    let found = lines.read { $0 }
+    #expect(found.count < 1_000)
+    #expect(found.first?.hasSuffix("info camera gate: streaming h264 640x240") == true)
+  }
+
   @Test func summaries() {
     let now = MonotonicTime(nanoseconds: 100_000_000_000)
     let states: [(Camera.State, String)] = [
