@@ -140,7 +140,7 @@ package final class Quarantine: Sendable {
     var object = JSONObject()
     for (key, value) in [
       ("camera", frame.camera), ("topic", frame.topic), ("ce_id", frame.id), ("ce_time", frame.time),
-      ("content-type", frame.contentType), ("reason", frame.reason),
+      ("content-type", frame.contentType), ("reason", log.secrets.masked(frame.reason)),
     ] {
       object.add(key, value)
     }
