@@ -2,7 +2,8 @@ import Glibc
 import Synchronization
 
 // The log: one line an event on standard error, as text for people or JSON for machines. Every message passes through
-// `Secrets.masked`: nothing that was registered as a secret leaves through it, and nothing that steers a terminal.
+// `Secrets.masked`: nothing that was registered as a secret leaves through it, and nothing that steers a terminal. Who says
+// too much is cut short (LogLimit), except at level `debug`, which is asked for.
 
 /// Writes events of at least `level` for one subject, e.g. "camera gate". Values are cheap to copy and safe to share.
 package struct Log: Sendable {
@@ -26,19 +27,25 @@ package struct Log: Sendable {
   private let subject: String
   /// What is hidden in every message. Whoever learns a secret registers it here before it can be repeated to us.
   package let secrets: Secrets
+  private let limit: LogLimit
+  private let now: @Sendable () -> MonotonicTime
   private let sink: @Sendable (String) -> Void
 
-  /// A log that writes to `sink` (a line without its end); standard error when none is given.
+  /// A log that writes to `sink` (a line without its end); standard error when none is given. `now` tells how fast lines
+  /// come; tests play it.
   package init(
     level: Level = .info, format: Format = .text, secrets: Secrets = Secrets(),
-    sink: @escaping @Sendable (String) -> Void = Log.writeToStandardError
+    sink: @escaping @Sendable (String) -> Void = Log.writeToStandardError,
+    now: @escaping @Sendable () -> MonotonicTime = { .now() }
   ) {
-    (self.level, self.format, self.secrets, self.sink) = (level, format, secrets, sink)
+    (self.level, self.format, self.secrets, self.now, self.sink) = (level, format, secrets, now, sink)
+    limit = LogLimit()
     subject = ""
   }
 
   private init(_ other: Log, subject: String) {
     (level, format, secrets, sink) = (other.level, other.format, other.secrets, other.sink)
+    (limit, now) = (other.limit, other.now)
     self.subject = subject
   }
 
@@ -55,8 +62,24 @@ package struct Log: Sendable {
 
   private func write(_ level: Level, _ message: () -> String) {
     guard writes(level) else { return }
+    let message = message()
+    guard level != .debug else { return write(level, subject, message) }
+    let (isAllowed, omission) = limit.take(LogLimit.Key(subject: subject, level: level), message, now: now())
+    for line in omission?.lines ?? [] { write(level, subject, line) }
+    if isAllowed { write(level, subject, message) }
+  }
+
+  /// Says what was left out of the log because it was too much. To be called now and then: a subject that floods the log
+  /// and falls silent says no more itself. `isLast`: at the end, at once.
+  package func writeOmissions(isLast: Bool = false) {
+    for (key, omission) in limit.takeOmissions(now: now(), isLast: isLast) {
+      for line in omission.lines { write(key.level, key.subject, line) }
+    }
+  }
+
+  private func write(_ level: Level, _ subject: String, _ message: String) {
     let time = DateTime(nanosecondsSince1970: WallClock.nanosecondsSince1970()).text(fractionDigits: 3)
-    let text = secrets.masked(message())
+    let text = secrets.masked(message)
     switch format {
     case .text:
       let prefix = subject.isEmpty ? "" : subject + ": "

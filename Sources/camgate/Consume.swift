@@ -85,11 +85,13 @@ struct Consume: ParsableCommand {
     while !printer.isClosed && reader.acceptedCount < count ?? .max && signals.next(until: .now()) != .stop {
       reader.step(milliseconds: 200)
       if let line = search?.line(now: .now()) { log.warning(line) }
+      log.writeOmissions()
     }
     reader.finish()
     if !consumer.close(until: .now() + .seconds(5), isImpatient: { signals.next(until: .now()) == .stop }) {
       log.warning("Kafka does not answer: the last offsets are not committed, the last frames will be read again")
     }
+    log.writeOmissions(isLast: true)
     let statistics = reader.statistics
     log.info(
       "\(statistics.processedCount) frames processed, \(statistics.repeatedCount) repeated records dropped, "

@@ -58,6 +58,7 @@ struct Run: ParsableCommand {
       case nil: break
       }
       say(reporter.lines(for: gateway.snapshot, now: .now()), log)
+      log.writeOmissions()
     }
   }
 
@@ -92,6 +93,7 @@ struct Run: ParsableCommand {
       "\(snapshot.capturedCount) frames captured, \(snapshot.delivery.acknowledgedCount) acknowledged, "
       + "\(snapshot.droppedCount) dropped"
     let disk = left.onDisk == 0 ? "" : ", \(left.onDisk) wait on disk for the next start"
+    log.writeOmissions(isLast: true)
     if left.lost > 0 {
       log.warning("stopped; \(totals)\(disk), \(left.lost) not delivered and lost")
     } else {
