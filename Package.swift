@@ -75,6 +75,8 @@ let package = Package(
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
     .testTarget(
       name: "IntegrationTests",
-      dependencies: ["Backlog", "Broker", "CFFmpeg", "Capture", "Consuming", "Delivery", "Frames", "Posix"]),
+      dependencies: [
+        "Backlog", "Broker", "CFFmpeg", "Capture", "Consuming", "Delivery", "DiskRing", "Frames", "Posix",
+      ]),
   ]
 )
