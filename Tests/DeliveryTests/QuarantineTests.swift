@@ -61,6 +61,29 @@ import Testing
     #expect(lines.read { $0 }.count { $0.contains("is full") } == 1)
   }
 
+  /// Whoever may write to the ring's directory must not choose what is overwritten elsewhere.
+  @Test(arguments: ["gate-00000000000000ab-7-1.jpg", "gate-00000000000000ab-7-1.json", ""])
+  func linksAreNotFollowed(_ name: String) throws {
+    let elsewhere = directory + "-elsewhere"
+    defer { for path in [directory, elsewhere] { try? FileManager.default.removeItem(atPath: path) } }
+    try FileManager.default.createDirectory(atPath: elsewhere, withIntermediateDirectories: true)
+    if name.isEmpty {
+      try FileManager.default.createSymbolicLink(atPath: directory, withDestinationPath: elsewhere)
+    } else {
+      try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+      try Data("precious".utf8).write(to: URL(filePath: elsewhere + "/file"))
+      try FileManager.default.createSymbolicLink(
+        atPath: "\(directory)/\(name)", withDestinationPath: elsewhere + "/file")
+    }
+    let quarantine = Quarantine(directory: directory, log: Log { _ in })
+    quarantine.keep(frame(1))
+    quarantine.close()
+    #expect(quarantine.count.notKept == 1)
+    let content = try FileManager.default.contentsOfDirectory(atPath: elsewhere)
+    #expect(content == (name.isEmpty ? [] : ["file"]))
+    if !name.isEmpty { #expect(try String(contentsOfFile: elsewhere + "/file", encoding: .utf8) == "precious") }
+  }
+
   @Test func aDirectoryThatCannotBeMadeIsSaidAndCounted() {
     let lines = Monitor<[String]>([])
     let quarantine = Quarantine(

@@ -52,6 +52,14 @@ import Testing
     #expect(RingError.opening(SystemError(code: EACCES, operation: "x")).code == .notWritable)
   }
 
+  /// Whoever may write into the directory must not choose what is made, or locked, elsewhere.
+  @Test func aLinkInThePlaceOfTheLock() throws {
+    let elsewhere = Scratch()
+    try #require(symlink(elsewhere.path + "/made", directory.path + "/lock") == 0)
+    #expect(try code() != nil)
+    #expect(elsewhere.names.isEmpty)
+  }
+
   @Test func heldByAnother() throws {
     let ring = try Ring.open(try PosixStorage(path: directory.path), small)
     #expect(try code() == .held)
