@@ -34,6 +34,15 @@ import Testing
     }
   }
 
+  /// Nor does it help to say nothing more and to stay.
+  @Test func whatLingersIsKilled() {
+    #expect {
+      try run("exec >&- 2>&-; sleep 3", within: .milliseconds(100))
+    } throws: {
+      ($0 as? SystemError)?.code == ETIMEDOUT
+    }
+  }
+
   /// Our threads block SIGTERM; a command that did would be hard to end.
   @Test func signalsReachIt() throws {
     var set = sigset_t()
