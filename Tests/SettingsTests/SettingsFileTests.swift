@@ -64,6 +64,33 @@ import Testing
     #expect(list[3].description.source == .test(width: 640, height: 480, fps: 15))
   }
 
+  /// Without TLS the password of PLAIN, and the token of OAUTHBEARER, go over the network as they are.
+  @Test(arguments: [
+    ("[k]", "sasl: {mechanism: PLAIN, username: u, password: p}", "kafka.sasl: the password is readable"),
+    ("[k]", "sasl: {mechanism: OAUTHBEARER, token_command: x}", "kafka.sasl: the token is readable"),
+    ("['127.0.0.1:9', k]", "sasl: {mechanism: PLAIN, username: u, password: p}", "kafka.sasl: the password is"),
+    (
+      "[k]", "properties: {security.protocol: SASL_PLAINTEXT, sasl.mechanism: PLAIN, sasl.username: u}",
+      "kafka.properties.security.protocol: the password is readable"
+    ),
+    ("[k]", "sasl: {mechanism: PLAIN, username: u, password: p}, tls: {}", nil),
+    ("[k]", "sasl: {mechanism: SCRAM-SHA-256, username: u, password: p}", nil),
+    (
+      "[localhost, '127.1.2.3:9', '[::1]:9', LocalHost.]", "sasl: {mechanism: PLAIN, username: u, password: p}", nil
+    ),
+    ("[k]", "properties: {security.protocol: sasl_ssl, sasl.mechanism: PLAIN}", nil),
+    ("[k]", "properties: {security.protocol: sasl_plaintext, sasl.mechanism: SCRAM-SHA-256}", nil),
+  ])
+  func aReadableLoginIsWarnedOf(_ brokers: String, _ security: String, _ warning: String?) {
+    let file = read("kafka: {brokers: \(brokers), \(security)}\ncameras: [{name: a, url: 'test:'}]")
+    #expect(file.configuration != nil, "\(file.report)")
+    if let warning {
+      #expect(file.report.contains("warning: \(warning)") && file.report.contains("set "), "\(file.report)")
+    } else {
+      #expect(file.report == "")
+    }
+  }
+
   @Test func theRingIsReadAsWritten() throws {
     let file = read(
       """
