@@ -11,7 +11,7 @@ final class DemoProgress: Sendable {
   /// A line that stays.
   func say(_ line: String) {
     Terminal.endProgress()
-    Terminal.writeError(line + "\n")
+    Terminal.writeError(message: line)
   }
 
   /// The line that changes; every two seconds where there is no terminal.

@@ -19,7 +19,7 @@ struct Devices: ParsableCommand {
     if json {
       try Terminal.writeResult(list.json)
     } else if list.isEmpty {
-      Terminal.writeError("no video devices; `lsusb` and `dmesg` tell whether the camera is seen at all\n")
+      Terminal.writeError(message: "no video devices; `lsusb` and `dmesg` tell whether the camera is seen at all")
     } else {
       try Terminal.writeResult(list.text)
     }

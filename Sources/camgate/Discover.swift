@@ -39,15 +39,16 @@ struct Discover: ParsableCommand {
     let signals = Signals()
     var discoverer: Discoverer
     do throws(DiscoveryError) { discoverer = try Discoverer(interface: interface) } catch {
-      Terminal.writeError("camgate: \(error.message)\n")
+      Terminal.writeError(message: "camgate: \(error.message)")
       throw ExitCode.failure
     }
-    Terminal.writeError("asking the network; answers for \(seconds) s\n")
+    Terminal.writeError(message: "asking the network; answers for \(seconds) s")
     var devices = discoverer.search(
-      for: .seconds(seconds), found: { Terminal.writeError("found \($0.address)\n") },
+      for: .seconds(seconds), found: { Terminal.writeError(message: "found \($0.address)") },
       isInterrupted: { signals.next(until: .now()) == .stop })
     if let login, !devices.isEmpty {
-      Terminal.writeError("asking \(devices.count == 1 ? "it for its" : "all \(devices.count) for their") streams\n")
+      let whom = devices.count == 1 ? "it for its" : "all \(devices.count) for their"
+      Terminal.writeError(message: "asking \(whom) streams")
       devices = Discoverer.describe(devices, login: login)
     }
     if json {
@@ -55,13 +56,14 @@ struct Discover: ParsableCommand {
       object.add("devices", devices.map(\.json))
       try Terminal.writeResult(object)
     } else if devices.isEmpty {
-      Terminal.writeError("no camera has answered; is ONVIF switched on in them, and are they on this network?\n")
+      Terminal.writeError(
+        message: "no camera has answered; is ONVIF switched on in them, and are they on this network?")
     } else {
       try Terminal.writeResult(devices.map(\.text).joined(separator: "\n"))
       Terminal.writeError(
-        login == nil
-          ? "--username and --password-file bring the addresses of the streams\n"
-          : "camgate probe, with one of these URLs and the same login, looks at the pictures\n")
+        message: login == nil
+          ? "--username and --password-file bring the addresses of the streams"
+          : "camgate probe, with one of these URLs and the same login, looks at the pictures")
     }
   }
 
@@ -71,7 +73,7 @@ struct Discover: ParsableCommand {
     do throws(SystemError) {
       return ONVIFLogin(username: username, password: try Files.readPassword(passwordFile))
     } catch {
-      Terminal.writeError("camgate: --password-file: \(error)\n")
+      Terminal.writeError(message: "camgate: --password-file: \(error)")
       throw ExitCode(64)
     }
   }

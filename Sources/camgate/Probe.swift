@@ -63,9 +63,9 @@ struct Probe: ParsableCommand {
     ].compactMap { name, value in value.map { (name: name, value: $0) } }
     let argument = CameraArgument(place: camera, keys: keys)
     argument.registerSecrets(in: Terminal.secrets)
-    for warning in argument.warnings { Terminal.writeError("camgate: \(warning)\n") }
+    for warning in argument.warnings { Terminal.writeError(message: "camgate: \(warning)") }
     guard let description = argument.description else {
-      for error in argument.errors { Terminal.writeError("camgate: \(error)\n") }
+      for error in argument.errors { Terminal.writeError(message: "camgate: \(error)") }
       throw ExitCode(64)
     }
     let signals = Signals()
@@ -83,10 +83,11 @@ struct Probe: ParsableCommand {
 
   private func show(_ progress: CameraProbe.Progress) {
     switch progress {
-    case .connecting: Terminal.writeError("connecting\n")
+    case .connecting: Terminal.writeError(message: "connecting")
     case .streaming(let codec, let width, let height, let time):
       Terminal.writeError(
-        "\(codec) \(width)x\(height), first frame after \(number(time.inSeconds)) s; measuring for \(seconds) s\n")
+        message: "\(codec) \(width)x\(height), first frame after \(number(time.inSeconds)) s; "
+          + "measuring for \(seconds) s")
     case .measured(let meter):
       let text =
         "\(number(meter.seconds)) s: \(meter.frameCount) frames, \(number((meter.bitrate ?? 0) / 1e6)) Mbit/s, "
@@ -98,7 +99,7 @@ struct Probe: ParsableCommand {
   private func savePicture(of probe: CameraProbe, _ report: ProbeReport) throws -> Bool {
     guard let picture, report.meter.frameCount > 0 else { return true }
     guard let jpeg = probe.picture() else {
-      Terminal.writeError("camgate: the camera's picture cannot be decoded: \(picture) was not written\n")
+      Terminal.writeError(message: "camgate: the camera's picture cannot be decoded: \(picture) was not written")
       return false
     }
     do throws(SystemError) {
@@ -107,10 +108,10 @@ struct Probe: ParsableCommand {
       }
       defer { close(descriptor) }
       try withExtendedLifetime(jpeg) { () throws(SystemError) in try Files.write(Array(jpeg.bytes), to: descriptor) }
-      Terminal.writeError("picture saved in \(picture)\n")
+      Terminal.writeError(message: "picture saved in \(picture)")
       return true
     } catch {
-      Terminal.writeError("camgate: \(error)\n")
+      Terminal.writeError(message: "camgate: \(error)")
       return false
     }
   }

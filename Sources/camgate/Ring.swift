@@ -16,7 +16,7 @@ struct RingCommand: ParsableCommand {
   /// Opens the ring for reading; ends with exit code 1 and the reason when it cannot.
   fileprivate static func open(_ directory: String) throws -> RingInspector {
     do throws(RingError) { return try RingInspector(path: directory) } catch {
-      Terminal.writeError("\(directory): \(error)\n")
+      Terminal.writeError(message: "\(directory): \(error)")
       throw ExitCode.failure
     }
   }
@@ -93,7 +93,7 @@ struct RingCommand: ParsableCommand {
       let inspector = try RingCommand.open(ring.directory)
       let streams = inspector.ring.inventory.filter { camera == nil || camera == $0.description.name }
       if streams.isEmpty {
-        Terminal.writeError("\(ring.directory): nothing of \(camera.map { "camera '\($0)'" } ?? "any camera")\n")
+        Terminal.writeError(message: "\(ring.directory): nothing of \(camera.map { "camera '\($0)'" } ?? "any camera")")
         throw ExitCode.failure
       }
       for stream in streams {
@@ -137,7 +137,7 @@ struct RingCommand: ParsableCommand {
           Glibc.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         }
       } catch {
-        Terminal.writeError("\(error)\n")
+        Terminal.writeError(message: "\(error)")
         throw ExitCode.failure
       }
     }

@@ -16,7 +16,7 @@ struct SystemCommand: ParsableCommand {
   fileprivate static func attempt(_ work: () throws -> String) throws {
     do { try Terminal.writeResult(try work()) } catch {
       let text = (error as? PartitionTable.Damage)?.message ?? (error as? ImageDisk.Failure)?.message ?? "\(error)"
-      Terminal.writeError("camgate system: \(text)\n")
+      Terminal.writeError(message: "camgate system: \(text)")
       throw ExitCode.failure
     }
   }

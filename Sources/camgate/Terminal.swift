@@ -13,6 +13,9 @@ enum Terminal {
   /// Writes text to standard error.
   static func writeError(_ text: String) { write(raw: secrets.masked(text)) }
 
+  /// Writes one message to standard error, in which there may be the words of others: they cannot begin a line.
+  static func writeError(message: String) { write(raw: secrets.masked(message).indentingLines + "\n") }
+
   /// Shows how far something is: on a terminal in one line that changes, else in a line each.
   static func showProgress(_ line: String) {
     let line = secrets.masked(line).indentingLines
@@ -48,7 +51,7 @@ enum Terminal {
     do throws(SystemError) {
       try Files.write(Array((text + "\n").utf8), to: STDOUT_FILENO)
     } catch {
-      writeError("standard output: \(describe(errno: error.code))\n")
+      writeError(message: "standard output: \(describe(errno: error.code))")
       throw ExitCode.failure
     }
   }
