@@ -5,8 +5,23 @@ import Posix
 
 extension Configuration {
   /// All settings with their values, defaults included; secrets and logins as `***`.
-  package var rendered: String {
-    var lines = ["gateway: \(quoted(gateway))", "", "kafka:"]
+  package var rendered: String { rendered { $0 } }
+
+  /// The same, each value as `shown` gives it: a secret that is repeated in one has to be found before quoting changes it.
+  package func rendered(showing shown: (String) -> String) -> String {
+    withoutActuallyEscaping(shown) { Rendering(settings: self, shown: $0).text }
+  }
+}
+
+private struct Rendering {
+  let settings: Configuration
+  let shown: (String) -> String
+
+  private func quoted(_ text: String) -> String { Settings.quoted(shown(text)) }
+
+  var text: String {
+    let kafka = settings.kafka
+    var lines = ["gateway: \(quoted(settings.gateway))", "", "kafka:"]
     lines.append("  brokers: [\(kafka.brokers.map(quoted).joined(separator: ", "))]")
     lines.append("  topic: \(quoted(kafka.topic))")
     lines.append("  message_max_bytes: \(Units.text(size: kafka.messageMaxBytes))")
@@ -21,16 +36,16 @@ extension Configuration {
       let value = SourceText.isSecret(key: property.name) ? "***" : property.value
       lines.append("    \(quoted(property.name)): \(quoted(value))")
     }
-    lines += ["", "buffer:"] + rendered(buffer) + ["", "cameras:"]
-    for camera in cameras { lines += rendered(camera) }
-    lines += ["", "stop_timeout: \(Units.text(duration: stopTimeout))", "log:"]
-    lines += ["  level: \(log.level.rawValue)", "  format: \(log.format.rawValue)"]
+    lines += ["", "buffer:"] + rendered(settings.buffer) + ["", "cameras:"]
+    for camera in settings.cameras { lines += rendered(camera) }
+    lines += ["", "stop_timeout: \(Units.text(duration: settings.stopTimeout))", "log:"]
+    lines += ["  level: \(settings.log.level.rawValue)", "  format: \(settings.log.format.rawValue)"]
     lines += renderedSystem
     return lines.joined(separator: "\n")
   }
 
   private var renderedSystem: [String] {
-    let network = system.network
+    let (system, network) = (settings.system, settings.system.network)
     let list = { (items: [String]) in items.isEmpty ? nil : "[\(items.map(quoted).joined(separator: ", "))]" }
     let rows = [
       ("  hostname", system.hostname.map(quoted)), ("  network", ""), ("    interface", network.interface.map(quoted)),
@@ -41,6 +56,7 @@ extension Configuration {
   }
 
   private var renderedSecurity: [String] {
+    let kafka = settings.kafka
     var lines: [String] = []
     if let tls = kafka.tls {
       let files = [("ca", tls.authority), ("certificate", tls.certificate), ("key", tls.key)]
@@ -61,8 +77,8 @@ extension Configuration {
     return lines
   }
 
-  private func rendered(_ buffer: Buffer) -> [String] {
-    let need = Units.text(size: MemoryNeed.bytes(cameras))
+  private func rendered(_ buffer: Configuration.Buffer) -> [String] {
+    let need = Units.text(size: MemoryNeed.bytes(settings.cameras))
     var lines = [
       "  # While neither Kafka nor the disk takes anything for 5 s these cameras need \(need), at 8 Mbit/s for each"
     ]
@@ -79,7 +95,7 @@ extension Configuration {
     return lines
   }
 
-  private func rendered(_ camera: Camera) -> [String] {
+  private func rendered(_ camera: Configuration.Camera) -> [String] {
     var lines = ["  - name: \(camera.description.name)"]
     switch camera.description.source {
     case .rtsp(let url, let login, let transport, let tls):
@@ -110,7 +126,7 @@ extension Configuration {
     lines.append("      connect: \(Units.text(duration: timeouts.connect))")
     lines.append("      first_frame: \(Units.text(duration: timeouts.firstFrame))")
     lines.append("      next_frame: \(Units.text(duration: timeouts.nextFrame))")
-    lines.append("    topic: \(quoted(camera.topic ?? kafka.topic))")
+    lines.append("    topic: \(quoted(camera.topic ?? settings.kafka.topic))")
     return lines
   }
 }

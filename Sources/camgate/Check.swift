@@ -16,6 +16,6 @@ struct Check: ParsableCommand {
 
   func run() throws {
     let settings = file == "-" ? try checked(.standardInput()) : try loadSettings(file)
-    try Terminal.writeResult(settings.rendered)
+    try Terminal.writeResult(settings.rendered(showing: Terminal.secrets.masked))
   }
 }
