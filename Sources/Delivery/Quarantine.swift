@@ -135,8 +135,14 @@ package final class Quarantine: Sendable {
     } else if errno != EEXIST {
       throw SystemError(code: errno, operation: "make \(directory)")
     }
-    let name = "\(directory)/\(frame.camera)-\(frame.id)"
-    try write(frame.bytes, to: name + Quarantine.suffix(of: frame.contentType))
+    // Names are taken relative to it, and no link is followed: whoever may write beside us must not choose what is
+    // overwritten elsewhere.
+    let place = try retryingInterrupts("open \(directory)") {
+      open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    }
+    defer { Glibc.close(place) }
+    let name = "\(frame.camera)-\(frame.id)"
+    try write(frame.bytes, to: name + Quarantine.suffix(of: frame.contentType), in: place)
     var object = JSONObject()
     for (key, value) in [
       ("camera", frame.camera), ("topic", frame.topic), ("ce_id", frame.id), ("ce_time", frame.time),
@@ -146,8 +152,8 @@ package final class Quarantine: Sendable {
     }
     object.add("bytes", frame.bytes.count)
     // Last: a frame without it is half written.
-    try write(Array((object.text + "\n").utf8), to: name + ".json")
-    try Quarantine.syncDirectory(directory)
+    try write(Array((object.text + "\n").utf8), to: name + ".json", in: place)
+    _ = try retryingInterrupts("fsync \(directory)") { fsync(place) }
   }
 
   /// The names in a directory are durable only when it is synced itself (fsync(2)).
@@ -157,11 +163,12 @@ package final class Quarantine: Sendable {
     _ = try retryingInterrupts("fsync \(path)") { fsync(file) }
   }
 
-  private func write(_ bytes: [UInt8], to path: String) throws(SystemError) {
-    let file = try retryingInterrupts("create \(path)") { open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600) }
+  private func write(_ bytes: [UInt8], to name: String, in place: Int32) throws(SystemError) {
+    let flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC
+    let file = try retryingInterrupts("create \(directory)/\(name)") { openat(place, name, flags, 0o600) }
     defer { Glibc.close(file) }
     try Files.write(bytes, to: file)
-    _ = try retryingInterrupts("fdatasync \(path)") { fdatasync(file) }
+    _ = try retryingInterrupts("fdatasync \(directory)/\(name)") { fdatasync(file) }
   }
 
   private static func suffix(of contentType: String) -> String {

@@ -44,7 +44,7 @@ package final class PosixStorage: Storage {
 
   package func lock() throws(SystemError) {
     let name = PosixStorage.lockName
-    let flags = isReadOnly ? O_RDONLY | O_CLOEXEC : O_RDWR | O_CREAT | O_CLOEXEC
+    let flags = (isReadOnly ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC | O_NOFOLLOW
     if isReadOnly, faccessat(directory, name, F_OK, 0) != 0 { return }
     lockFile = try retryingInterrupts("open \(path)/\(name)") { openat(directory, name, flags, 0o600) }
     _ = try retryingInterrupts("lock \(path)/\(name)") { flock(lockFile, (isReadOnly ? LOCK_SH : LOCK_EX) | LOCK_NB) }
