@@ -132,7 +132,11 @@ class ClientCallbacks {
       guard let client, let opaque else { return }
       let callbacks = Unmanaged<ClientCallbacks>.fromOpaque(opaque).takeUnretainedValue()
       guard let source = callbacks.tokenSource else { return }
-      OAuthToken.renew(for: client, from: source) { callbacks.onEvent(.token($0)) }
+      OAuthToken.renew(for: client, from: source) {
+        callbacks.onEvent(.token($0))
+      } complain: {
+        callbacks.onEvent(.log("token_command: \($0)"))
+      }
     }
   }
 }

@@ -43,17 +43,17 @@ package struct OAuthToken: Sendable, Equatable {
     principal = subject.flatMap { $0.isEmpty ? nil : $0 } ?? "camgate"
   }
 
-  /// Reads a token; `learn` is called with whatever the source gave, whether it is of use or not. Throws a text for
-  /// people, which does not contain the token.
+  /// Reads a token; `learn` is called with whatever the source gave, whether it is of use or not, and `complain` with each
+  /// line that a command writes to standard error. Throws a text for people; the token itself is only in what the command
+  /// complains of.
   static func read(
-    from source: Source, learn: (String) -> Void = { _ in }
+    from source: Source, learn: (String) -> Void = { _ in }, complain: (String) -> Void = { _ in }
   ) throws(TokenError) -> OAuthToken {
     let bytes: [UInt8]
     do throws(SystemError) {
       switch source {
       case .file(let path): bytes = try Files.read(path, limit: sizeLimit)
-      case .command(let line):
-        bytes = try Command.output(of: line, until: .now() + commandTimeout, limit: sizeLimit)
+      case .command(let line): bytes = try output(of: line, learn, complain)
       }
     } catch {
       throw TokenError(message: "no token: \(error.operation): \(describe(errno: error.code))")
@@ -66,6 +66,26 @@ package struct OAuthToken: Sendable, Equatable {
     if token.expiry <= now / 1_000_000 { throw TokenError(message: "the token has expired (or the clock is wrong)") }
     return token
   }
+
+  /// What a command prints. Throws with what it complained of last as part of the operation.
+  private static func output(
+    of line: String, _ learn: (String) -> Void, _ complain: (String) -> Void
+  ) throws(SystemError) -> [UInt8] {
+    let outcome = try Command.run(line, until: .now() + commandTimeout, limit: sizeLimit)
+    // A command that fails may repeat the token that it has printed already; words are none.
+    let printed = String(decoding: outcome.output.filter { $0 > 0x20 && $0 < 0x7f }, as: UTF8.self)
+    if printed.utf8.count >= shortestToken { learn(printed) }
+    let complaints = String(decoding: outcome.complaints, as: UTF8.self).split(whereSeparator: \.isNewline)
+    for complaint in complaints { complain(String(complaint)) }
+    if let failure = outcome.failure {
+      let last = complaints.last.map { " (it says: \($0))" } ?? ""
+      throw SystemError(code: failure.code, operation: failure.operation + last)
+    }
+    return outcome.output
+  }
+
+  /// What a failing command prints is taken for a token from so many bytes on.
+  private static let shortestToken = 16
 
   /// The value behind `"name":` in a JSON object.
   private static func claim(_ name: String, in json: String) -> Substring? {
@@ -111,10 +131,12 @@ struct TokenError: Error {
 
 extension OAuthToken {
   /// Hands a fresh token to a client that asks for one; without one librdkafka asks again ten seconds later.
-  static func renew(for client: OpaquePointer, from source: Source, learn: (String) -> Void) {
+  static func renew(
+    for client: OpaquePointer, from source: Source, learn: (String) -> Void, complain: (String) -> Void
+  ) {
     var reason = [CChar](repeating: 0, count: 512)
     do throws(TokenError) {
-      let token = try read(from: source, learn: learn)
+      let token = try read(from: source, learn: learn, complain: complain)
       let code = rd_kafka_oauthbearer_set_token(
         client, token.text, token.expiry, token.principal, nil, 0, &reason, reason.count)
       if code != RD_KAFKA_RESP_ERR_NO_ERROR { rd_kafka_oauthbearer_set_token_failure(client, Posix.text(of: reason)) }

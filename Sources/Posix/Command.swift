@@ -1,43 +1,93 @@
 import Glibc
 
-// A short command whose output is wanted, bounded in time and length.
+// A short command whose output is wanted, bounded in time and length. What it complains of is kept from our own standard
+// error: nobody would look through it for secrets there.
 
 package enum Command {
-  /// Runs `line` with `/bin/sh -c` and returns its standard output; standard error is ours. Throws ETIMEDOUT when it has
-  /// not ended by `deadline` (it is killed), EFBIG when it says more than `limit` bytes, ECHILD when it fails.
-  package static func output(
-    of line: String, until deadline: MonotonicTime, limit: Int
-  ) throws(SystemError) -> [UInt8] {
-    var ends: [Int32] = [-1, -1]
-    _ = try retryingInterrupts("pipe") { pipe(&ends) }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    let child: pid_t
-    do throws(SystemError) {
-      child = try spawn(line, output: ends[1])
-      close(ends[1])
-    } catch {
-      close(ends[0])
-      close(ends[1])
-      throw error
-    }
-    defer { close(ends[0]) }
-    var failure: SystemError?
-    var bytes: [UInt8] = []
-    do throws(SystemError) { bytes = try read(ends[0], until: deadline, limit: limit) } catch { failure = error }
-    if failure != nil { kill(-child, SIGKILL) }
-    var status: Int32 = 0
-    _ = try retryingInterrupts("waitpid") { waitpid(child, &status, 0) }
-    if let failure { throw failure }
-    if status != 0 { throw SystemError(code: ECHILD, operation: "run the command") }
-    return bytes
+  /// What a command did.
+  package struct Outcome: Sendable {
+    /// Its standard output.
+    package var output: [UInt8] = []
+    /// Its standard error, as far as `complaintLimit`.
+    package var complaints: [UInt8] = []
+    /// ETIMEDOUT: it did not end by its deadline; EFBIG: it said too much; ECHILD: it failed. Of the first two it was
+    /// killed. nil when it ended well.
+    package var failure: SystemError?
   }
 
-  private static func spawn(_ line: String, output: Int32) throws(SystemError) -> pid_t {
+  /// What is kept of standard error, bytes; the rest is passed over.
+  package static let complaintLimit = 4 << 10
+  /// How long between two looks whether a command has ended that says nothing more.
+  private static let pause = Duration.milliseconds(10)
+
+  /// Runs `line` with `/bin/sh -c` until `deadline` at the latest, with at most `limit` bytes of output. Throws when it
+  /// cannot be started.
+  package static func run(
+    _ line: String, until deadline: MonotonicTime, limit: Int
+  ) throws(SystemError) -> Outcome {
+    var output = try Pipe()
+    var errors = try Pipe()
+    let child = try spawn(line, output: output.writer, errors: errors.writer)
+    output.closeWriter()
+    errors.closeWriter()
+    var outcome = Outcome()
+    var status: Int32?
+    do throws(SystemError) {
+      status = try follow(child, output.reader, errors.reader, until: deadline, limit: limit, &outcome)
+    } catch {
+      outcome.failure = error
+      kill(-child, SIGKILL)
+      var ignored: Int32 = 0
+      _ = try retryingInterrupts("waitpid") { waitpid(child, &ignored, 0) }
+    }
+    if let status, status != 0 { outcome.failure = SystemError(code: ECHILD, operation: "run the command") }
+    return outcome
+  }
+
+  /// Reads until standard output ends, then waits for the end of the command; what it has started and left behind is not
+  /// waited for. Returns its status (waitpid(2)).
+  private static func follow(
+    _ child: pid_t, _ output: Int32, _ errors: Int32, until deadline: MonotonicTime, limit: Int,
+    _ outcome: inout Outcome
+  ) throws(SystemError) -> Int32 {
+    var (hasOutput, hasErrors) = (true, true)
+    while true {
+      var status: Int32 = 0
+      let hasEnded =
+        hasOutput ? false : try retryingInterrupts("waitpid") { waitpid(child, &status, WNOHANG) } == child
+      let now = MonotonicTime.now()
+      if !hasEnded, now >= deadline { throw SystemError(code: ETIMEDOUT, operation: "run the command") }
+      let patience = hasEnded ? .zero : hasOutput ? deadline - now : min(pause, deadline - now)
+      // A descriptor below zero is passed over (poll(2)).
+      var entries = [
+        pollfd(fd: hasOutput ? output : -1, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: hasErrors ? errors : -1, events: Int16(POLLIN), revents: 0),
+      ]
+      let milliseconds = Int32(clamping: (patience.nanoseconds + 999_999) / 1_000_000)
+      _ = try retryingInterrupts("poll") { poll(&entries, 2, milliseconds) }
+      if entries[0].revents != 0 { hasOutput = try read(output, into: &outcome.output) }
+      if outcome.output.count > limit { throw SystemError(code: EFBIG, operation: "run the command") }
+      if entries[1].revents != 0 { hasErrors = try read(errors, into: &outcome.complaints) }
+      outcome.complaints.removeLast(max(0, outcome.complaints.count - complaintLimit))
+      if hasEnded, entries[1].revents == 0 || !hasErrors { return status }
+    }
+  }
+
+  /// Whether there may be more.
+  private static func read(_ descriptor: Int32, into bytes: inout [UInt8]) throws(SystemError) -> Bool {
+    var chunk = [UInt8](repeating: 0, count: 4_096)
+    let count = try retryingInterrupts("read") { Glibc.read(descriptor, &chunk, chunk.count) }
+    bytes += chunk[..<count]
+    return count > 0
+  }
+
+  private static func spawn(_ line: String, output: Int32, errors: Int32) throws(SystemError) -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
+    posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
     // Our threads block signals and ignore SIGPIPE; the child shall not. A group of its own can be killed whole.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
@@ -58,20 +108,26 @@ package enum Command {
     return child
   }
 
-  private static func read(
-    _ descriptor: Int32, until deadline: MonotonicTime, limit: Int
-  ) throws(SystemError) -> [UInt8] {
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 4_096)
-    while true {
-      let left = (deadline - MonotonicTime.now()).nanoseconds / 1_000_000
-      var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      let ready = try retryingInterrupts("poll") { poll(&entry, 1, Int32(clamping: max(0, left))) }
-      if ready == 0 { throw SystemError(code: ETIMEDOUT, operation: "run the command") }
-      let count = try retryingInterrupts("read") { Glibc.read(descriptor, &chunk, chunk.count) }
-      if count == 0 { return bytes }
-      bytes += chunk[..<count]
-      if bytes.count > limit { throw SystemError(code: EFBIG, operation: "run the command") }
+  /// pipe(2), not inherited by commands; both ends are closed with it.
+  private struct Pipe: ~Copyable {
+    let reader: Int32
+    private(set) var writer: Int32
+
+    init() throws(SystemError) {
+      var ends: [Int32] = [-1, -1]
+      _ = try retryingInterrupts("pipe") { pipe(&ends) }
+      for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+      (reader, writer) = (ends[0], ends[1])
+    }
+
+    deinit {
+      close(reader)
+      if writer >= 0 { close(writer) }
+    }
+
+    mutating func closeWriter() {
+      close(writer)
+      writer = -1
     }
   }
 }

@@ -6,12 +6,29 @@ import Testing
 /// Commands whose output is wanted.
 @Suite struct CommandTests {
   private func run(_ line: String, within duration: Duration = .seconds(60), limit: Int = 1_000) throws -> String {
-    String(decoding: try Command.output(of: line, until: .now() + duration, limit: limit), as: UTF8.self)
+    let outcome = try Command.run(line, until: .now() + duration, limit: limit)
+    if let failure = outcome.failure { throw failure }
+    return String(decoding: outcome.output, as: UTF8.self)
   }
 
   @Test func whatItPrintsIsReturned() throws {
     #expect(try run("printf 'a b'; printf c") == "a bc")
     #expect(try run("cat") == "", "standard input is empty")
+  }
+
+  /// What it complains of does not reach our standard error, and is bounded.
+  @Test func complaintsAreKeptApart() throws {
+    let failed = try Command.run("echo out; echo no such key >&2; exit 3", until: .now() + .seconds(60), limit: 100)
+    #expect(failed.failure?.code == ECHILD && failed.output == Array("out\n".utf8))
+    #expect(failed.complaints == Array("no such key\n".utf8))
+    let loud = try Command.run("head -c 100000 /dev/zero >&2; echo out", until: .now() + .seconds(60), limit: 100)
+    #expect(loud.failure == nil && loud.output == Array("out\n".utf8))
+    #expect(loud.complaints.count == Command.complaintLimit)
+  }
+
+  /// What a command leaves running behind it is not waited for, when it holds no output.
+  @Test func whatIsLeftBehindIsNotWaitedFor() throws {
+    #expect(try run("sleep 5 >/dev/null & echo started", within: .seconds(60)) == "started\n")
   }
 
   @Test(arguments: [
