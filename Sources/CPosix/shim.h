@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/timex.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* adjtimex(2): 1 when the kernel believes that the wall clock is disciplined. */

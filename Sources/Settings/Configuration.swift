@@ -15,6 +15,8 @@ package struct Configuration: Sendable {
   package var system = System()
   /// The paths of the other files that the settings name: passwords, tokens, certificates.
   package var files: [String] = []
+  /// Those of them that hold a secret, each once; the settings file itself is one when a secret stands in it.
+  package var secretFiles: [String] = []
 
   package struct Kafka: Sendable {
     /// `host:port` each.

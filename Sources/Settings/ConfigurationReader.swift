@@ -72,6 +72,7 @@ struct ConfigurationReader {
     if let node = section.value("tls") { configuration.kafka.tls = SecurityReader.readTLS(node, &context) }
     if let node = section.value("sasl") { configuration.kafka.sasl = SecurityReader.readSASL(node, &context) }
     if let node = section.value("properties") { readProperties(node, &context) }
+    SecurityReader.warnOfReadableLogin(section, configuration.kafka, &context)
   }
 
   private mutating func readCatchUp(_ node: YAMLNode, _ context: inout ReadingContext) {
@@ -177,6 +178,13 @@ package func brokerAddress(_ text: String) -> String? {
   if rest.isEmpty { return host + ":9092" }
   guard rest.first == ":", let port = UInt16(rest.dropFirst()), port > 0 else { return nil }
   return "\(host):\(port)"
+}
+
+/// Whether `broker`, as `brokerAddress` gives it, is this machine itself (RFC 6761, 6.3; RFC 1122, 3.2.1.3; RFC 4291).
+package func isLoopback(_ broker: String) -> Bool {
+  let host = broker.prefix { $0 != "]" }.hasPrefix("[") ? broker.prefix { $0 != "]" } : broker.prefix { $0 != ":" }
+  let isAddress = host.allSatisfy { $0.isNumber || $0 == "." } && host.split(separator: ".").count == 4
+  return ["localhost", "localhost.", "[::1"].contains(host.lowercased()) || isAddress && host.hasPrefix("127.")
 }
 
 /// What would have been right instead of `text`, which is no broker's address.

@@ -27,6 +27,10 @@ struct ReadingContext {
   var secrets: [ReadSecret] = []
   /// The paths of the files that the settings name, as they are opened.
   var files: [String] = []
+  /// Those of them that hold a secret.
+  var secretFiles: [String] = []
+  /// Whether the settings themselves hold one, not only its name in the environment.
+  var holdsSecret = false
 
   mutating func report(_ path: String, _ message: String, at node: YAMLNode, severity: Diagnostic.Severity = .error) {
     let length = node.end.line == node.start.line ? node.end.column - node.start.column : Int.max / 2

@@ -39,6 +39,7 @@ enum RTSPReader {
       if parts.count == 1 {
         context.report(path, "a username without a password; with a colon after it the password is empty", at: node)
       }
+      if case .scalar(let text, _) = node.content, !text.contains("${") { context.holdsSecret = true }
       login = CameraDescription.Login(
         username: PercentEncoding.decode(parts[0]),
         password: parts.count > 1 ? PercentEncoding.decode(parts[1]) : "")

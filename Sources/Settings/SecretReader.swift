@@ -18,6 +18,7 @@ enum SecretReader {
     }
     guard let secret = context.expanding(text, path: path, at: value, isSecret: true) else { return nil }
     context.secrets.append(ReadSecret(text: secret))
+    if !text.contains("${") { context.holdsSecret = true }
     return secret
   }
 

@@ -8,7 +8,7 @@ enum SecurityReader {
     var tls = Configuration.TLS()
     tls.authority = section.file("ca", &context)
     tls.certificate = section.file("certificate", &context)
-    tls.key = section.file("key", &context)
+    tls.key = section.file("key", &context, isSecret: true)
     tls.verifies = section.truth("verify", &context) ?? true
     for (name, other) in [("certificate", "key"), ("key", "certificate")] {
       if let key = section.key(name), section.value(other) == nil {
@@ -37,7 +37,7 @@ enum SecurityReader {
 
   private static func readToken(_ section: Section, _ context: inout ReadingContext) -> Configuration.SASL? {
     switch (section.value("token_file"), section.value("token_command")) {
-    case (_?, nil): return section.file("token_file", &context).map { .tokenFile($0) }
+    case (_?, nil): return section.file("token_file", &context, isSecret: true).map { .tokenFile($0) }
     case (nil, _?): return section.text("token_command", &context).map { .tokenCommand($0) }
     case (nil, nil):
       context.report(section.path, "OAUTHBEARER needs token_file or token_command", at: section.node.firstKey)
@@ -62,6 +62,35 @@ enum SecurityReader {
     return .password(mechanism, username: username, password: password)
   }
 
+  /// Whether whoever listens on the network reads the password or the token: PLAIN and OAUTHBEARER send it as it is, and
+  /// only TLS hides it. What stays on this machine nobody else hears.
+  static func warnOfReadableLogin(_ section: Section, _ kafka: Configuration.Kafka, _ context: inout ReadingContext) {
+    if kafka.tls != nil || kafka.brokers.allSatisfy(isLoopback) { return }
+    func warn(_ what: String, _ path: String, at node: YAMLNode, remedy: String) {
+      context.report(path, "the \(what) is readable on the network; set \(remedy)", at: node, severity: .warning)
+    }
+    if let key = section.key("sasl") {
+      switch kafka.sasl {
+      case .password(.plain, _, _)?: warn("password", "kafka.sasl", at: key, remedy: "kafka.tls")
+      case .tokenFile?, .tokenCommand?: warn("token", "kafka.sasl", at: key, remedy: "kafka.tls")
+      default: break
+      }
+    }
+    guard case .mapping(let pairs)? = section.value("properties")?.content else { return }
+    func property(_ names: String...) -> (key: YAMLNode, value: String)? {
+      for (key, value) in pairs {
+        if case .scalar(let name, _) = key.content, case .scalar(let text, _) = value.content, names.contains(name) {
+          return (key, text.lowercased())
+        }
+      }
+      return nil
+    }
+    guard let security = property("security.protocol"), security.value == "sasl_plaintext" else { return }
+    let what = ["plain": "password", "oauthbearer": "token"][property("sasl.mechanism", "sasl.mechanisms")?.value ?? ""]
+    guard let what else { return }
+    warn(what, "kafka.properties.security.protocol", at: security.key, remedy: "it to sasl_ssl")
+  }
+
   /// librdkafka properties that would say the same once more.
   static func contradicts(_ property: String, _ kafka: Configuration.Kafka) -> String? {
     if kafka.tls != nil, property == "security.protocol" || property.hasPrefix("ssl.") { return "kafka.tls" }
@@ -73,9 +102,10 @@ enum SecurityReader {
 
 extension Section {
   /// The path of a file that can be read, relative to the settings file.
-  func file(_ name: String, _ context: inout ReadingContext) -> String? {
+  func file(_ name: String, _ context: inout ReadingContext, isSecret: Bool = false) -> String? {
     guard let node = value(name), let file = text(name, &context) else { return nil }
     let location = context.location(of: file)
+    if isSecret { context.secretFiles.append(location) }
     do throws(SystemError) { _ = try Files.read(location, limit: 1 << 20) } catch {
       let reason = describe(errno: error.code)
       context.report(path(of: name), "the file '\(location)' cannot be read: \(reason)", at: node)
@@ -90,6 +120,7 @@ extension Section {
     let path = path(of: "password_file")
     if value("password") != nil { context.report(path, "password is given too; leave one out", at: node) }
     let location = context.location(of: file)
+    context.secretFiles.append(location)
     do throws(SystemError) {
       password = try Files.readPassword(location)
       if password?.isEmpty == true { context.report(path, "the file '\(location)' is empty", at: node) }

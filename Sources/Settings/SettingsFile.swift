@@ -67,6 +67,10 @@ package struct SettingsFile: Sendable {
     var context = ReadingContext(environment: environment, directory: directory, source: source)
     var configuration = SettingsFile.read(source, &context)
     configuration?.files = context.files
+    for file in context.secretFiles + (context.holdsSecret ? [name] : [])
+    where configuration?.secretFiles.contains(file) == false {
+      configuration?.secretFiles.append(file)
+    }
     self.init(
       configuration: context.diagnostics.hasErrors ? nil : configuration,
       properties: configuration?.kafka.properties ?? [], diagnostics: context.diagnostics, source: source,

@@ -63,6 +63,7 @@ struct Consume: ParsableCommand {
     silenceFFmpeg()
     let security = try security.security()
     let log = Log(secrets: Terminal.secrets)
+    for warning in self.security.warnings(brokers: brokers) { log.warning(warning) }
     let consumer: Consumer
     do throws(BrokerError) {
       consumer = try Consumer(brokers: brokers, group: group, topic: topic, from: from, security: security) { event in

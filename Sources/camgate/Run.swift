@@ -32,6 +32,7 @@ struct Run: ParsableCommand {
     let signals = Signals()
     let log = Log(level: settings.log.logLevel, format: settings.log.logFormat, secrets: Terminal.secrets)
     log.info("camgate \(Version.number), gateway '\(settings.gateway)', \(counted(settings.cameras.count, "camera"))")
+    for warning in Exposure.warnings(settings) { log.warning(warning) }
     var plan = GatewayPlan(settings)
     plan.disk?.onSecured = SecuredReport(cameras: plan.cameras.map(\.description.name.text))?.report
     let gateway = Gateway(plan, log: log)

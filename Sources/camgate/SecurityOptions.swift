@@ -1,6 +1,7 @@
 import ArgumentParser
 import Broker
 import Posix
+import Settings
 
 /// TLS and SASL on a command line. Passwords and tokens are in files only: every user of a machine can read the arguments
 /// of its processes.
@@ -55,6 +56,18 @@ struct SecurityOptions: ParsableArguments {
         throw ValidationError("\(mechanism.rawValue) needs --username and --password-file")
       }
     }
+  }
+
+  /// What lies open to others: on the network to `brokers`, and on this machine.
+  func warnings(brokers: String) -> [String] {
+    var lines: [String] = []
+    let isEncrypted = tls || ca != nil || certificate != nil || noVerify
+    let isLocal = brokers.split(separator: ",").allSatisfy { isLoopback(String($0)) }
+    if !isEncrypted, !isLocal, let sasl, [.plain, .oauthBearer].contains(sasl) {
+      lines.append("the \(sasl == .plain ? "password" : "token") is readable on the network; set --tls")
+    }
+    let files = [key, passwordFile, tokenFile].compactMap { $0 }
+    return lines + files.filter(FileExposure.isOpenToAll).map(Exposure.warning)
   }
 
   /// Reads the password. Throws when its file cannot be read.

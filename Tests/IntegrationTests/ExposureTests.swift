@@ -129,7 +129,7 @@ extension IntegrationTests {
     @Test func whatACommandComplainsOf() throws {
       let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJnYXRlIn0.c2lnbmF0dXJl"
       let script = try write(
-        "printf '%s\\n' 'user:hunter2-hunter2@vault \u{1b}]0;title\u{7} \(token)' 'https://u:geheim@vault' >&2\n"
+        "printf '%s\\n' '\u{1b}]0;title\u{7} \(token) https://u:geheim@vault/?password=hunter2' >&2\n"
           + "echo \(token)\nexit $1\n", "get-token", mode: 0o700)
       for code in [0, 3] {
         let gateway = try Gateway(
