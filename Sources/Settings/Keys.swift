@@ -36,7 +36,7 @@ package struct SettingsKey: Sendable {
     key("kafka.sasl.password", nil, "its password; better in password_file"),
     key("kafka.sasl.password_file", nil, "file with the password, relative to the settings file"),
     key("kafka.sasl.token_file", nil, "OAUTHBEARER: file with the token; read again before it expires"),
-    key("kafka.sasl.token_command", nil, "OAUTHBEARER: command that prints the token"),
+    key("kafka.sasl.token_command", nil, "OAUTHBEARER: command that prints the token within ten seconds"),
     key("kafka.properties", nil, "any other librdkafka property"),
     key("buffer", nil, "what is kept while Kafka is away"),
     key("buffer.memory", "32MiB", "bytes of frames in memory, all cameras together"),
