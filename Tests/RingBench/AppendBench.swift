@@ -30,7 +30,7 @@ struct AppendBench {
         }
       }
       let appendRing = {
-        let before = try writtenBytes()
+        let before = try processFigure("io", "write_bytes:")
         let seconds = try time {
           for _ in 0..<AppendBench.framesPerRound {
             sequence += 1
@@ -38,7 +38,7 @@ struct AppendBench {
           }
           ring.flush(now: .now())
         }
-        written += round == 0 ? 0 : try writtenBytes() - before
+        written += round == 0 ? 0 : try processFigure("io", "write_bytes:") - before
         return seconds
       }
       // By turns, so that neither always has what the other has left to the disk.
@@ -84,13 +84,6 @@ struct AppendBench {
     let started = MonotonicTime.now()
     try body()
     return (MonotonicTime.now() - started).inSeconds
-  }
-
-  /// `write_bytes` of this process (proc_pid_io(5)).
-  private func writtenBytes() throws -> UInt64 {
-    let text = String(decoding: try Files.read("/proc/self/io", limit: 4_096), as: UTF8.self)
-    let line = text.split(separator: "\n").first { $0.hasPrefix("write_bytes: ") }
-    return line.flatMap { UInt64($0.dropFirst(13)) } ?? 0
   }
 }
 

@@ -7,6 +7,8 @@ import Posix
 //   append DIR SECONDS-FREE: the ring, beside a bare loop with the same pieces and the same sync points, no checksum
 //   fill DIR MIB   makes a ring of that size, full, with a half-full open segment
 //   open DIR       opens it once
+//   fill-large DIR SEGMENTS MIB   makes a ring of so many segments of that size, without blocks for its zeros
+//   open-large DIR SEGMENTS MIB   opens it once, and asks it for records
 //
 // and one that measures nothing:
 //
@@ -20,11 +22,19 @@ switch arguments.first {
 case "append" where arguments.count == 2: try AppendBench(directory: arguments[2]).run()
 case "fill" where arguments.count == 3: try fill(arguments[2], mebibytes: Int(arguments[3]) ?? 256)
 case "open" where arguments.count == 3: try measureOpening(arguments[2], mebibytes: Int(arguments[3]) ?? 256)
+case "fill-large" where arguments.count == 4: try largeBench().fill()
+case "open-large" where arguments.count == 4: try largeBench().open()
 case "sample" where arguments.count == 2: try writeSample(arguments[2])
 default:
-  let usage = "usage: RingBench append DIR | fill DIR MIB | open DIR MIB | sample DIR\n"
+  let usage = "usage: RingBench append DIR | fill DIR MIB | open DIR MIB | fill-large DIR SEGMENTS MIB "
+    + "| open-large DIR SEGMENTS MIB | sample DIR\n"
   try Files.write(Array(usage.utf8), to: STDERR_FILENO)
   exit(64)
+}
+
+func largeBench() -> LargeBench {
+  LargeBench(
+    path: arguments[2], segmentCount: Int(arguments[3]) ?? 64, segmentByteCount: (Int(arguments[4]) ?? 4) << 20)
 }
 
 /// Fills a ring to its last segment but a half.

@@ -40,6 +40,8 @@ package final class SimulatedStorage: Storage {
   package var cutsAtTotal: Int?
   package private(set) var totalCallCount = 0
   package private(set) var hasCrashed = false
+  /// Bytes that reads gave.
+  package private(set) var readByteCount = 0
   /// Bytes of the filesystem.
   package var capacity = 64 << 20
   package var isReadOnly = false
@@ -192,6 +194,7 @@ package final class SimulatedStorage: Storage {
     let file = file(number)
     guard offset < file.current.count else { return 0 }
     let count = min(buffer.count, file.current.count - offset)
+    readByteCount += count
     file.current.withUnsafeBytes { memory in
       buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[offset..<(offset + count)]))
     }

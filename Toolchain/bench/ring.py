@@ -6,6 +6,9 @@ usage: ring.py [--json] [--directory DIR]     (by `Toolchain/dev bench ring`, wh
 append  median of 31 rounds; the bare loop writes the same pieces with the same sync points, without checksums, to
         files of its own, by turns before and behind each
 bytes   write_bytes of the process (proc_pid_io(5)); what the filesystem's journal writes is not in it
+large   64 lanes with a record each in every segment; files without blocks for their zeros. Opened: 64 GiB beside 256 MiB,
+        seconds (warm, the median of five) and bytes asked for. 16,384 segments beside 64 (of 4 MiB): how the time of
+        one `next`, far from the beginning, grows with their number (an exponent), and the largest memory of the process
 open    8 GiB and 256 MiB, both full with a half-full open segment, the cache warm: the median of five; the cold figure
         beside it (the pages of the files dropped with posix_fadvise)
 The table goes to standard error; with --json the last line of standard output is a JSON object.
@@ -13,6 +16,7 @@ The table goes to standard error; with --json the last line of standard output i
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -27,6 +31,10 @@ GOALS = {
     "open_8gib_seconds": ("at most", 1.0),
     "open_ratio": ("at most", 3.0),
     "cursor_writes_per_second": ("at most", 1.0),
+    "open_64gib_ratio": ("at most", 10.0),
+    "open_read_mib": ("at most", 64.0),
+    "next_exponent_segments": ("at most", 0.1),
+    "rss_mib_16384_segments": ("at most", 64.0),
 }
 
 
@@ -52,6 +60,31 @@ def opening(directory, mebibytes):
     return statistics.median(warm), cold
 
 
+def large(directory, segments, mebibytes):
+    """The median figures of a ring of so many segments of so many MiB, warm."""
+    path = directory / f"ring-{segments}"
+    path.mkdir()
+    run("fill-large", path, segments, mebibytes)
+    rounds = [run("open-large", path, segments, mebibytes) for _ in range(6)][1:]
+    shutil.rmtree(path)
+    return {name: statistics.median(figures[name] for figures in rounds) for name in rounds[0]}
+
+
+def measure_large(directory):
+    """What grows with the size of a ring, and must not."""
+    small, whole = large(directory, 8, 32), large(directory, 2048, 32)
+    few, many = large(directory, 64, 4), large(directory, 16384, 4)
+    growth = math.log(many["next_microseconds"] / few["next_microseconds"]) / math.log(16384 / 64)
+    return {
+        "open_64gib_seconds": round(whole["seconds"], 4),
+        "open_64gib_ratio": round(whole["seconds"] / small["seconds"], 2),
+        "open_read_mib": round(whole["read_mib"], 1),
+        "next_microseconds": round(many["next_microseconds"], 2),
+        "next_exponent_segments": round(growth, 3),
+        "rss_mib_16384_segments": round(many["rss_mib"], 1),
+    }
+
+
 def measure(directory):
     """All figures."""
     appended = run("append", directory)
@@ -68,6 +101,7 @@ def measure(directory):
         "open_256mib_seconds": round(small, 4),
         "open_ratio": round(large / small, 2),
         "cursor_writes_per_second": round(appended["cursor_writes_per_second"], 2),
+        **measure_large(directory),
     }
 
 
