@@ -98,18 +98,23 @@ struct Footer {
     entries * IndexEntry.byteCount + streams * StreamSummary.byteCount + Trailer.byteCount
   }
 
-  static func decodeSummaries(_ bytes: UnsafeRawBufferPointer, _ trailer: Trailer) -> [UInt16: StreamSummary]? {
-    guard Checksum.of(bytes, seed: trailer.identity.salt()) == trailer.summaryChecksum else { return nil }
-    var reader = ByteReader(bytes)
-    var summaries: [UInt16: StreamSummary] = [:]
-    for _ in 0..<trailer.streamCount {
-      guard let (stream, summary) = StreamSummary.decode(from: &reader), summaries[stream] == nil,
+  static func decodeSummaries(_ bytes: UnsafeRawBufferPointer, _ trailer: Trailer) -> PackedSums? {
+    guard bytes.count == trailer.summaryByteCount,
+      Checksum.of(bytes, seed: trailer.identity.salt()) == trailer.summaryChecksum
+    else { return nil }
+    var sums = PackedSums(epoch: trailer.identity.epoch)
+    var previous = -1
+    for index in 0..<trailer.streamCount {
+      let entry = UnsafeRawBufferPointer(rebasing: bytes[(index * StreamSummary.byteCount)...])
+      guard let (stream, summary) = StreamSummary.decode(entry), Int(stream) > previous,
         summary.recordCount <= UInt64(trailer.entryCount),
         summary.payloadByteCount <= UInt64(trailer.dataEnd - trailer.dataStart)
       else { return nil }
-      summaries[stream] = summary
+      sums.append(stream, summary)
+      previous = Int(stream)
     }
-    return summaries
+    sums.trim()
+    return sums
   }
 
   static func decodeIndex(_ bytes: UnsafeRawBufferPointer, _ trailer: Trailer) -> SegmentIndex? {

@@ -58,7 +58,11 @@ package final class Ring {
   }
 
   /// In the order of their generations; the last one or two take records.
-  var segments: [Segment] = []
+  var segments: SegmentList = []
+  /// Where reading starts, by stream; nil before the first look, and again when segments were taken in.
+  var readingStarts: (streams: [UInt16: ReadingStarts], insertionCount: Int)?
+  /// Segments in which something could not be read when somebody last looked.
+  var heldSegments: [Segment] = []
   /// Names of files that hold nothing.
   var freeFiles: [String] = []
   /// Where records are appended; nil while there is none.
@@ -116,7 +120,7 @@ package final class Ring {
 
   /// Closes all files and lets go of the directory. Flushes nothing: see `flush`.
   package func close() {
-    for segment in segments + [spare].compactMap({ $0 }) { closeFile(of: segment) }
+    for segment in Array(segments) + [spare].compactMap({ $0 }) { closeFile(of: segment) }
     if let file = cursor.file { storage.close(file) }
     cursor.file = nil
     storage.unlock()
@@ -137,8 +141,10 @@ package final class Ring {
 
   /// The segments in use, for people: file, generation, where the records end, and what may happen to it.
   package var segmentList: String {
-    (segments + [spare].compactMap { $0 }).map { "\($0.name) \($0.generation) \($0.state) \($0.durableEnd)/\($0.end)" }
-      .joined(separator: ", ")
+    (Array(segments) + [spare].compactMap { $0 }).map {
+      "\($0.name) \($0.generation) \($0.state) \($0.durableEnd)/\($0.end)"
+    }
+    .joined(separator: ", ")
   }
 
   /// The files that hold records, the oldest first.

@@ -150,7 +150,7 @@ extension Ring {
         if error.isFinal { return degrade(error) }
       }
     }
-    let isBusy = segments.contains { $0.state != .sealed }
+    let isBusy = !segments.busy.isEmpty
     if !isBusy { degrade(SystemError(code: EIO, operation: "no segment of the ring can be written")) }
   }
 
@@ -200,7 +200,8 @@ extension Ring {
       }
       events.append(.evicted(StreamID(number: stream), count: count, first: first, last: summary.last.key))
     }
-    segments.removeAll { $0 === segment }
+    segments.remove(segment)
+    heldSegments.removeAll { $0 === segment }
     recentlyRead.removeAll { $0 === segment }
     closeFile(of: segment)
   }
@@ -242,7 +243,7 @@ extension SystemError {
 extension StreamTableEntry {
   /// What it says once a segment is evicted.
   func losing(_ segment: Segment?) -> StreamTableEntry {
-    guard let last = segment?.summaries[number]?.last else { return self }
+    guard let last = segment?.summary(of: number)?.last else { return self }
     var entry = self
     entry.cursor.evictedThrough = entry.cursor.evictedThrough.merged(with: last)
     return entry

@@ -52,24 +52,21 @@ extension Ring {
   /// The ordinal of the stream's newest record at or below `key`.
   private func ordinal(of key: RecordKey, _ stream: Stream) -> UInt64 {
     var ordinal = stream.cursor.finished.ordinal
-    for segment in segments {
-      guard let summary = segment.summaries[stream.number], summary.first.key <= key else { continue }
-      if summary.last.key <= key {
-        ordinal = max(ordinal, summary.last.ordinal)
-      } else {
-        // While it cannot be read, what is known already has to do.
-        let entries = index(of: segment)?.byStream[stream.number] ?? []
-        ordinal = max(ordinal, entries.last { $0.mark.key <= key }?.mark.ordinal ?? 0)
-      }
+    // What is finished is aligned already.
+    let oldest = startsOfReading(of: stream.number).generation(behind: stream.cursor.finished.key)
+    for place in segments.index(from: oldest)..<segments.endIndex {
+      guard let summary = segments[place].summary(of: stream.number) else { continue }
+      if summary.first.key > key { break }
+      ordinal = max(ordinal, self.ordinal(of: key, stream.number, summary, in: segments[place]))
     }
     return ordinal
   }
 
-  /// A cursor may be older or newer than a cut, and so count from another record: the records know better.
-  func alignCursors() {
-    for (number, stream) in streams where stream.cursor.finished.key > .zero {
-      streams[number]?.cursor.finished.ordinal = ordinal(of: stream.cursor.finished.key, stream)
-    }
+  func ordinal(of key: RecordKey, _ stream: UInt16, _ summary: StreamSummary, in segment: Segment) -> UInt64 {
+    if summary.last.key <= key { return summary.last.ordinal }
+    // While it cannot be read, what is known already has to do.
+    let entries = index(of: segment)?.byStream[stream] ?? []
+    return entries.last { $0.mark.key <= key }?.mark.ordinal ?? 0
   }
 
   /// What a restart would find as the stream's position; nil while it would find none.

@@ -14,7 +14,8 @@ extension Ring {
 
   /// When `retry` has something to do; nil while nothing has failed.
   package var retryTime: MonotonicTime? {
-    segments.compactMap(\.retryTime).min()
+    heldSegments.removeAll { $0.retryTime == nil }
+    return heldSegments.compactMap(\.retryTime).min()
   }
 
   /// Whether a restart would find the stream's position, or nothing can be done about that: nothing has to wait for it.
@@ -32,6 +33,7 @@ extension Ring {
   func hold(_ segment: Segment, _ error: SystemError) {
     if segment.unreadableSince == nil { events.append(.unreadable(file: segment.name, error)) }
     segment.readTimer.fail(now: now)
+    if !heldSegments.contains(where: { $0 === segment }) { heldSegments.append(segment) }
     closeFile(of: segment)
   }
 
@@ -48,6 +50,7 @@ extension Ring {
     var timer = segment.heldRecords[record.offset] ?? RetryTimer()
     timer.fail(now: now)
     segment.heldRecords[record.offset] = timer
+    if !heldSegments.contains(where: { $0 === segment }) { heldSegments.append(segment) }
     let since = timer.since ?? now
     if error.code == EIO, now - since >= Ring.readPatience, let lastRead, now - lastRead <= RetryTimer.longest {
       release(record, in: segment)

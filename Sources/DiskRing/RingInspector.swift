@@ -92,7 +92,9 @@ package struct RingInspector {
 extension Ring {
   /// Whether the footer of a segment says what its records say; also when it has none, or none that is sound.
   fileprivate func agreesWithItself(_ segment: Segment) -> Bool {
-    guard let file = try? openFile(of: segment), let trailer = try? trailer(of: segment, file) else { return true }
+    guard let file = try? openFile(of: segment), let trailer = try? storage.trailer(of: segment, file) else {
+      return true
+    }
     guard let index = try? storedIndex(of: segment) else { return false }
     let footer = Footer(index, identity: segment.identity, dataStart: trailer.dataStart, dataEnd: trailer.dataEnd)
     guard footer.trailer.summaryChecksum == trailer.summaryChecksum else { return false }

@@ -46,6 +46,7 @@ struct RingOpening {
         .newerVersion,
         "the ring was written by a newer version (format \(newerVersion)); update, or use another directory")
     }
+    readTables()
     scanSegments()
     mergeStreams()
     return try repairAndBuild()
@@ -90,8 +91,8 @@ struct RingOpening {
       do throws(SystemError) {
         let number = try storage.open(file.name, creating: false)
         defer { storage.close(number) }
-        let probe = try SegmentProbe(storage, number, name: file.name)
-        if isSegment || probe.header != nil { probes.append(probe) }
+        let probe = try SegmentProbe(storage, number, name: file.name, byteCount: file.byteCount)
+        if isSegment || probe.identity != nil { probes.append(probe) }
       } catch {
         if isSegment { report.failures.append(error) }
       }
@@ -108,7 +109,7 @@ struct RingOpening {
 
   /// Without a superblock the newest segment says whose ring this is; without any, it is a new one.
   private mutating func adoptIdentity(from probes: [SegmentProbe]) {
-    let newest = probes.compactMap(\.header?.identity).max { $0.generation < $1.generation }
+    let newest = probes.compactMap(\.headerIdentity).max { $0.generation < $1.generation }
     if let newest {
       (ringID, segmentByteCount) = (newest.ringID, Int(newest.segmentByteCount))
       report.add(RecoveryFinding(.slotsLost, file: Superblock.fileName))
@@ -134,14 +135,6 @@ struct RingOpening {
       adopt(probe, recoveryCase)
     }
     segments.sort { $0.generation < $1.generation }
-    for cut in superblock?.cuts ?? [] {
-      let isOfIt = { (segment: Segment) in segment.generation == cut.generation && segment.identity.epoch == cut.epoch }
-      if segments.contains(where: isOfIt) {
-        cuts.append(Cut(generation: cut.generation, offset: Int(clamping: cut.offset)))
-      }
-    }
-    cuts = Set(cuts).sorted { ($0.generation, $0.offset) < ($1.generation, $1.offset) }
-    cuts.removeAll { cut in !generations.contains(cut.generation) }
   }
 
   private mutating func adopt(_ probe: SegmentProbe, _ recoveryCase: RecoveryCase) {
@@ -159,14 +152,10 @@ struct RingOpening {
       let segment = Segment(
         name: probe.name, identity: identity, dataStart: probe.dataStart, state: .sealed,
         salt: identity.salt(options.defects))
-      segment.summaries = probe.summaries
+      if let sums = probe.sums { segment.adopt(sums) }
       if let trailer = probe.trailer { (segment.end, segment.durableEnd) = (trailer.dataEnd, trailer.dataEnd) }
       segments.append(segment)
-      if let header = probe.header {
-        cuts += header.cuts
-        tables.append((header.identity.generation, header.streams))
-        segment.declared = Set(header.streams.map(\.number))
-      }
+      if let header = probe.header { adopt(header, of: segment) }
       if recoveryCase.needsScan { unsealed[identity.generation] = (recoveryCase, probe.fileByteCount) }
       if !probe.hasItsName {
         let isStray = Segment.slot(ofFile: probe.name) == nil
@@ -175,15 +164,65 @@ struct RingOpening {
     }
   }
 
+  private mutating func adopt(_ header: SegmentHeader, of segment: Segment) {
+    cuts += header.cuts
+    tables.append((segment.generation, header.streams))
+    segment.declared = Set(header.streams.map(\.number))
+  }
+
+  /// Reads as many headers of complete segments as it takes to know the cuts and all streams. Each header has both as they
+  /// were, so the newest says all of it, unless it rots.
+  private mutating func readTables() {
+    named = Set(tables.flatMap(\.entries).map(\.number))
+    for (age, segment) in segments.reversed().enumerated() where unsealed[segment.generation] == nil {
+      if age >= RingOpening.tableCount, namesAllStreams(of: segment) { continue }
+      do throws(SystemError) {
+        let file = try storage.open(segment.name, creating: false)
+        defer { storage.close(file) }
+        guard let header = try SegmentProbe.header(storage, file, byteCount: segment.byteCount),
+          header.identity == segment.identity
+        else { continue }
+        adopt(header, of: segment)
+        named.formUnion(segment.declared)
+      } catch { report.failures.append(error) }
+    }
+    settleCuts()
+  }
+
+  private func namesAllStreams(of segment: Segment) -> Bool {
+    var isNamed = true
+    segment.forEachSummary { stream, _ in isNamed = isNamed && named.contains(stream) }
+    return isNamed
+  }
+
+  /// Streams that a header describes.
+  private var named: Set<UInt16> = []
+  /// The headers of so many of the newest segments are read.
+  private static let tableCount = 4
+
+  private mutating func settleCuts() {
+    for cut in superblock?.cuts ?? [] {
+      let isOfIt = { (segment: Segment) in segment.generation == cut.generation && segment.identity.epoch == cut.epoch }
+      if segments.contains(where: isOfIt) {
+        cuts.append(Cut(generation: cut.generation, offset: Int(clamping: cut.offset)))
+      }
+    }
+    cuts = Set(cuts).sorted { ($0.generation, $0.offset) < ($1.generation, $1.offset) }
+    cuts.removeAll { cut in !segments.contains { $0.generation == cut.generation } }
+  }
+
   var foreignFiles: [String] = []
   /// Segments without a sound footer, by generation, and how long their files are.
   private var unsealed: [UInt64: (recoveryCase: RecoveryCase, fileByteCount: Int)] = [:]
   /// Stream tables of headers, and of declarations, by generation.
   private var tables: [(generation: UInt64, entries: [StreamTableEntry])] = []
+  /// The newest record of each stream so far.
+  private var lastMarks: [UInt16: Mark] = [:]
 
   // MARK: Scanning
 
-  /// Scans what has no footer, and the newest segment that has one.
+  /// Scans what has no footer, and of the newest segment that has one the end: what was written last, where a power cut
+  /// strikes, and its neighbours.
   private mutating func scanSegments() {
     let newestSealed = segments.last { unsealed[$0.generation] == nil }
     for segment in segments {
@@ -195,30 +234,47 @@ struct RingOpening {
         scanned.append((segment, takesRecords))
       } else if segment === newestSealed {
         let before = segment.summaries
-        scan(segment, limit: segment.end)
+        // All of it when it may be the only one to name a stream.
+        scan(segment, limit: segment.end, onlyEnd: namesAllStreams(of: segment))
         // Its footer lists records that are no more: it gets a new one.
         if segment.summaries != before { scanned.append((segment, false)) }
       }
     }
   }
 
-  private mutating func scan(_ segment: Segment, limit: Int) {
+  private mutating func scan(_ segment: Segment, limit: Int, onlyEnd: Bool = false) {
     var limit = limit
     if let cut = cuts.first(where: { $0.generation == segment.generation }) { limit = min(limit, cut.offset) }
     do throws(SystemError) {
       let file = try storage.open(segment.name, creating: false)
       defer { storage.close(file) }
       let window = SegmentWindow(storage, file, byteCount: limit)
+      let front = onlyEnd ? try recordsInFront(of: limit - segmentByteCount / 4, segment, file) : nil
+      let (index, start) = front ?? (SegmentIndex(), segment.dataStart)
       let scan = SegmentScanner(
-        window: window, file: segment.name, salt: segment.salt, dataStart: segment.dataStart
-      ).scan()
+        window: window, file: segment.name, salt: segment.salt, dataStart: start
+      ).scan(behind: index)
       adopt(scan, of: segment)
+      report.addSound(scan.index.count - index.count)
       // What could not be read may be sound: nothing is written over it.
       if let error = window.error { throw error }
     } catch {
       segment.isBad = true
       report.failures.append(error)
     }
+  }
+
+  /// What the footer lists of a segment in front of `offset`, and where the record behind begins; nil when there is
+  /// nothing to rely on.
+  private func recordsInFront(
+    of offset: Int, _ segment: Segment, _ file: FileNumber
+  ) throws(SystemError) -> (SegmentIndex, Int)? {
+    guard let index = try storage.index(of: segment, file),
+      let start = index.entries.first(where: { $0.offset >= offset })
+    else { return nil }
+    var front = index
+    front.remove { $0.offset >= start.offset }
+    return (front, start.offset)
   }
 
   private mutating func adopt(_ scan: SegmentScan, of segment: Segment) {
@@ -229,7 +285,6 @@ struct RingOpening {
       tables.append((segment.generation, scan.declarations))
       segment.declared.formUnion(scan.declarations.map(\.number))
     }
-    report.addSound(scan.index.count)
     for finding in scan.findings {
       report.add(finding)
       if finding.byteCount > 0 { damaged.append((segment, finding)) }
@@ -247,7 +302,20 @@ struct RingOpening {
       for entry in entries { merge(entry) }
     }
     for segment in segments {
-      for (number, summary) in segment.summaries { append(segment, number, summary) }
+      var followers: [(UInt16, StreamSummary)] = []
+      segment.forEachSummary { number, summary in
+        // Mostly a stream goes on where it ended.
+        if let last = lastMarks[number], summary.first.key > last.key {
+          lastMarks[number] = summary.last
+        } else {
+          followers.append((number, summary))
+        }
+      }
+      for (number, summary) in followers { append(segment, number, summary) }
+    }
+    for (number, last) in lastMarks {
+      streams[number]?.last = last
+      highestEpoch = max(highestEpoch, last.key.epoch)
     }
   }
 
@@ -259,13 +327,15 @@ struct RingOpening {
 
   /// A stream's records in a segment come behind those of older segments; those that do not were written twice.
   private mutating func append(_ segment: Segment, _ number: UInt16, _ summary: StreamSummary) {
-    // Its name is lost with every header: the caller sees a number.
-    let unnamed = StreamDescription(name: "stream-\(number)", topic: "")
-    var stream = streams[number] ?? Ring.Stream(number: number, description: unnamed)
-    defer { streams[number] = stream }
+    if streams[number] == nil {
+      // Its name is lost with every header: the caller sees a number.
+      let unnamed = StreamDescription(name: "stream-\(number)", topic: "")
+      streams[number] = Ring.Stream(number: number, description: unnamed)
+    }
+    let last = lastMarks[number] ?? .start
     var summary: StreamSummary? = summary
-    if let first = summary?.first.key, first <= stream.last.key, let index = segment.index {
-      let repeated = index.byStream[number]?.filter { $0.mark.key <= stream.last.key } ?? []
+    if let first = summary?.first.key, first <= last.key, let index = segment.index {
+      let repeated = index.byStream[number]?.filter { $0.mark.key <= last.key } ?? []
       for entry in repeated {
         var finding = RecoveryFinding(.repeated, file: segment.name, offset: entry.offset)
         (finding.stream, finding.key) = (StreamID(number: number), entry.mark.key)
@@ -276,13 +346,14 @@ struct RingOpening {
       summary = segment.index?.summaries[number]
       segment.summaries[number] = summary
     }
-    guard let summary else { return }
-    stream.last = Mark(key: summary.last.key, ordinal: summary.last.ordinal)
-    highestEpoch = max(highestEpoch, summary.last.key.epoch)
+    if let summary { lastMarks[number] = summary.last }
   }
 }
 
 extension SegmentProbe {
+  /// Whose the file is by its header.
+  fileprivate var headerIdentity: SegmentIdentity? { header?.identity ?? (isHeaderUnread ? trailer?.identity : nil) }
+
   var hasItsName: Bool { identity.map { Segment.fileName(slot: $0.slot) == name } ?? true }
 }
 

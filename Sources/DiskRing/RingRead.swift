@@ -8,8 +8,9 @@ extension Ring {
   package func next(in stream: StreamID, after mark: Mark) -> NextRecord {
     var gap = ReadGap()
     var (ordinal, last) = (mark.ordinal, mark)
-    for segment in segments {
-      guard let summary = segment.summaries[stream.number], summary.last.key > mark.key else { continue }
+    for place in firstSegment(of: stream.number, behind: mark.key)..<segments.endIndex {
+      let segment = segments[place]
+      guard let summary = segment.summary(of: stream.number), summary.last.key > mark.key else { continue }
       // Also when the index is only needed to tell what is missing in front: what is held is not told as a gap.
       guard let index = index(of: segment) else { return .held }
       for entry in index.entries(of: stream.number, after: mark.key) {
@@ -31,7 +32,7 @@ extension Ring {
   /// All records of a stream behind `key`, also those that cannot be decoded because one before them is missing. Reads
   /// the index of every segment: for inspection, not for sending.
   package func records(of stream: StreamID, after key: RecordKey = .zero) -> [StoredRecord] {
-    segments.filter { $0.summaries[stream.number].map { $0.last.key > key } ?? false }.flatMap { segment in
+    segments.filter { $0.summary(of: stream.number).map { $0.last.key > key } ?? false }.flatMap { segment in
       (index(of: segment)?.entries(of: stream.number, after: key) ?? []).map {
         $0.record(generation: segment.generation)
       }
@@ -49,7 +50,7 @@ extension Ring {
 
   /// The bytes of a record.
   package func read(_ record: StoredRecord) -> ReadResult {
-    guard let segment = segments.first(where: { $0.generation == record.generation }),
+    guard let segment = segments.segment(of: record.generation),
       !segment.lostOffsets.contains(record.offset)
     else { return .gone }
     let bodyByteCount = record.metadataByteCount + record.payloadByteCount
@@ -125,9 +126,9 @@ extension Ring {
     }
     release(segment)
     // The sums decided what the ring takes for its newest records: nothing may lie outside of them.
+    let sums = segment.summaries
     index.remove { entry in
-      let sums = segment.summaries[entry.stream]
-      let isInside = sums.map { $0.first.key <= entry.mark.key && entry.mark.key <= $0.last.key } ?? false
+      let isInside = sums[entry.stream].map { $0.first.key <= entry.mark.key && entry.mark.key <= $0.last.key } ?? false
       return !isInside || segment.lostOffsets.contains(entry.offset)
     }
     segment.index = index
@@ -136,19 +137,7 @@ extension Ring {
   }
 
   func storedIndex(of segment: Segment) throws(SystemError) -> SegmentIndex? {
-    let file = try openFile(of: segment)
-    guard let trailer = try trailer(of: segment, file) else { return nil }
-    return try storage.decoded(file, at: trailer.dataEnd, byteCount: trailer.indexByteCount) {
-      Footer.decodeIndex($0, trailer)
-    }
-  }
-
-  /// The segment's own trailer; nil when there is none that is sound.
-  func trailer(of segment: Segment, _ file: FileNumber) throws(SystemError) -> Trailer? {
-    let found = try storage.decoded(
-      file, at: segment.byteCount - Trailer.byteCount, byteCount: Trailer.byteCount
-    ) { Trailer.decode($0, fileByteCount: segment.byteCount) }
-    return found.flatMap { $0.identity.generation == segment.generation && $0.identity.ringID == id ? $0 : nil }
+    try storage.index(of: segment, openFile(of: segment))
   }
 
   private func scannedIndex(of segment: Segment) throws(SystemError) -> SegmentIndex {
@@ -178,37 +167,61 @@ extension Ring {
 
   /// What is not finished, by stream.
   package var inventory: [StreamInventory] {
-    streams.values.sorted { $0.number < $1.number }.map { stream in
+    var inventories = streams.mapValues { stream in
       var inventory = StreamInventory(stream: StreamID(number: stream.number), description: stream.description)
       (inventory.cursor, inventory.last) = (stream.cursor, stream.last)
-      for segment in segments {
-        guard let summary = segment.summaries[stream.number], summary.last.key > stream.cursor.finished.key else {
-          continue
-        }
-        if summary.first.key > stream.cursor.finished.key {
-          inventory.add(summary.recordCount, summary.payloadByteCount, summary.firstTime, summary.lastTime)
-        } else {
-          guard let index = index(of: segment) else {
-            // Cannot be read for now: how many of them are finished is not known.
-            inventory.add(summary.recordCount, summary.payloadByteCount, summary.firstTime, summary.lastTime)
-            continue
-          }
-          let rest = index.entries(of: stream.number, after: stream.cursor.finished.key)
-          let byteCount = rest.reduce(0) { $0 + UInt64($1.payloadByteCount) }
-          guard let first = rest.first, let last = rest.last else { continue }
-          inventory.add(UInt64(rest.count), byteCount, first.captureTime, last.captureTime)
-        }
-      }
       return inventory
     }
+    for segment in segments {
+      segment.forEachSummary { number, summary in
+        let finished = finishedKey(number)
+        guard summary.last.key > finished else { return }
+        inventories[number]?.add(
+          summary, finished < summary.first.key ? nil : rest(of: segment, number, after: finished))
+      }
+    }
+    return inventories.values.sorted { $0.stream < $1.stream }
+  }
+
+  /// The records of a segment that are not finished; nil when that is not known, as it cannot be read for now.
+  private func rest(of segment: Segment, _ stream: UInt16, after key: RecordKey) -> ArraySlice<IndexEntry>? {
+    index(of: segment)?.entries(of: stream, after: key)
   }
 }
 
 extension StreamInventory {
+  /// Adds what a segment has of the stream: all of `summary`, or only the rest of it.
+  fileprivate mutating func add(_ summary: StreamSummary, _ rest: ArraySlice<IndexEntry>?) {
+    guard let rest else {
+      return add(summary.recordCount, summary.payloadByteCount, summary.firstTime, summary.lastTime)
+    }
+    guard let first = rest.first, let last = rest.last else { return }
+    let byteCount = rest.reduce(0) { $0 + UInt64($1.payloadByteCount) }
+    add(UInt64(rest.count), byteCount, first.captureTime, last.captureTime)
+  }
+
   mutating func add(_ records: UInt64, _ byteCount: UInt64, _ firstTime: Int64, _ lastTime: Int64) {
     recordCount += records
     payloadByteCount += byteCount
     self.firstTime = self.firstTime ?? firstTime
     self.lastTime = lastTime
+  }
+}
+
+extension Storage {
+  /// What the footer of a segment lists; nil when there is none that is sound.
+  func index(of segment: Segment, _ file: FileNumber) throws(SystemError) -> SegmentIndex? {
+    guard let trailer = try trailer(of: segment, file) else { return nil }
+    return try decoded(file, at: trailer.dataEnd, byteCount: trailer.indexByteCount) {
+      Footer.decodeIndex($0, trailer)
+    }
+  }
+
+  /// The segment's own trailer; nil when there is none that is sound.
+  func trailer(of segment: Segment, _ file: FileNumber) throws(SystemError) -> Trailer? {
+    let found = try decoded(file, at: segment.byteCount - Trailer.byteCount, byteCount: Trailer.byteCount) {
+      Trailer.decode($0, fileByteCount: segment.byteCount)
+    }
+    return found.flatMap { $0.identity == segment.identity ? $0 : nil }
   }
 }

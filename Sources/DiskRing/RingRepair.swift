@@ -18,17 +18,17 @@ extension RingOpening {
     }
     report.segmentCount = segments.count + freeFiles.count
     let ring = Ring(storage: storage, options: options, id: ringID, superblock: block, recovery: report)
-    (ring.segments, ring.freeFiles, ring.cuts) = (segments, freeFiles, cuts)
-    (ring.streams, ring.unclaimedCursors) = (streams, cursors)
-    ring.cursor.durableTurn = cursorTurn
-    ring.previousEpoch = highestEpoch
-    ring.nextGeneration = (segments.last?.generation ?? 0) + 1
     if let last = scanned.last, last.takesRecords, !storage.isReadOnly, !last.segment.isBad {
       last.segment.state = .open
       ring.current = last.segment
     }
+    (ring.segments, ring.freeFiles, ring.cuts) = (SegmentList(segments), freeFiles, cuts)
+    (ring.streams, ring.unclaimedCursors) = (streams, cursors)
+    ring.cursor.durableTurn = cursorTurn
+    ring.previousEpoch = highestEpoch
+    ring.nextGeneration = (segments.last?.generation ?? 0) + 1
     for segment in segments where segment.state == .sealed && segment.index != nil { ring.touch(segment) }
-    ring.alignCursors()
+    ring.lookAtAllSegments()
     if !storage.isReadOnly { try ring.shrink(to: block) }
     return ring
   }
@@ -104,12 +104,13 @@ extension RingOpening {
     damaged = damaged.map { $0.segment === segment ? (renamed, $0.finding) : $0 }
   }
 
-  private func unusedName() -> String {
+  private func unusedName() -> String { unusedNames(1)[0] }
+
+  /// Names of segments that do not exist yet.
+  private func unusedNames(_ count: Int) -> [String] {
     let used = Set(segments.map(\.name) + freeFiles)
-    for slot in 0... where !used.contains(Segment.fileName(slot: UInt32(slot))) {
-      return Segment.fileName(slot: UInt32(slot))
-    }
-    return ""
+    let unused = (0...UInt32.max).lazy.map { Segment.fileName(slot: $0) }.filter { !used.contains($0) }
+    return Array(unused.prefix(count))
   }
 
   /// Makes the files that are missing to the wanted size; returns how many there are to be.
@@ -124,8 +125,7 @@ extension RingOpening {
     if wanted > existing { try checkRoom(for: wanted - existing, existing: existing) }
     try makeSmallFiles()
     var count = existing
-    while count < wanted {
-      let name = unusedName()
+    for name in unusedNames(max(0, wanted - existing)) {
       do throws(SystemError) { try make(name, byteCount: segmentByteCount) } catch {
         try? storage.unlink(name)
         if count >= RingOpening.fewestSegments, !report.isNew {
@@ -232,7 +232,7 @@ extension RingOpening {
       defer { storage.close(file) }
       try storage.sync(file)
       guard !takesRecords, let index = segment.index,
-        segment.end + Footer.byteCount(entries: index.count, streams: segment.summaries.count) <= segmentByteCount
+        segment.end + Footer.byteCount(entries: index.count, streams: segment.streamCount) <= segmentByteCount
       else { return }
       let footer = Footer(index, identity: segment.identity, dataStart: segment.dataStart, dataEnd: segment.end)
       try storage.writeFooter(footer, to: file)

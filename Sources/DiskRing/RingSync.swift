@@ -13,7 +13,7 @@ extension Ring {
     guard pendingSync == nil, degradation == nil, !storage.isReadOnly, syncDelay.isDue(now) else { return nil }
     if let time = cursorTime, flush || time <= now, let request = writeCursor(now: now) { return request }
     if let spare, spare.state == .preparing, let request = request(of: spare, .header(spare)) { return request }
-    for segment in segments {
+    for segment in segments.busy {
       if let request = nextSync(of: segment, now: now, flush: flush) { return request }
     }
     return nil
@@ -40,9 +40,9 @@ extension Ring {
   package var nextSyncTime: MonotonicTime? {
     if pendingSync != nil || degradation != nil || storage.isReadOnly { return nil }
     if let time = syncDelay.time { return time }
-    let isUrgent = spare?.state == .preparing || segments.contains { $0.state == .closing }
+    let isUrgent = spare?.state == .preparing || segments.busy.contains { $0.state == .closing }
     if isUrgent { return MonotonicTime(nanoseconds: .min) }
-    let records = segments.compactMap { segment -> MonotonicTime? in
+    let records = segments.busy.compactMap { segment -> MonotonicTime? in
       if segment.end - segment.durableEnd >= options.syncBytes { return MonotonicTime(nanoseconds: .min) }
       return segment.oldestUndurable.map { $0 + options.syncInterval }
     }
@@ -160,7 +160,7 @@ extension Ring {
 
   private func forgetVoid(_ number: UInt16) {
     guard var stream = streams[number] else { return }
-    let kept = segments.compactMap { $0.summaries[number]?.last } + [stream.floor]
+    let kept = segments.compactMap { $0.summary(of: number)?.last } + [stream.floor]
     stream.last = kept.max { $0.key < $1.key } ?? .start
     // Void records that are finished keep their ordinals: the cursor may be durable already.
     stream.last.ordinal = max(stream.last.ordinal, stream.cursor.finished.ordinal)

@@ -21,7 +21,9 @@ final class Segment {
   let identity: SegmentIdentity
   let salt: UInt64
   let dataStart: Int
-  var state: State
+  var state: State {
+    didSet { if state == .sealed { pack() } else { unpack() } }
+  }
   /// The file failed: read what is in it, never write it again.
   var isBad = false
   var file: FileNumber?
@@ -33,8 +35,13 @@ final class Segment {
   var lastTicket: Ticket = 0
   /// All frames; nil for a sealed segment that nobody reads.
   var index: SegmentIndex?
-  /// The sums of all frames.
-  var summaries: [UInt16: StreamSummary] = [:]
+  /// The sums of all frames, while it takes records.
+  private var openSums: [UInt16: StreamSummary] = [:]
+  /// The same once it is sealed.
+  private var packedSums: PackedSums?
+  /// A stream that was found to have records that are not finished.
+  private var unfinished: (stream: UInt16, last: RecordKey)?
+  private var isKnownFinished = false
   /// Streams that the header or a declaration in here describes.
   var declared: Set<UInt16> = []
   /// Records that turned out to be damaged, by offset: the footer still lists them.
@@ -56,7 +63,7 @@ final class Segment {
 
   /// Whether records that take `byteCount` bytes and one more entry of `stream` leave room for the footer.
   func hasRoom(byteCount: Int, entries: Int, stream: UInt16) -> Bool {
-    let streams = summaries.count + (summaries[stream] == nil ? 1 : 0)
+    let streams = streamCount + (summary(of: stream) == nil ? 1 : 0)
     let entries = (index?.count ?? 0) + entries
     return entries <= Segment.largestEntryCount
       && end + byteCount + Footer.byteCount(entries: entries, streams: streams) <= self.byteCount
@@ -65,13 +72,58 @@ final class Segment {
   /// A segment with more records is sealed early, so that an index never takes more than 6 MiB of memory.
   static let largestEntryCount = 1 << 16
 
+  /// Adds a record behind all others; only while it takes records.
   func add(_ entry: IndexEntry) {
     index?.add(entry)
-    if summaries[entry.stream] == nil {
-      summaries[entry.stream] = StreamSummary(entry)
+    if openSums[entry.stream] == nil {
+      openSums[entry.stream] = StreamSummary(entry)
     } else {
-      summaries[entry.stream]?.add(entry)
+      openSums[entry.stream]?.add(entry)
     }
+  }
+
+  // MARK: Sums
+
+  /// The sums of all frames, by stream.
+  var summaries: [UInt16: StreamSummary] {
+    get {
+      guard let packedSums else { return openSums }
+      var sums: [UInt16: StreamSummary] = [:]
+      packedSums.forEach { sums[$0] = $1 }
+      return sums
+    }
+    set {
+      (openSums, packedSums, unfinished, isKnownFinished) = (newValue, nil, nil, false)
+      if state == .sealed { pack() }
+    }
+  }
+
+  /// Takes the sums of a sealed segment from its footer.
+  func adopt(_ sums: PackedSums) { (openSums, packedSums) = ([:], sums) }
+
+  private func pack() {
+    guard packedSums == nil else { return }
+    (packedSums, openSums) = (PackedSums(openSums, epoch: identity.epoch), [:])
+  }
+
+  private func unpack() {
+    guard packedSums != nil else { return }
+    (openSums, packedSums) = (summaries, nil)
+  }
+
+  /// How many streams have frames in here.
+  var streamCount: Int { packedSums?.count ?? openSums.count }
+
+  /// The sums of one stream's frames; nil when it has none.
+  func summary(of stream: UInt16) -> StreamSummary? {
+    if let packedSums { return packedSums[stream] }
+    return openSums[stream]
+  }
+
+  /// Each stream's sums, in the order of the streams' numbers.
+  func forEachSummary(_ body: (UInt16, StreamSummary) -> Void) {
+    if let packedSums { return packedSums.forEach(body) }
+    for (stream, sum) in openSums.sorted(by: { $0.key < $1.key }) { body(stream, sum) }
   }
 
   /// Forgets the records from `offset` on.
@@ -91,7 +143,15 @@ final class Segment {
 
   /// Whether every record in here is finished.
   func isFinished(_ finished: (UInt16) -> RecordKey) -> Bool {
-    summaries.allSatisfy { $0.value.last.key <= finished($0.key) }
+    // What is finished stays so: mostly, one look at what was not the last time is enough.
+    if isKnownFinished { return true }
+    if let unfinished, unfinished.last > finished(unfinished.stream) { return false }
+    unfinished = nil
+    forEachSummary { stream, sum in
+      if unfinished == nil, sum.last.key > finished(stream) { unfinished = (stream, sum.last.key) }
+    }
+    isKnownFinished = unfinished == nil && state == .sealed
+    return unfinished == nil
   }
 
   static func fileName(slot: UInt32) -> String {

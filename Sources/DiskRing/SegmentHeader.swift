@@ -165,6 +165,21 @@ struct SegmentHeader: Equatable {
     return writer.bytes
   }
 
+  /// So much of a copy says whose it is.
+  static let identityByteCount = 48
+
+  /// What the beginning of a copy says: its identity, and how many bytes the copy takes with its padding. Not verified.
+  static func decodeIdentity(_ bytes: UnsafeRawBufferPointer) -> (identity: SegmentIdentity, byteCount: Int)? {
+    var reader = ByteReader(bytes)
+    guard reader.take() == magic, reader.take() == formatVersion, let count: UInt32 = reader.take(),
+      let ringID: UInt64 = reader.take(), let generation: UInt64 = reader.take(), let slot: UInt32 = reader.take(),
+      let segmentByteCount: UInt32 = reader.take(), let epoch: UInt64 = reader.take()
+    else { return nil }
+    let identity = SegmentIdentity(
+      ringID: ringID, generation: generation, slot: slot, segmentByteCount: segmentByteCount, epoch: epoch)
+    return (identity, Int(count).roundedUp(to: alignment))
+  }
+
   /// A valid copy at the beginning of `bytes`, and how many bytes it takes with its padding.
   static func decode(_ bytes: UnsafeRawBufferPointer) -> (header: SegmentHeader, byteCount: Int)? {
     var reader = ByteReader(bytes)
@@ -173,12 +188,10 @@ struct SegmentHeader: Equatable {
     else { return nil }
     let content = UnsafeRawBufferPointer(rebasing: bytes[..<(Int(count) - 8)])
     guard Checksum.of(content, seed: magic) == bytes.integer(at: Int(count) - 8) else { return nil }
-    reader = ByteReader(content, at: 16)
-    guard let ringID: UInt64 = reader.take(), let generation: UInt64 = reader.take(), let slot: UInt32 = reader.take(),
-      let segmentByteCount: UInt32 = reader.take(), let epoch: UInt64 = reader.take(),
-      let cutCount: UInt32 = reader.take(), let streamCount: UInt32 = reader.take(),
-      max(generation, epoch) < numberLimit
+    guard let (identity, byteCount) = decodeIdentity(content), max(identity.generation, identity.epoch) < numberLimit
     else { return nil }
+    reader = ByteReader(content, at: 48)
+    guard let cutCount: UInt32 = reader.take(), let streamCount: UInt32 = reader.take() else { return nil }
     var cuts: [Cut] = []
     for _ in 0..<cutCount {
       guard let generation: UInt64 = reader.take(), let offset: UInt64 = reader.take() else { return nil }
@@ -189,10 +202,6 @@ struct SegmentHeader: Equatable {
       guard let stream = StreamTableEntry(from: &reader) else { return nil }
       streams.append(stream)
     }
-    let identity = SegmentIdentity(
-      ringID: ringID, generation: generation, slot: slot, segmentByteCount: segmentByteCount, epoch: epoch)
-    return (
-      SegmentHeader(identity: identity, cuts: cuts, streams: streams), Int(count).roundedUp(to: alignment)
-    )
+    return (SegmentHeader(identity: identity, cuts: cuts, streams: streams), byteCount)
   }
 }

@@ -91,27 +91,24 @@ struct StreamSummary: Equatable {
     writer.put(lastTime)
   }
 
-  static func decode(from reader: inout ByteReader) -> (stream: UInt16, summary: StreamSummary)? {
-    var numbers: [UInt64] = []
-    for _ in 0..<10 {
-      guard let number: UInt64 = reader.take() else { return nil }
-      numbers.append(number)
-    }
-    guard let firstTime: Int64 = reader.take(), let lastTime: Int64 = reader.take(),
-      let first = Mark(epoch: numbers[4], sequence: numbers[5], ordinal: numbers[6]),
-      let last = Mark(epoch: numbers[7], sequence: numbers[8], ordinal: numbers[9]),
-      numbers[1...3].allSatisfy({ $0 < numberLimit }), numbers[1] > 0, first.key <= last.key,
-      first.ordinal <= last.ordinal, last.ordinal - first.ordinal >= numbers[1] - 1
+  /// The sums at the beginning of `bytes`; nil for numbers that cannot be.
+  static func decode(_ bytes: UnsafeRawBufferPointer) -> (stream: UInt16, summary: StreamSummary)? {
+    guard bytes.count >= byteCount else { return nil }
+    func number(_ index: Int) -> UInt64 { bytes.integer(at: 8 * index) }
+    guard let first = Mark(epoch: number(4), sequence: number(5), ordinal: number(6)),
+      let last = Mark(epoch: number(7), sequence: number(8), ordinal: number(9)),
+      max(number(1), number(2), number(3)) < numberLimit, number(1) > 0, first.key <= last.key,
+      first.ordinal <= last.ordinal, last.ordinal - first.ordinal >= number(1) - 1
     else { return nil }
     return (
-      UInt16(truncatingIfNeeded: numbers[0]),
+      UInt16(truncatingIfNeeded: number(0)),
       StreamSummary(
-        recordCount: numbers[1], keyframeCount: numbers[2], payloadByteCount: numbers[3], first: first, last: last,
-        firstTime: firstTime, lastTime: lastTime)
+        recordCount: number(1), keyframeCount: number(2), payloadByteCount: number(3), first: first, last: last,
+        firstTime: Int64(bitPattern: number(10)), lastTime: Int64(bitPattern: number(11)))
     )
   }
 
-  private init(
+  init(
     recordCount: UInt64, keyframeCount: UInt64, payloadByteCount: UInt64, first: Mark, last: Mark, firstTime: Int64,
     lastTime: Int64
   ) {

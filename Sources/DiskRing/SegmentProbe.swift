@@ -1,31 +1,54 @@
 import Posix
 
-// The first look at a segment file: both ends of it, nothing in between.
+// The first look at a segment file: both ends of it, nothing in between, and no more of them than is needed. Of a segment
+// that is complete these are the footer's sums and so much of the header that says whose they are.
 
 /// What the two ends of a file say.
 struct SegmentProbe {
   let name: String
   let fileByteCount: Int
-  /// The newer of the sound headers.
+  /// The newer of the sound headers; nil when there is none, or when it was not looked at.
   var header: SegmentHeader?
+  /// The header's beginning names the segment that the footer is of: no more of it was read.
+  private(set) var isHeaderUnread = false
   /// How many bytes a copy of the header takes.
-  var headerByteCount = SegmentHeader.alignment
-  var hasBothCopies = false
+  private var headerByteCount = SegmentHeader.alignment
+  private var hasBothCopies = false
   /// A sound footer of the header's generation; without a header, any sound one.
   var trailer: Trailer?
-  var summaries: [UInt16: StreamSummary] = [:]
-  var hasFooterRemains = false
-  var isBlank = false
+  private(set) var sums: PackedSums?
+  /// What a sound trailer says, whatever the sums in front of it are worth.
+  private var footerIdentity: SegmentIdentity?
+  private var hasFooterRemains = false
+  private var isBlank = false
 
   var identity: SegmentIdentity? { header?.identity ?? trailer?.identity }
   var dataStart: Int { header == nil ? trailer?.dataStart ?? 0 : 2 * headerByteCount }
 
-  init(_ storage: any Storage, _ file: FileNumber, name: String) throws(SystemError) {
-    self.name = name
-    fileByteCount = try storage.byteCount(of: file)
-    try readHeaders(storage, file)
+  /// `file` is open and has `byteCount` bytes.
+  init(_ storage: any Storage, _ file: FileNumber, name: String, byteCount: Int) throws(SystemError) {
+    (self.name, fileByteCount) = (name, byteCount)
     try readFooter(storage, file)
+    if let trailer {
+      let start = try storage.bytes(of: file, at: 0, byteCount: SegmentHeader.identityByteCount)
+      isHeaderUnread = start.withUnsafeBytes { SegmentHeader.decodeIdentity($0)?.identity == trailer.identity }
+      if isHeaderUnread { return }
+    }
+    try readHeaders(storage, file)
+    // The footer of an earlier use of the file says nothing.
+    if let header, let footerIdentity, header.identity != footerIdentity {
+      (trailer, sums, hasFooterRemains) = (nil, nil, false)
+    }
   }
+
+  /// The newer of the sound headers of a segment that is read no further; nil when there is none.
+  static func header(_ storage: any Storage, _ file: FileNumber, byteCount: Int) throws(SystemError) -> SegmentHeader? {
+    var probe = SegmentProbe(name: "", byteCount: byteCount)
+    try probe.readHeaders(storage, file)
+    return probe.header
+  }
+
+  private init(name: String, byteCount: Int) { (self.name, fileByteCount) = (name, byteCount) }
 
   private mutating func readHeaders(_ storage: any Storage, _ file: FileNumber) throws(SystemError) {
     let first = try storage.bytes(of: file, at: 0, byteCount: min(2 * SegmentHeader.alignment, fileByteCount))
@@ -33,12 +56,16 @@ struct SegmentProbe {
       isBlank = try isZero(storage, file)
       return
     }
-    let small = first.withUnsafeBytes { SegmentProbe.copies(in: $0) }
-    if small.count == 2 { return adopt(small) }
-    // Longer than usual, or damaged: the second copy is at any multiple of the alignment.
     let limit = SegmentHeader.largestByteCount(segmentByteCount: fileByteCount).roundedUp(to: SegmentHeader.alignment)
-    let all = try storage.bytes(of: file, at: 0, byteCount: min(2 * max(limit, SegmentHeader.alignment), fileByteCount))
-    adopt(all.withUnsafeBytes { SegmentProbe.copies(in: $0) })
+    let largest = min(2 * max(limit, SegmentHeader.alignment), fileByteCount)
+    let told = first.withUnsafeBytes { SegmentHeader.decodeIdentity($0)?.byteCount ?? 0 }
+    // As long as the first says that both are; when that is not both, the second is at any multiple of the alignment.
+    for byteCount in [2 * min(told, largest / 2), largest] where byteCount > 0 {
+      let bytes =
+        byteCount <= first.count ? first : try storage.bytes(of: file, at: 0, byteCount: byteCount)
+      let copies = bytes.withUnsafeBytes { SegmentProbe.copies(in: $0) }
+      if copies.count == 2 || byteCount == largest { return adopt(copies) }
+    }
   }
 
   /// Whether the file looks as if it had never been written: zero wherever one looks.
@@ -68,17 +95,16 @@ struct SegmentProbe {
 
   private mutating func readFooter(_ storage: any Storage, _ file: FileNumber) throws(SystemError) {
     guard fileByteCount >= Trailer.byteCount else { return }
-    let tail = try storage.bytes(of: file, at: fileByteCount - Trailer.byteCount, byteCount: Trailer.byteCount)
     let size = fileByteCount
+    let tail = try storage.bytes(of: file, at: size - Trailer.byteCount, byteCount: Trailer.byteCount)
     guard let found = tail.withUnsafeBytes({ Trailer.decode($0, fileByteCount: size) }) else {
       hasFooterRemains = tail.withUnsafeBytes { Trailer.resembles($0) }
       return
     }
-    // The footer of an earlier use of the file says nothing.
-    if let header, header.identity != found.identity { return }
+    footerIdentity = found.identity
     let bytes = try storage.bytes(of: file, at: found.summaryOffset, byteCount: found.summaryByteCount)
-    if let summaries = bytes.withUnsafeBytes({ Footer.decodeSummaries($0, found) }) {
-      (trailer, self.summaries) = (found, summaries)
+    if let sums = bytes.withUnsafeBytes({ Footer.decodeSummaries($0, found) }) {
+      (trailer, self.sums) = (found, sums)
     } else {
       hasFooterRemains = true
     }
@@ -87,7 +113,8 @@ struct SegmentProbe {
   func recoveryCase(ringID: UInt64, segmentByteCount: Int, isUnique: Bool) -> RecoveryCase {
     .segment(
       ours: identity.map { $0.ringID == ringID } ?? true, unique: isUnique,
-      whole: fileByteCount == segmentByteCount, header: header != nil, copies: hasBothCopies, footer: trailer != nil,
+      whole: fileByteCount == segmentByteCount, header: header != nil || isHeaderUnread,
+      copies: hasBothCopies || isHeaderUnread, footer: trailer != nil,
       remains: hasFooterRemains, blank: isBlank)
   }
 }

@@ -94,8 +94,9 @@ struct SegmentScanner {
   }
 
   /// Reads everything from the first record to the end of the window. Never fails: what cannot be read is a finding.
-  func scan() -> SegmentScan {
-    var scan = SegmentScan(end: dataStart)
+  /// `index` is what lies in front of the first record.
+  func scan(behind index: SegmentIndex = SegmentIndex()) -> SegmentScan {
+    var scan = SegmentScan(index: index, end: dataStart)
     var offset = dataStart
     while offset < window.byteCount {
       let place = self.place(at: offset)

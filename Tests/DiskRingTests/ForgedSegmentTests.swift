@@ -21,7 +21,7 @@ import Testing
     ring.flush(now: .start)
     let oldest = try #require(ring.segments.first { $0.state == .sealed })
     let file = try ring.openFile(of: oldest)
-    let trailer = try #require(try ring.trailer(of: oldest, file))
+    let trailer = try #require(try ring.storage.trailer(of: oldest, file))
     var entries = try #require(ring.index(of: oldest)).entries
     forge(&entries)
     var index = SegmentIndex()

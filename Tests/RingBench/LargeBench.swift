@@ -24,20 +24,22 @@ struct LargeBench {
     }
   }
 
-  /// Fills it to its last segment but a half, one record of each lane in each segment.
+  /// Fills it to its last segment but a half; a segment takes one record of each lane, or a few more.
   func fill() throws {
     let ring = try Ring.open(try SparseStorage(path: path), options)
     let lanes = try lanes(ring)
-    // Headers, sums and index take some of it: one less would fit twice into the smallest.
+    // Headers, index and sums take some of it.
     let payload = [UInt8](repeating: 0, count: (segmentByteCount - segmentByteCount / 32) / lanes.count - 512)
     for sequence in 1..<segmentCount {
       for lane in lanes { try append(ring, lane, sequence, payload) }
     }
     for lane in lanes.prefix(lanes.count / 2) { try append(ring, lane, segmentCount, payload) }
+    let finishedCount = UInt64(segmentCount * 9 / 10)
+    let before = RecordKey(epoch: ring.epoch, sequence: finishedCount - 1)
     for lane in lanes {
-      let count = segmentCount * 9 / 10
-      let mark = ring.records(of: lane, after: RecordKey(epoch: ring.epoch, sequence: UInt64(max(count, 1) - 1))).first?.mark
-      if let mark { ring.finish(lane, through: mark, position: LogPosition(partition: 0, offset: Int64(count))) }
+      guard let last = ring.records(of: lane, after: before).first
+      else { continue }
+      ring.finish(lane, through: last.mark, position: LogPosition(partition: 0, offset: Int64(finishedCount)))
     }
     ring.flush(now: .now())
     usleep(1_100_000)

@@ -26,7 +26,8 @@ case "fill-large" where arguments.count == 4: try largeBench().fill()
 case "open-large" where arguments.count == 4: try largeBench().open()
 case "sample" where arguments.count == 2: try writeSample(arguments[2])
 default:
-  let usage = "usage: RingBench append DIR | fill DIR MIB | open DIR MIB | fill-large DIR SEGMENTS MIB "
+  let usage =
+    "usage: RingBench append DIR | fill DIR MIB | open DIR MIB | fill-large DIR SEGMENTS MIB "
     + "| open-large DIR SEGMENTS MIB | sample DIR\n"
   try Files.write(Array(usage.utf8), to: STDERR_FILENO)
   exit(64)

@@ -18,7 +18,7 @@ package struct SeededRandom: RandomNumberGenerator {
   }
 
   /// Below `limit`; not exactly uniform, but quick.
-  mutating func below(_ limit: Int) -> Int { Int(truncatingIfNeeded: next() >> 33) % max(limit, 1) }
+  package mutating func below(_ limit: Int) -> Int { Int(truncatingIfNeeded: next() >> 33) % max(limit, 1) }
 
   mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
 }
