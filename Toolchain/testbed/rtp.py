@@ -8,6 +8,8 @@ import struct
 import media
 
 PAYLOAD = 1200
+# A picture that needs others (H.264), and is none.
+TINY = b"\x41\xe2" + b"\xaa" * 18
 
 
 def nal_units(unit):
@@ -85,6 +87,13 @@ class Clip:
             else:
                 result.append(bytes([(head[0] & 0xE0) | 28, flags]) + piece)
         return result
+
+
+def huge(byte_count):
+    """A keyframe of H.264 that is none, in fragments as large as they may be."""
+    body, size = b"\xaa" * 60_000, byte_count // 60_000
+    flags = [0x85] + [0x05] * (size - 2) + [0x45]
+    return [bytes([0x7C, flag]) + body for flag in flags]
 
 
 class JPEGClip:

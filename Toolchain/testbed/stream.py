@@ -116,6 +116,12 @@ class Stream:
             self.count += 1
             self.octets += len(piece)
 
+    def interleaved(self, piece, stamp):
+        """One picture in one packet, as it goes over the connection."""
+        head = struct.pack(">BBHII", 0x80, 96 | 0x80, self.sequence, stamp & 0xFFFFFFFF, SSRC)
+        self.sequence = (self.sequence + 1) & 0xFFFF
+        return b"$" + struct.pack(">BH", 0, len(head + piece)) + head + piece
+
     def packet(self, packet, channel=0):
         if not self.udp:
             return self.send(b"$" + struct.pack(">BH", channel, len(packet)) + packet)
@@ -220,6 +226,13 @@ class Stream:
         elif what == "endless":  # bytes without a line end, for ever
             while True:
                 self.send(b"x" * 65536)
+        elif what == "huge":  # a keyframe of `amount` MB instead of this frame
+            self.packets(rtp.huge(amount * 1_000_000))
+            say("huge", camera=self.camera.name)
+            return []
+        elif what == "flood":  # `amount` tiny pictures in front of this one, each with a time of its own
+            self.send(b"".join(self.interleaved(rtp.TINY, self.stamp - 6 * number) for number in range(amount, 0, -1)))
+            say("flood", camera=self.camera.name)
         elif what == "endless-frame":  # one frame that never ends
             while not self.over.is_set():
                 head = struct.pack(">BBHII", 0x80, 96, self.sequence, self.stamp, SSRC)

@@ -1,0 +1,64 @@
+import Broker
+import Foundation
+import Frames
+import Posix
+import Testing
+
+@testable import Capture
+
+extension IntegrationTests {
+  /// Cameras that mean harm, and others who pose as one.
+  @Suite struct HostileCameraTests {
+    /// Frames of 60 MB, one after another: what they take is bounded by what a frame may be.
+    @Test func hugeFramesTakeNoMemory() throws {
+      let responder = try Testbed.responder()
+      let broker = try MockCluster(brokerCount: 1)
+      let gateway = try Gateway(brokers: broker.address, [Gateway.Camera("huge", try responder.url("huge"))])
+      try Self.wait(for: 4, "huge", responder)
+      let peak = try Self.peakMemory(of: gateway.child) >> 20
+      // An FFmpeg without our patches has only av_max_alloc, for each of several copies.
+      #expect(peak < (ffmpegMarksGaps ? 128 : 512), "\(peak) MiB")
+      print("frames of 60 MB: a peak of \(peak) MiB")
+      try gateway.stop()
+    }
+
+    /// 15,000 pictures a second do not come in, whatever they are.
+    @Test func aFloodIsHeldBack() throws {
+      let responder = try Testbed.responder()
+      let seen = Monitor((count: 0, gaps: Set<String>()))
+      let camera = Camera(
+        CameraDescription(
+          name: try #require(CameraName("flood")),
+          source: .rtsp(url: try responder.url("flood"), login: nil, transport: .tcp)), log: Log { _ in }
+      ) { frame in
+        seen.withLock { seen in
+          seen.count += 1
+          if let reason = frame.gap?.reason.rawValue { seen.gaps.insert(reason) }
+        }
+      }
+      let start = MonotonicTime.now()
+      camera.start()
+      try Self.wait(for: 30, "flood", responder)
+      camera.stop()
+      #expect(camera.join(until: .now() + .seconds(10)))
+      let limit = 240 * (11 + Int((MonotonicTime.now() - start).inSeconds))
+      let (count, gaps) = seen.read { $0 }
+      #expect(count < limit && gaps == ["limited"], "\(count) frames, \(gaps)")
+    }
+
+    /// Waits until a camera has done something so many times.
+    private static func wait(for count: Int, _ event: String, _ responder: Server) throws {
+      var next = 0
+      for _ in 0..<count {
+        next = try responder.child.waitForOutput(from: next) { $0.contains(#""event": "\#(event)""#) }.1 + 1
+      }
+    }
+
+    /// The most bytes that were resident (proc_pid_status(5)).
+    private static func peakMemory(of child: Child) throws -> Int {
+      let text = try String(contentsOfFile: "/proc/\(child.processID)/status", encoding: .utf8)
+      let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })
+      return try #require(Int(line.split { $0 == " " || $0 == "\t" }[1])) << 10
+    }
+  }
+}
