@@ -33,6 +33,7 @@ package enum FrameMetadata {
   private static let qualities: [ClockQuality] = [.camera, .gateway, .corrected, .unsynced]
   private static let reasons: [Gap.Reason] = [
     .network, .camera, .damaged, .overload, .evicted, .thinned, .oversize, .quarantined, .restart,
+    .limited,
   ]
 
   /// Which boot of the machine this is; 0 when it does not say.

@@ -40,6 +40,7 @@ package final class Camera: Sendable {
   private let encoder: @Sendable () -> (any PictureEncoder)?
   private let current: CurrentState
   private let opened = Mutex<SourceStream?>(nil)
+  private let limited = Mutex<UInt64>(0)
   private let thread = Mutex<Thread?>(nil)
 
   /// `deliver` is called on the camera's thread with every frame, in decoding order. It should not block for long.
@@ -85,6 +86,9 @@ package final class Camera: Sendable {
   /// Tracks of it that are not used, e.g. "audio (aac)".
   package var ignoredTracks: [String] { opened.withLock { $0?.ignoredTracks ?? [] } }
 
+  /// Frames that were more than its limits allow.
+  package var limitedCount: UInt64 { limited.withLock { $0 } }
+
   /// How its pictures come, where that is a matter of choice: tcp or udp.
   package var transport: CameraDescription.RTSPTransport? { opened.withLock { $0?.transport } }
 
@@ -105,10 +109,10 @@ package final class Camera: Sendable {
     notes.attachToThisThread()
     defer { notes.detachFromThisThread() }
     let source = makeSource(notes: notes)
-    var session = CameraSession(supervisor: Supervisor(timeouts: description.timeouts))
+    var session = CameraSession(supervisor: Supervisor(timeouts: description.timeouts), limits: description.limits)
     while !interrupt.isStopped {
       var error = session.capture(
-        from: source, interrupt: interrupt, log: log, current: current, opened: note, deliver: deliver)
+        from: source, interrupt: interrupt, log: log, current: current, opened: note, limited: count, deliver: deliver)
       source.close()
       error.message = log.secrets.masked(error.message)
       let now = MonotonicTime.now()
@@ -131,7 +135,8 @@ package final class Camera: Sendable {
     switch description.source {
     case .rtsp(let url, let login, let transport, let tls):
       RTSPSource(
-        url: url, login: login, transport: transport, tls: tls, interrupt: interrupt, notes: notes, log: log)
+        url: url, login: login, transport: transport, tls: tls, largestFrame: description.limits.frame,
+        interrupt: interrupt, notes: notes, log: log)
     case .file(let path, let loops):
       FileSource(path: path, loops: loops, interrupt: interrupt, notes: notes)
     case .test(let width, let height, let fps):
@@ -140,6 +145,8 @@ package final class Camera: Sendable {
       VideoSource(device, system: video, interrupt: interrupt, encoder: encoder)
     }
   }
+
+  private func count(_ number: UInt64) { limited.withLock { $0 += number } }
 
   private func note(_ stream: SourceStream) {
     opened.withLock { $0 = stream }
@@ -159,8 +166,14 @@ private struct CameraSession {
   private var hasDelivered = false
   private var lastError: CaptureError?
   private var lastPts: Int64?
+  private let limits: CameraDescription.Limits
+  private var admission: Admission
+  /// The limits that the log has named already.
+  private var namedLimits: Set<Admission.Limit> = []
 
-  init(supervisor: Supervisor) { self.supervisor = supervisor }
+  init(supervisor: Supervisor, limits: CameraDescription.Limits) {
+    (self.supervisor, self.limits, admission) = (supervisor, limits, Admission(limits))
+  }
 
   /// Whether `error` is the one before it again.
   mutating func isRepeated(_ error: CaptureError) -> Bool {
@@ -171,7 +184,7 @@ private struct CameraSession {
   /// One connection from open to its end; the error says why it ended.
   mutating func capture(
     from source: any Source, interrupt: Interrupt, log: Log, current: CurrentState,
-    opened: (SourceStream) -> Void, deliver: (Frame) -> Void
+    opened: (SourceStream) -> Void, limited: (UInt64) -> Void, deliver: (Frame) -> Void
   ) -> CaptureError {
     do throws(CaptureError) {
       interrupt.setDeadline(supervisor.connectDeadline(now: .now()))
@@ -180,20 +193,33 @@ private struct CameraSession {
       opened(stream)
       follow(supervisor.step(.opened, now: .now(), jitter: 0), interrupt)
       var normalizer = Normalizer(stream: stream, gap: gap)
-      var joiner = PictureJoiner(codec: stream.codec)
+      var joiner = PictureJoiner(codec: stream.codec, largestFrame: limits.frame)
       var media = MediaClock()
       timeline.reconnect()
       lastPts = nil
       while true {
         let packet = try joiner.next { () throws(CaptureError) in try source.read() }
+        if packet.oversizeCount > 0 {
+          name(.frame, log)
+          limited(packet.oversizeCount)
+        }
+        if let limit = admission.refusal(byteCount: packet.payload.byteCount, at: packet.arrival.boot) {
+          name(limit, log)
+          limited(1)
+          normalizer.refuse(packet)
+          follow(supervisor.step(.unusable, now: .now(), jitter: 0), interrupt)
+          continue
+        }
         let wasDecodable = normalizer.undecodableKeyframeCount == 0
         guard case .frame(let picture) = normalizer.take(packet) else {
+          if normalizer.isRefusing { limited(1) }
           follow(supervisor.step(.unusable, now: .now(), jitter: 0), interrupt)
           if wasDecodable, normalizer.undecodableKeyframeCount > 0 {
             log.warning("a keyframe that nobody can decode; frames are dropped up to one that somebody can")
           }
           continue
         }
+        admission.took(byteCount: picture.payload.byteCount)
         media.follow(normalizer.pictures)
         let own = media.times(
           pts: packet.pts, dts: packet.dts, following: packet.followingPts, arrival: packet.arrival.boot,
@@ -220,6 +246,11 @@ private struct CameraSession {
       }
       return error
     }
+  }
+
+  private mutating func name(_ limit: Admission.Limit, _ log: Log) {
+    guard namedLimits.insert(limit).inserted else { return }
+    log.warning("more than limits.\(limit) allows: the excess is dropped, up to the next keyframe")
   }
 
   private func isIDR(_ payload: Payload, _ codec: Codec) -> Bool {

@@ -117,11 +117,14 @@ final class Demuxer {
   /// After how many nanoseconds RTP's time begins again (32 bits).
   var wrapPeriod: Int64 { nanoseconds(1 << 32) ?? .max }
 
-  /// Whether this FFmpeg's RTSP demuxer hands verification on to TLS (Toolchain/cross/patches/ffmpeg-rtsps-verify.patch).
-  static var canVerifyRTSPS: Bool {
+  /// Whether this FFmpeg's RTSP demuxer hands verification on to TLS (ffmpeg-rtsps-verify.patch).
+  static var canVerifyRTSPS: Bool { hasRTSPOption("tls_verify") }
+
+  /// Whether this FFmpeg's RTSP demuxer has an option that patches bring (Toolchain/cross/patches/ffmpeg-rtsp*.patch).
+  static func hasRTSPOption(_ name: String) -> Bool {
     guard var options = av_find_input_format("rtsp")?.pointee.priv_class else { return false }
     return withUnsafeMutablePointer(to: &options) {
-      av_opt_find($0, "tls_verify", nil, 0, AV_OPT_SEARCH_FAKE_OBJ) != nil
+      av_opt_find($0, name, nil, 0, AV_OPT_SEARCH_FAKE_OBJ) != nil
     }
   }
 

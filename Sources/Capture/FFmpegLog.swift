@@ -12,12 +12,14 @@ final class FFmpegNotes {
   private(set) var lastError: String?
   /// RTP packets missed since `clear`.
   private(set) var missedPacketCount = 0
+  /// Frames since `clear` that were larger than they may be.
+  private(set) var oversizeCount: UInt64 = 0
   private let log: Log
 
   init(log: Log) { self.log = log }
 
   /// Forgets all notes; call before the operation whose notes are wanted.
-  func clear() { (lastError, missedPacketCount) = (nil, 0) }
+  func clear() { (lastError, missedPacketCount, oversizeCount) = (nil, 0, 0) }
 
   /// Makes this object the one that hears what FFmpeg says on the calling thread. It must live until
   /// `detachFromThisThread`.
@@ -34,6 +36,7 @@ final class FFmpegNotes {
     let line = log.secrets.masked(line)
     if level <= AV_LOG_ERROR { lastError = line }
     if let count = FFmpegNotes.missedPackets(in: line) { missedPacketCount = min(missedPacketCount + count, 65_536) }
+    if FFmpegNotes.isOversize(line) { oversizeCount += 1 }
     log.debug("ffmpeg: \(line)")
   }
 
@@ -50,6 +53,11 @@ final class FFmpegNotes {
     guard let index = words.firstIndex(of: "missed"), index > 0, words[index - 1] == "RTP:", index + 1 < words.count
     else { return nil }
     return UInt16(words[index + 1]).map { Int($0) }
+  }
+
+  /// Whether the line says that a frame was dropped for its size (Toolchain/cross/patches/ffmpeg-rtsp-limits.patch).
+  static func isOversize(_ line: String) -> Bool {
+    line.hasPrefix("RTP: frame of more than ") && line.hasSuffix(" bytes dropped")
   }
 
   private static let key: pthread_key_t = {

@@ -42,6 +42,8 @@ struct Normalizer {
   private var gap: Gap?
   /// How many pictures in a row no other refers to, now and at most.
   private var disposableRun = (now: 0, longest: 0)
+  /// Whether frames are dropped because one was beyond its camera's limits.
+  var isRefusing: Bool { isWaitingForKeyframe && gap?.reason == .limited }
   /// Keyframes that were dropped because nobody could decode them.
   private(set) var undecodableKeyframeCount = 0
 
@@ -72,9 +74,27 @@ struct Normalizer {
       gap.append(Gap(frameCount: packet.missingCount, reason: .camera))
       isWaitingForKeyframe = true
     }
+    if packet.oversizeCount > 0 { limit(packet.oversizeCount) }
     if packet.isDamaged { return dropDamaged() }
     defer { lastPts = packet.pts }
     return codec == .mjpeg ? takeJPEG(packet.payload) : takeAccessUnit(packet.payload, pts: packet.pts)
+  }
+
+  /// Drops a packet that is more than its camera may send, and all up to the next keyframe.
+  mutating func refuse(_ packet: SourcePacket) {
+    if packet.missingCount > 0 { gap.append(Gap(frameCount: packet.missingCount, reason: .camera)) }
+    if packet.oversizeCount > 0 { limit(packet.oversizeCount) }
+    limit(1)
+    if codec != .mjpeg {
+      withExtendedLifetime(packet.payload) {
+        haveSetsChanged = parameterSets.remember(packet.payload.bytes) || haveSetsChanged
+      }
+    }
+  }
+
+  private mutating func limit(_ count: UInt64) {
+    gap.append(Gap(frameCount: count, reason: .limited))
+    isWaitingForKeyframe = true
   }
 
   private mutating func takeAccessUnit(_ payload: Payload, pts: Int64?) -> Output {

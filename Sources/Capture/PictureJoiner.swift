@@ -8,13 +8,15 @@ import Frames
 /// Makes whole pictures of the packets of one connection.
 struct PictureJoiner {
   private let codec: Codec
+  /// Bytes of a picture at most.
+  private let largestFrame: Int
   /// How many slices the first picture after the last keyframe had; nil before there was one.
   private var usualSliceCount: Int?
   private var needsCount = true
   /// What followed a picture that was put together.
   private var ahead: SourcePacket?
 
-  init(codec: Codec) { self.codec = codec }
+  init(codec: Codec, largestFrame: Int = .max) { (self.codec, self.largestFrame) = (codec, largestFrame) }
 
   /// The next picture; `read` gives the next packet.
   mutating func next(_ read: () throws(CaptureError) -> SourcePacket) throws(CaptureError) -> SourcePacket {
@@ -50,7 +52,9 @@ struct PictureJoiner {
   }
 
   private func isLaterPiece(_ packet: SourcePacket, of first: SourcePacket) -> Bool {
-    guard first.pts != nil, packet.pts == first.pts, packet.missingCount == 0 else { return false }
+    guard first.pts != nil, packet.pts == first.pts, packet.missingCount == 0, packet.oversizeCount == 0,
+      packet.payload.byteCount <= largestFrame - min(largestFrame, first.payload.byteCount)
+    else { return false }
     return withExtendedLifetime(packet.payload) {
       let unit = AccessUnit(packet.payload.bytes, codec: codec)
       return unit.hasPicture && !unit.hasFirstSlice

@@ -18,6 +18,7 @@ import Posix
 final class RTSPSource: Source {
   private let url: String
   private let tls: CameraDescription.TLS
+  private let largestFrame: Int
   private var transport: TransportChoice
   private let resolver = Resolver()
   private let interrupt: Interrupt
@@ -49,9 +50,11 @@ final class RTSPSource: Source {
   /// `url` without a login; it is put in here, percent-encoded, and goes nowhere but to FFmpeg.
   init(
     url: String, login: CameraDescription.Login?, transport: CameraDescription.RTSPTransport,
-    tls: CameraDescription.TLS = .init(), interrupt: Interrupt, notes: FFmpegNotes, log: Log
+    tls: CameraDescription.TLS = .init(), largestFrame: Int = CameraDescription.Limits().frame, interrupt: Interrupt,
+    notes: FFmpegNotes, log: Log
   ) {
     self.url = RTSPSource.url(url, with: login)
+    self.largestFrame = largestFrame
     self.transport = TransportChoice(transport)
     (self.tls, self.interrupt, self.notes, self.log) = (tls, interrupt, notes, log)
   }
@@ -75,6 +78,7 @@ final class RTSPSource: Source {
     // Two is the shortest queue there is. It delays nothing while nothing is missing.
     if kind == .tcp || isEncrypted { options.append(("reorder_queue_size", "2")) }
     if isEncrypted { options += try tlsOptions() }
+    if Demuxer.hasRTSPOption("max_frame_size") { options.append(("max_frame_size", "\(largestFrame)")) }
     do throws(CaptureError) {
       let demuxer = try Demuxer(url: url, options: options, isLive: true, interrupt: interrupt, notes: notes)
       self.demuxer = demuxer
@@ -126,6 +130,7 @@ final class RTSPSource: Source {
     defer { suspectCount = max(0, suspectCount - 1) }
     var result = demuxer.sourcePacket(taking: packet, arrival: own.arrival, isSuspect: suspectCount > 0)
     result.cameraOffset = own.cameraOffset
+    result.oversizeCount = notes.oversizeCount
     if isParsed {
       // FFmpeg takes a first RTP time of zero for none, and begins with the second one (rtpdec.c, finalize_packet).
       result.pts = isFirst && times.own == times.following ? nil : times.own ?? result.pts

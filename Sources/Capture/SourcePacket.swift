@@ -22,6 +22,8 @@ struct SourcePacket {
   var isDamaged = false
   /// Pictures right in front of it that the source has counted and left out.
   var missingCount: UInt64 = 0
+  /// Pictures right in front of it that had more bytes than they may and were left out.
+  var oversizeCount: UInt64 = 0
 }
 
 /// What a source delivers once it is open.

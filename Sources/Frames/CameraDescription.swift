@@ -84,11 +84,24 @@ package struct CameraDescription: Sendable, Equatable {
     package init() {}
   }
 
+  /// What is taken of a camera; what it sends beyond that is dropped up to the next keyframe.
+  package struct Limits: Sendable, Equatable {
+    /// Bits a second.
+    package var bitrate = 100_000_000
+    /// Frames a second.
+    package var fps = 240
+    /// Bytes of one frame.
+    package var frame = 16 << 20
+
+    package init() {}
+  }
+
   package var name: CameraName
   package var source: Source
   package var timeouts: Timeouts
+  package var limits: Limits
 
-  package init(name: CameraName, source: Source, timeouts: Timeouts = Timeouts()) {
-    (self.name, self.source, self.timeouts) = (name, source, timeouts)
+  package init(name: CameraName, source: Source, timeouts: Timeouts = Timeouts(), limits: Limits = Limits()) {
+    (self.name, self.source, self.timeouts, self.limits) = (name, source, timeouts, limits)
   }
 }

@@ -18,6 +18,8 @@ package struct Gap: Sendable, Equatable {
     case thinned
     /// Larger than a record or a segment may be.
     case oversize
+    /// Beyond its camera's limits.
+    case limited
     /// Refused by Kafka for good.
     case quarantined
     /// Process or power died with frames in memory.

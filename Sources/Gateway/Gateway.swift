@@ -88,6 +88,12 @@ package final class Gateway: Sendable {
   /// How long a disk may take at the end.
   private static let securingTimeout = Duration.seconds(30)
 
+  /// What the camera itself dropped on purpose.
+  private func limited(_ camera: Camera) -> DropCounts {
+    let count = camera.limitedCount
+    return count > 0 ? [.limited: count] : [:]
+  }
+
   /// How things stand.
   package var snapshot: GatewaySnapshot {
     let drops = backlog.drops
@@ -96,9 +102,8 @@ package final class Gateway: Sendable {
         GatewaySnapshot.CameraSnapshot(
           name: cameras[index].name, state: cameras[index].state,
           capturedCount: capturedCounts[index].value.load(ordering: .relaxed),
-          drops: lanes.indices.filter { lanes[$0].camera == cameras[index].name }.reduce(into: [:]) { sum, lane in
-            sum.merge(drops[lane], uniquingKeysWith: +)
-          })
+          drops: lanes.indices.filter { lanes[$0].camera == cameras[index].name }
+            .reduce(into: limited(cameras[index])) { sum, lane in sum.merge(drops[lane], uniquingKeysWith: +) })
       }, delivery: forwarder.status, waitingCount: backlog.waitingCount, diskCount: backlog.diskCount,
       memoryBytes: backlog.byteCount)
   }

@@ -69,6 +69,7 @@ package struct GatewayReporter {
     switch reason {
     case .overload: "buffer.memory is full because Kafka, and the disk, take less than the cameras give"
     case .oversize: "larger than buffer.memory, with a ring a quarter of it, or 4096 records"
+    case .limited: "more than the camera's limits allow"
     case .evicted: "the ring is full, buffer.size, because Kafka was away for so long"
     case .thinned: "only keyframes are kept, buffer.thin_above"
     case .damaged: "cannot be read back from disk"

@@ -16,10 +16,13 @@ enum CameraReader {
     let source = readSource(section, &context)
     var timeouts = CameraDescription.Timeouts()
     if let node = section.value("timeouts") { timeouts = readTimeouts(node, path: path + ".timeouts", &context) }
+    var limits = CameraDescription.Limits()
+    if let node = section.value("limits") { limits = readLimits(node, path: path + ".limits", &context) }
     let topic = topic("topic", in: section, &context)
     guard let name, let source else { return nil }
     return Configuration.Camera(
-      description: CameraDescription(name: name, source: source, timeouts: timeouts), topic: topic)
+      description: CameraDescription(name: name, source: source, timeouts: timeouts, limits: limits),
+      topic: topic)
   }
 
   private static func readName(
@@ -125,6 +128,24 @@ enum CameraReader {
     timeouts.firstFrame = section.duration("first_frame", in: bounds, &context) ?? timeouts.firstFrame
     timeouts.nextFrame = section.duration("next_frame", in: bounds, &context) ?? timeouts.nextFrame
     return timeouts
+  }
+
+  private static func readLimits(
+    _ node: YAMLNode, path: String, _ context: inout ReadingContext
+  ) -> CameraDescription.Limits {
+    let section = Section(node, path: path, schemaPath: "cameras[].limits", context: &context)
+    var limits = CameraDescription.Limits()
+    let rates = 8_000...10_000_000_000
+    limits.bitrate =
+      section.read("bitrate", "a rate from 8kbit/s to 10Gbit/s", &context) { text in
+        Units.rate(text).flatMap { rates.contains($0) ? $0 : nil }
+      } ?? limits.bitrate
+    limits.fps =
+      section.read("fps", "a number of frames a second, 1 to 10000", &context) { text in
+        Int(text).flatMap { (1...10_000).contains($0) ? $0 : nil }
+      } ?? limits.fps
+    limits.frame = section.size("frame", in: (64 << 10)...(1 << 30), &context) ?? limits.frame
+    return limits
   }
 }
 

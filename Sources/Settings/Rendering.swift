@@ -126,6 +126,11 @@ private struct Rendering {
     lines.append("      connect: \(Units.text(duration: timeouts.connect))")
     lines.append("      first_frame: \(Units.text(duration: timeouts.firstFrame))")
     lines.append("      next_frame: \(Units.text(duration: timeouts.nextFrame))")
+    let limits = camera.description.limits
+    lines.append("    limits:")
+    lines.append("      bitrate: \(Units.text(rate: limits.bitrate))")
+    lines.append("      fps: \(limits.fps)")
+    lines.append("      frame: \(Units.text(size: limits.frame))")
     lines.append("    topic: \(quoted(camera.topic ?? settings.kafka.topic))")
     return lines
   }

@@ -19,6 +19,11 @@ import Testing
     #expect(FFmpegNotes.missedPackets(in: line) == count)
   }
 
+  @Test func knowsFramesThatWereTooLarge() {
+    #expect(FFmpegNotes.isOversize("RTP: frame of more than 16777216 bytes dropped"))
+    #expect(!FFmpegNotes.isOversize("method PLAY failed: 400 frame of more than 1 bytes dropped"))
+  }
+
   /// Lets FFmpeg log `lines` on a thread of its own that `body` prepares, then gives what `result` reads.
   private func onAThread<Result: Sendable>(
     _ log: Log, _ body: @escaping @Sendable (FFmpegNotes) -> Result

@@ -56,6 +56,22 @@ import Testing
     #expect(take(&normalizer, packet(NAL.slice(8)))?.gap == .none, "said once")
   }
 
+  @Test func whatIsBeyondTheLimitsIsCountedUpToTheNextKeyframe() {
+    var normalizer = normalizer()
+    #expect(take(&normalizer, packet(NAL.idr(1))) != nil)
+    normalizer.refuse(packet(NAL.slice(2)))
+    #expect(take(&normalizer, packet(NAL.slice(3))) == nil)
+    // Its parameter sets count all the same.
+    normalizer.refuse(packet(NAL.stream(NAL.sps(8)) + NAL.idr(4)))
+    let next = take(&normalizer, packet(NAL.idr(5)))
+    #expect(next?.gap == Gap(frameCount: 3, reason: .limited))
+    #expect(next?.bytes == NAL.stream(NAL.sps(8), NAL.pps(2)) + NAL.idr(5))
+    var large = packet(NAL.slice(6))
+    large.oversizeCount = 2
+    #expect(take(&normalizer, large) == nil)
+    #expect(take(&normalizer, packet(NAL.idr(7)))?.gap == Gap(frameCount: 3, reason: .limited))
+  }
+
   @Test func whatWasLostBeforeTheConnectionIsSaid() {
     let lost = Gap(frameCount: nil, reason: .camera)
     var normalizer = normalizer(gap: lost)

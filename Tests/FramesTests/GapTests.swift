@@ -64,7 +64,8 @@ import Testing
   @Test func reasonsAreTheirHeaders() {
     #expect(
       Gap.Reason.allCases.map(\.rawValue) == [
-        "network", "camera", "damaged", "overload", "evicted", "thinned", "oversize", "quarantined", "restart",
+        "network", "camera", "damaged", "overload", "evicted", "thinned", "oversize", "limited", "quarantined",
+        "restart",
       ])
   }
 }

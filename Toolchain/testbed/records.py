@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 CODECS = {"video/h264": "h264", "video/h265": "hevc", "image/jpeg": "mjpeg"}
 CLOCKS = {"camera", "gateway", "corrected", "unsynced"}
 # A V4L2 driver counts the pictures it dropped; a connection that broke does not.
-COUNTED = {"camera", "damaged", "overload", "evicted", "thinned", "oversize", "quarantined"}
+COUNTED = {"camera", "damaged", "overload", "evicted", "thinned", "oversize", "limited", "quarantined"}
 UNCOUNTED = {"network", "camera", "restart"}
 HEADER_LIMIT = 500
 SILENCE_NS = 5_000_000_000  # the longest step in media time that needs no ce_gap
