@@ -21,6 +21,15 @@ import Testing
         == "a9993e364706816aba3e25717850c26c9cd0d89d")
   }
 
+  /// An answer may come from anywhere; a login goes to the networks of this machine alone.
+  @Test func onlyNeighboursAreAsked() {
+    let login = ONVIFLogin(username: "viewer", password: "hunter2")
+    let far = ONVIFClient.describe(DiscoveredDevice(address: "203.0.113.5"), login: login)
+    #expect(far.problem?.contains("on none of this machine's networks") == true, "\(far)")
+    let near = ONVIFClient.describe(DiscoveredDevice(address: "127.0.0.1"), login: login)
+    #expect(near.problem?.contains("cannot connect") == true, "\(near)")
+  }
+
   @Test func namesAreEscapedAndPasswordsAreNotThere() throws {
     let header = ONVIFLogin(username: "a<b>&\"", password: "hunter2").header(nonce: [1], time: 0)
     let document = try #require(

@@ -13,6 +13,7 @@ extension IntegrationTests {
           let encoding: String?
           let width: Int?
           let height: Int?
+          var elsewhere: Bool?
         }
 
         let address: String
@@ -83,6 +84,23 @@ extension IntegrationTests {
         // It says that it is elsewhere, and is asked all the same, and nobody else.
         #expect(found.devices[3].streams.count == 2, "\(found.devices[3])")
         #expect(!(child.output + child.errors).contains { $0.contains("hunter2") }, "\(child.transcript)")
+      }
+    }
+
+    /// A stream on another host than the device's is marked, and nobody is told to take the login there.
+    @Test(arguments: [["gate", "pointer"], ["pointer"]])
+    func streamsElsewhereAreMarked(_ names: [String]) throws {
+      try withPasswordFile(String(Self.login.dropFirst("viewer:".count))) { file in
+        let login = ["--username", "viewer", "--password-file", file, "--seconds", "2"]
+        let (found, json) = try found(names, login)
+        #expect(found.devices.map { $0.streams.map(\.elsewhere) }.last == [true, true], "\(json.transcript)")
+        #expect(found.devices.dropLast().allSatisfy { $0.streams.allSatisfy { $0.elsewhere == nil } })
+        let text = try discover(names, login)
+        #expect(try text.waitForExit() == .code(0), "\(text.transcript)")
+        #expect(text.output.filter { $0.contains("rtsp://10.9.0.99/") }.allSatisfy { $0.hasSuffix("on another host") })
+        let hint = try #require(text.errors.last)
+        #expect(hint.contains("the same login") == names.contains("gate"), "\(hint)")
+        #expect(hint.contains("on another host"), "\(hint)")
       }
     }
 

@@ -24,6 +24,19 @@ extension IntegrationTests {
       #expect(gateway.child.errors.contains { $0.contains("(limited: more than the camera's limits allow)") })
     }
 
+    /// Who poses as the camera asks for Basic; without TLS the password stays here, unless `auth: basic` is written.
+    @Test func thePasswordDoesNotGoOutInClear() throws {
+      let responder = try Testbed.distantResponder()
+      let file = FileManager.default.temporaryDirectory.appending(path: "camgate-test-\(UUID().uuidString)")
+      try Data((OddPassword.all[0] + "\n").utf8).write(to: file)
+      defer { try? FileManager.default.removeItem(at: file) }
+      let login = ["--username", "odd user", "--password-file", file.path, "--seconds", "1"]
+      let probe = try Testbed.camgate(beside: responder, ["probe", try responder.url("login")] + login)
+      #expect(try probe.waitForExit() == .code(ffmpegMarksGaps ? 1 : 0), "\(probe.transcript)")
+      let sent = responder.child.output.count { $0.contains(#""scheme": "Basic""#) }
+      #expect((sent == 0) == ffmpegMarksGaps, "the password went out \(sent) times")
+    }
+
     /// 15,000 pictures a second do not come in, whatever they are.
     @Test func aFloodIsHeldBack() throws {
       let responder = try Testbed.responder()

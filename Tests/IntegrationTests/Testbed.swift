@@ -29,10 +29,32 @@ enum Testbed {
 
   /// Cameras that misbehave by script: all dialogues of Tests/Fixtures/rtsp (responder.py).
   static func responder(port: Int = 0, options: [String] = []) throws -> Server {
+    try Server("responder", ["--port", "\(port)"] + options + dialogues())
+  }
+
+  private static func dialogues() throws -> [String] {
     let folder = root.appending(path: "Tests/Fixtures/rtsp")
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".toml") }
+    return names.sorted().map { folder.appending(path: $0).path }
+  }
+
+  private static let namespaces = geteuid() == 0 ? ["--net"] : ["--user", "--map-root-user", "--net"]
+
+  /// The same cameras in a network namespace of their own, on an address that is none of the loopback's.
+  static func distantResponder() throws -> Server {
+    let address = "192.0.2.1"
+    let script = "ip link set lo up && ip address add \(address)/32 dev lo && exec \"$@\""
+    let command = [root.appending(path: "Toolchain/testbed/run").path, "responder", "--host", address]
     return try Server(
-      "responder", ["--port", "\(port)"] + options + names.sorted().map { folder.appending(path: $0).path })
+      Child("/usr/bin/unshare", namespaces + ["--", "/bin/sh", "-c", script, "sh"] + command + dialogues()))
+  }
+
+  /// `camgate` in the network namespace of `server`.
+  static func camgate(beside server: Server, _ arguments: [String]) throws -> Child {
+    let user = geteuid() == 0 ? [] : ["--user", "--preserve-credentials"]
+    return try Child(
+      "/usr/bin/nsenter",
+      ["--target", "\(server.child.processID)", "--net"] + user + ["--", camgate] + arguments)
   }
 
   /// A Kafka broker with the topic `cameras`.
@@ -90,8 +112,10 @@ final class Server: Bootstrap, Sendable {
     let authority: String?
   }
 
-  init(_ name: String, _ arguments: [String]) throws {
-    child = try Testbed.program(name, arguments)
+  convenience init(_ name: String, _ arguments: [String]) throws { try self.init(Testbed.program(name, arguments)) }
+
+  init(_ child: Child) throws {
+    self.child = child
     let (line, _) = try child.waitForOutput(timeout: 120) { $0.hasPrefix("READY ") }
     let ready = try JSONDecoder().decode(Ready.self, from: Data(line.dropFirst(6).utf8))
     (port, urls, clips) = (ready.port, ready.urls ?? [:], ready.clips ?? [:])

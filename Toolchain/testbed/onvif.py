@@ -37,6 +37,8 @@ DEVICES = {
     "past": {"name": "Past", "hardware": "IPC-300", "clock": -10 * 365 * 86_400},
     # Says that its services are somewhere else, where nobody must go.
     "liar": {"name": "Liar", "hardware": "IPC-400", "host": "10.9.0.99"},
+    # Its streams, it says, are on another host, where the login must not go.
+    "pointer": {"name": "Pointer", "hardware": "IPC-800", "streams": "10.9.0.99"},
     "silent": {"name": "Silent", "hardware": "IPC-500", "http": "silent"},
     # Sends without end.
     "endless": {"name": "Endless", "hardware": "IPC-600", "http": "endless"},
@@ -206,7 +208,7 @@ class Device:
         login = urllib.parse.quote(f"{self.user}:{self.password}", ":")
         return 200, envelope(
             "<trt:GetStreamUriResponse><trt:MediaUri>"
-            f"<tt:Uri>rtsp://{login}@{self.address}/{path}?a=1&amp;b=2</tt:Uri>"
+            f"<tt:Uri>rtsp://{login}@{self.options.get('streams', self.address)}/{path}?a=1&amp;b=2</tt:Uri>"
             "</trt:MediaUri></trt:GetStreamUriResponse>"
         )
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Cameras that misbehave by script: an RTSP server on 127.0.0.1 for what GStreamer's cannot play.
+"""Cameras that misbehave by script: an RTSP server on 127.0.0.1 (or --host) for what GStreamer's cannot play.
 
-usage: responder.py [--port N] [--tls] [--stream NAME=FILE]... [DIALOGUE.toml]...
+usage: responder.py [--host ADDRESS] [--port N] [--tls] [--stream NAME=FILE]... [DIALOGUE.toml]...
 
 Each dialogue is a camera at rtsp://127.0.0.1:PORT/NAME-OF-THE-FILE, and so is each raw file of H.264 or H.265: one that
 shows it, and nothing goes wrong.
@@ -30,6 +30,8 @@ A dialogue (every key may be left out):
   range = 0.0                what the answer to PLAY says where the stream begins, in seconds
   login = "user:password"    asked for (basic)
   echo = "percent"           a request with a login is refused, and the reason repeats it in this spelling (echo.py)
+  source = "127.0.0.1"       where the answer to SETUP says that UDP packets come from; left out, it says nothing
+  sends_from = "127.0.0.1"   where they do come from
   refuse = ["udp"]           transports that are not served
   loss = 0.0                 share of the UDP packets that are lost
   swap = 0                   every so many UDP packets, two change places
@@ -158,7 +160,8 @@ class Connection(Stream):
             path = re.sub(r"^rtsps?://[^/]*/?", "", words[1]).split("/")[0].split("?")[0]
             self.camera = self.camera or self.responder.cameras.get(path)
             self.asked = time.monotonic()
-            say("request", camera=path, method=words[0], agent=headers.get("user-agent", ""))
+            scheme = headers.get("authorization", "").split(" ")[0]
+            say("request", camera=path, method=words[0], agent=headers.get("user-agent", ""), scheme=scheme)
             return words[0], headers
 
     def answer(self, headers, status="200 OK", lines=(), body=b""):
@@ -223,7 +226,7 @@ class Connection(Stream):
         lines += [*self.camera.clip.attributes(in_sdp), *self.camera.get("attributes", []), "a=control:track0"]
         if self.camera.get("audio", False):
             lines += ["m=audio 0 RTP/AVP 0", "c=IN IP4 0.0.0.0", "a=rtpmap:0 PCMU/8000", "a=control:track1"]
-        base = f"Content-Base: rtsp://127.0.0.1:{self.responder.port}/{self.camera.name}/"
+        base = f"Content-Base: rtsp://{self.responder.host}:{self.responder.port}/{self.camera.name}/"
         self.answer(headers, lines=["Content-Type: application/sdp", base], body=(CRLF.join(lines) + CRLF).encode())
 
     def setup(self, headers):
@@ -237,10 +240,11 @@ class Connection(Stream):
         self.ports = (first, first + 1)
         for _ in range(2):
             each = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            each.bind(("127.0.0.1", 0))
+            each.bind((self.camera.get("sends_from", self.responder.host), 0))
             self.udp.append(each)
         ports = "-".join(str(each.getsockname()[1]) for each in self.udp)
         transport = f"Transport: RTP/AVP;unicast;client_port={first}-{first + 1};server_port={ports}"
+        transport += f";source={self.camera.script['source']}" if "source" in self.camera.script else ""
         self.answer(headers, lines=[transport])
 
     def play(self, headers):
@@ -257,8 +261,8 @@ class Connection(Stream):
 
 
 class Responder:
-    def __init__(self, paths, streams, port, tls):
-        self.tls = tls
+    def __init__(self, paths, streams, host, port, tls):
+        self.tls, self.host = tls, host
         files = media.ensure()
         media.add(files, streams)
         used = {name for name in media.CLIPS if media.CLIPS[name].codec != "aac"}
@@ -266,10 +270,10 @@ class Responder:
         scripts = {path.stem: tomllib.loads(path.read_text()) for path in paths}
         scripts |= {name: {"clip": name} for name, _, _ in (text.partition("=") for text in streams)}
         self.cameras = {name: Camera(name, script, clips) for name, script in scripts.items()}
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
+        self.listener = socket.create_server((host, port), backlog=64)
         self.port = self.listener.getsockname()[1]
         scheme = "rtsps" if tls else "rtsp"
-        urls = {name: f"{scheme}://127.0.0.1:{self.port}/{name}" for name in self.cameras}
+        urls = {name: f"{scheme}://{host}:{self.port}/{name}" for name in self.cameras}
         ready = {"port": self.port, "urls": urls, "clips": {name: str(files[name]) for name in clips}}
         if tls:
             ready["authority"] = str(tls.file)
@@ -305,6 +309,7 @@ class Encryption:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", default=0, type=int)
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--stream", action="append", default=[])
@@ -312,7 +317,11 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         responder = Responder(
-            options.dialogue, options.stream, options.port, Encryption(folder) if options.tls else None
+            options.dialogue,
+            options.stream,
+            options.host,
+            options.port,
+            Encryption(folder) if options.tls else None,
         )
         threading.Thread(target=responder.serve, daemon=True).start()
         for _ in sys.stdin:
