@@ -138,6 +138,12 @@ final class Demuxer {
     _ code: Int32, while action: String, _ interrupt: Interrupt, _ notes: FFmpegNotes
   ) -> CaptureError {
     if interrupt.isStopped { return CaptureError(.stopped, "stopped") }
+    if notes.hasRefusedBasic {
+      return CaptureError(
+        .unauthorized,
+        "the camera asks for the password in clear (Basic, without TLS), and so may whoever poses as it: not told. "
+          + "Switch it to digest or use rtsps; if neither is possible, write auth: basic")
+    }
     return CaptureError(
       ffmpeg: interrupt.isDue ? camgate_averror_exit : code, while: action, detail: notes.lastError)
   }

@@ -12,6 +12,8 @@ final class FFmpegNotes {
   private(set) var lastError: String?
   /// RTP packets missed since `clear`.
   private(set) var missedPacketCount = 0
+  /// Since `clear` a camera asked for the password in clear, and was not told.
+  private(set) var hasRefusedBasic = false
   /// Frames since `clear` that were larger than they may be.
   private(set) var oversizeCount: UInt64 = 0
   private let log: Log
@@ -19,7 +21,7 @@ final class FFmpegNotes {
   init(log: Log) { self.log = log }
 
   /// Forgets all notes; call before the operation whose notes are wanted.
-  func clear() { (lastError, missedPacketCount, oversizeCount) = (nil, 0, 0) }
+  func clear() { (lastError, missedPacketCount, oversizeCount, hasRefusedBasic) = (nil, 0, 0, false) }
 
   /// Makes this object the one that hears what FFmpeg says on the calling thread. It must live until
   /// `detachFromThisThread`.
@@ -36,6 +38,8 @@ final class FFmpegNotes {
     let line = log.secrets.masked(line)
     if level <= AV_LOG_ERROR { lastError = line }
     if let count = FFmpegNotes.missedPackets(in: line) { missedPacketCount = min(missedPacketCount + count, 65_536) }
+    // The last word on it (Toolchain/cross/patches/ffmpeg-rtsp-basic.patch).
+    if line == "RTSP: Basic authentication without TLS refused" { hasRefusedBasic = true }
     if FFmpegNotes.isOversize(line) { oversizeCount += 1 }
     log.debug("ffmpeg: \(line)")
   }

@@ -19,6 +19,7 @@ final class RTSPSource: Source {
   private let url: String
   private let tls: CameraDescription.TLS
   private let largestFrame: Int
+  private let allowsBasic: Bool
   private var transport: TransportChoice
   private let resolver = Resolver()
   private let interrupt: Interrupt
@@ -54,7 +55,7 @@ final class RTSPSource: Source {
     notes: FFmpegNotes, log: Log
   ) {
     self.url = RTSPSource.url(url, with: login)
-    self.largestFrame = largestFrame
+    (self.largestFrame, allowsBasic) = (largestFrame, login?.allowsBasic ?? false)
     self.transport = TransportChoice(transport)
     (self.tls, self.interrupt, self.notes, self.log) = (tls, interrupt, notes, log)
   }
@@ -78,6 +79,7 @@ final class RTSPSource: Source {
     // Two is the shortest queue there is. It delays nothing while nothing is missing.
     if kind == .tcp || isEncrypted { options.append(("reorder_queue_size", "2")) }
     if isEncrypted { options += try tlsOptions() }
+    if Demuxer.hasRTSPOption("allow_basic") { options.append(("allow_basic", allowsBasic ? "1" : "0")) }
     if Demuxer.hasRTSPOption("max_frame_size") { options.append(("max_frame_size", "\(largestFrame)")) }
     do throws(CaptureError) {
       let demuxer = try Demuxer(url: url, options: options, isLive: true, interrupt: interrupt, notes: notes)

@@ -34,6 +34,8 @@ package struct DiscoveredStream: Sendable, Equatable {
   package var encoding = ""
   package var width: Int?
   package var height: Int?
+  /// It is on another host than its device, where the device's login must not go because a stranger says so.
+  package var isElsewhere = false
 }
 
 /// Where a service of a device is: host, port and path of a http URL.
@@ -81,6 +83,7 @@ extension DiscoveredDevice {
       var what = [stream.encoding]
       if let width = stream.width, let height = stream.height { what.append("\(width)x\(height)") }
       what.append(stream.profile)
+      if stream.isElsewhere { what.append("on another host") }
       lines.append("  \(stream.url)  \(what.filter { !$0.isEmpty }.joined(separator: " "))")
     }
     if let problem { lines.append("  \(problem)") }
@@ -105,6 +108,7 @@ extension DiscoveredDevice {
         if !stream.encoding.isEmpty { object.add("encoding", stream.encoding) }
         if let width = stream.width { object.add("width", width) }
         if let height = stream.height { object.add("height", height) }
+        if stream.isElsewhere { object.add("elsewhere", true) }
         return object
       })
     if let problem { object.add("problem", problem) }

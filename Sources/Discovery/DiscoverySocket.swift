@@ -65,6 +65,26 @@ final class DiscoverySocket {
     return datagrams
   }
 
+  /// Whether an IPv4 address is in a network of one of this machine's interfaces.
+  static func isNeighbour(_ address: String) -> Bool {
+    guard let wanted = sockaddr_in(address, port: 0)?.sin_addr.s_addr else { return false }
+    var list: UnsafeMutablePointer<ifaddrs>?
+    guard getifaddrs(&list) == 0 else { return false }
+    defer { freeifaddrs(list) }
+    var next = list
+    while let entry = next {
+      next = entry.pointee.ifa_next
+      guard let own = entry.pointee.ifa_addr, own.pointee.sa_family == sa_family_t(AF_INET),
+        let mask = entry.pointee.ifa_netmask
+      else { continue }
+      let bits = { (address: UnsafeMutablePointer<sockaddr>) in
+        UnsafeRawPointer(address).loadUnaligned(as: sockaddr_in.self).sin_addr.s_addr
+      }
+      if (bits(own) ^ wanted) & bits(mask) == 0 { return true }
+    }
+    return false
+  }
+
   /// The IPv4 addresses of this machine on networks that are up and can multicast; of `interface` alone, whatever it is.
   static func networks(of interface: String?) -> [String] {
     var list: UnsafeMutablePointer<ifaddrs>?

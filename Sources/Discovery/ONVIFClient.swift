@@ -33,7 +33,11 @@ struct ONVIFClient {
 
   private static let post: @Sendable (String, String, ServiceAddress) throws(HTTPError) -> HTTPResponse = {
     (body, type, service) throws(HTTPError) in
-    try HTTPPost.send(body, type: type, to: service, until: .now() + requestTime)
+    // The address of an answer can be forged; that of a neighbour leads to a neighbour.
+    guard DiscoverySocket.isNeighbour(service.host) else {
+      throw HTTPError(message: "\(service.host) is on none of this machine's networks, and not asked")
+    }
+    return        try HTTPPost.send(body, type: type, to: service, until: .now() + requestTime)
   }
 
   private mutating func describe(_ device: inout DiscoveredDevice) throws(HTTPError) {
@@ -61,6 +65,7 @@ struct ONVIFClient {
       let answer = try ask(media, .media, ONVIFClient.streamRequest(token), login: login)
       guard let url = ONVIFClient.streamURL(answer.text("MediaUri", "Uri") ?? "") else { continue }
       var stream = DiscoveredStream(profile: printable(profile.text("Name") ?? token), url: url)
+      stream.isElsewhere = ONVIFClient.host(ofStream: url) != device.address
       if let encoder = profile.first("VideoEncoderConfiguration") {
         stream.encoding = printable(encoder.text("Encoding") ?? "", limit: 20)
         stream.width = encoder.text("Resolution", "Width").flatMap { Int($0) }
@@ -136,6 +141,13 @@ struct ONVIFClient {
     let authority = rest.prefix { $0 != "/" && $0 != "?" }
     let host = authority.lastIndex(of: "@").map { authority[authority.index(after: $0)...] } ?? authority
     return host.isEmpty ? nil : scheme + host + rest[authority.endIndex...]
+  }
+
+  /// The host in a stream's address that `streamURL` gave.
+  static func host(ofStream url: String) -> Substring {
+    let authority = url.drop { $0 != "/" }.dropFirst(2).prefix { $0 != "/" && $0 != "?" }
+    if authority.first == "[" { return authority.prefix { $0 != "]" }.dropFirst() }
+    return authority.prefix { $0 != ":" }
   }
 
   /// An ONVIF DateTime as nanoseconds since 1970; nil when it is none.

@@ -41,12 +41,14 @@ package struct CameraDescription: Sendable, Equatable {
   package struct Login: Sendable, Equatable, CustomStringConvertible {
     package var username: String
     package var password: String
+    /// Whether the password may go out in clear: by Basic, without TLS, to another machine.
+    package var allowsBasic = false
 
     /// Never the password.
     package var description: String { "\(username):***" }
 
-    package init(username: String, password: String) {
-      (self.username, self.password) = (username, password)
+    package init(username: String, password: String, allowsBasic: Bool = false) {
+      (self.username, self.password, self.allowsBasic) = (username, password, allowsBasic)
     }
   }
 

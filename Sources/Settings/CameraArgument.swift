@@ -63,6 +63,7 @@ extension CameraDescription {
       if let login {
         lines.append("    username: \(quoted(login.username))")
         lines.append("    password_file: gate.password")
+        if login.allowsBasic { lines.append("    auth: basic") }
       }
       if transport != .tcp { lines.append("    transport: \(transport.rawValue)") }
       if let file = tls.authorityFile { lines.append("    tls: {ca: \(quoted(file))}") }

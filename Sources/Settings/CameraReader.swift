@@ -74,6 +74,7 @@ enum CameraReader {
   private static func refuseForeignKeys(_ section: Section, scheme: String, _ context: inout ReadingContext) {
     let kinds = [
       "username": ["rtsp", "rtsps"], "password": ["rtsp", "rtsps"], "password_file": ["rtsp", "rtsps"],
+      "auth": ["rtsp", "rtsps"],
       "transport": ["rtsp"], "tls": ["rtsps"], "loop": ["file"],
       "format": ["device"], "controls": ["device"], "url": schemes,
     ]

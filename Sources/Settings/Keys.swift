@@ -55,6 +55,7 @@ package struct SettingsKey: Sendable {
     key("cameras[].username", nil, "login of an rtsp camera"),
     key("cameras[].password", nil, "its password; better in password_file"),
     key("cameras[].password_file", nil, "file with the password, relative to the settings file"),
+    key("cameras[].auth", "digest", "basic: the password may go out in clear where a camera without TLS asks for that"),
     key("cameras[].transport", "tcp", "rtsp only: tcp, udp, or auto (udp, then tcp when it loses)"),
     key("cameras[].tls", nil, "rtsps only: how the camera's certificate is checked"),
     key(

@@ -198,11 +198,14 @@ struct Section {
   /// One of a few words.
   func word<Word: RawRepresentable & CaseIterable>(_ name: String, _ context: inout ReadingContext) -> Word?
   where Word.RawValue == String {
-    guard let text = text(name, &context), let node = value(name) else { return nil }
+    guard let node = value(name), let text = Section.text(of: node, path: path(of: name), &context) else { return nil }
     if let word = Word(rawValue: text) { return word }
     let words = Word.allCases.map(\.rawValue)
-    let suggestion = Suggestion.text(for: text, among: words)
-    context.report(path(of: name), "'\(text)' is none of \(words.joined(separator: ", "))\(suggestion)", at: node)
+    let isSecret = SourceText.isSecret(key: name)
+    if isSecret { context.secrets.append(ReadSecret(text: text)) }
+    let suggestion = isSecret ? "" : Suggestion.text(for: text, among: words)
+    let shown = isSecret ? "the value" : "'\(text)'"
+    context.report(path(of: name), "\(shown) is none of \(words.joined(separator: ", "))\(suggestion)", at: node)
     return nil
   }
 

@@ -4,6 +4,10 @@ import Posix
 // What only RTSP cameras have: an address on the network, a login, a transport, a certificate.
 
 enum RTSPReader {
+  private enum Authentication: String, CaseIterable {
+    case digest, basic
+  }
+
   /// FFmpeg keeps `user:password`, percent-encoded, in 128 bytes with their end (libavformat/rtsp.h, RTSPState.auth) and
   /// cuts off what is longer; the camera would see a wrong password.
   static let longestLogin = 127
@@ -44,6 +48,11 @@ enum RTSPReader {
         username: PercentEncoding.decode(parts[0]),
         password: parts.count > 1 ? PercentEncoding.decode(parts[1]) : "")
     }
+    let auth: Authentication = section.word("auth", &context) ?? .digest
+    if login == nil, auth == .basic, let key = section.key("auth") {
+      context.report(section.path(of: "auth"), "is for a login, and there is no login", at: key)
+    }
+    login?.allowsBasic = auth == .basic
     if let login { context.secrets.append(ReadSecret(text: login.password, username: login.username)) }
     if let login, login.encodedByteCount > longestLogin {
       context.report(

@@ -104,6 +104,7 @@ private struct Rendering {
         lines.append("    username: \(quoted(login.username))")
         lines.append("    password: \"***\"")
       }
+      lines.append("    auth: \(login?.allowsBasic == true ? "basic" : "digest")")
       lines.append("    transport: \(transport.rawValue)")
       if url.hasPrefix("rtsps:") {
         lines.append("    tls:")

@@ -60,11 +60,17 @@ struct Discover: ParsableCommand {
         message: "no camera has answered; is ONVIF switched on in them, and are they on this network?")
     } else {
       try Terminal.writeResult(devices.map(\.text).joined(separator: "\n"))
-      Terminal.writeError(
-        message: login == nil
-          ? "--username and --password-file bring the addresses of the streams"
-          : "camgate probe, with one of these URLs and the same login, looks at the pictures")
+      Terminal.writeError(message: hint(for: devices.flatMap(\.streams), hasLogin: login != nil))
     }
+  }
+
+  private func hint(for streams: [DiscoveredStream], hasLogin: Bool) -> String {
+    if !hasLogin { return "--username and --password-file bring the addresses of the streams" }
+    let elsewhere = streams.count { $0.isElsewhere }
+    let warning = "a stream on another host may be a trap for the login: ask whoever runs that host"
+    if elsewhere == streams.count, elsewhere > 0 { return warning }
+    return "camgate probe, with one of these URLs and the same login, looks at the pictures"
+      + (elsewhere > 0 ? "; \(warning)" : "")
   }
 
   private func login() throws -> ONVIFLogin? {

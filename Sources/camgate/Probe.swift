@@ -37,6 +37,9 @@ struct Probe: ParsableCommand {
 
   @OptionGroup var login: CameraLogin
 
+  @Option(help: "digest, or basic: tell the password in clear to a camera without TLS that asks for that.")
+  var auth: String?
+
   @Option(help: "tcp, udp or auto, of an rtsp camera.")
   var transport: String?
 
@@ -58,8 +61,8 @@ struct Probe: ParsableCommand {
 
   func run() throws {
     let keys = [
-      ("username", login.username), ("password_file", login.passwordFile), ("transport", transport), ("format", format),
-      ("tls.ca", ca), ("tls.verify", insecure ? "false" : nil),
+      ("username", login.username), ("password_file", login.passwordFile), ("auth", auth), ("transport", transport),
+      ("format", format), ("tls.ca", ca), ("tls.verify", insecure ? "false" : nil),
     ].compactMap { name, value in value.map { (name: name, value: $0) } }
     let argument = CameraArgument(place: camera, keys: keys)
     argument.registerSecrets(in: Terminal.secrets)

@@ -35,6 +35,12 @@ extension IntegrationTests {
       #expect(try probe.waitForExit() == .code(ffmpegMarksGaps ? 1 : 0), "\(probe.transcript)")
       let sent = responder.child.output.count { $0.contains(#""scheme": "Basic""#) }
       #expect((sent == 0) == ffmpegMarksGaps, "the password went out \(sent) times")
+      let said = probe.output.contains { $0.hasPrefix("does not work: ") && $0.hasSuffix("auth: basic") }
+      #expect(said == ffmpegMarksGaps, "\(probe.transcript)")
+      let allowed = try Testbed.camgate(
+        beside: responder, ["probe", try responder.url("login"), "--auth", "basic"] + login)
+      #expect(try allowed.waitForExit() == .code(0), "\(allowed.transcript)")
+      #expect(allowed.output.contains("    auth: basic"), "\(allowed.transcript)")
     }
 
     /// 15,000 pictures a second do not come in, whatever they are.
