@@ -138,6 +138,12 @@ private let faultsOfTransports: [Fault] = [
   Fault(dialogue: "reordered", transport: .udp, must: "put them in order", frames: 90),
   Fault(dialogue: "tcp-only", transport: .auto, must: "take TCP instead", says: ["using TCP"]),
   Fault(dialogue: "lossy", transport: .auto, must: "take TCP instead", gaps: nil, frames: 200, says: ["using TCP"]),
+  Fault(dialogue: "injected", transport: .udp, must: "not take them", frames: 90),
+  Fault(dialogue: "source", transport: .udp, must: "take them", frames: 90),
+  Fault(dialogue: "source-far", transport: .udp, must: "take them from the camera", frames: 90, isPinnedOnly: true),
+  Fault(
+    dialogue: "from-elsewhere", transport: .udp, must: "not take them, and say why", frames: 0,
+    says: ["no answer in time"] + (ffmpegMarksGaps ? ["127.0.0.3"] : [])),
 ]
 
 /// Every frame dated by this clock in the end, and ahead of its arrival by so many seconds.

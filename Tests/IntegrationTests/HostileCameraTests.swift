@@ -24,6 +24,18 @@ extension IntegrationTests {
       #expect(gateway.child.errors.contains { $0.contains("(limited: more than the camera's limits allow)") })
     }
 
+    /// A redirect to another host is refused before anything goes there, a connection included.
+    @Test func noConnectionGoesWhereARedirectLeads() throws {
+      let responder = try Testbed.responder()
+      let source = Self.source(try responder.url("redirect-elsewhere"))
+      #expect(throws: CaptureError.self) { try source.open() }
+      let steady = Self.source(try responder.url("steady"))
+      #expect(try steady.open().codec == .h264)
+      steady.close()
+      let connections = responder.child.output.count { $0.contains(#""event": "connect""#) }
+      #expect(connections == (ffmpegMarksGaps ? 2 : 3))
+    }
+
     /// Who poses as the camera asks for Basic; without TLS the password stays here, unless `auth: basic` is written.
     @Test func thePasswordDoesNotGoOutInClear() throws {
       let responder = try Testbed.distantResponder()
@@ -74,6 +86,12 @@ extension IntegrationTests {
       for _ in 0..<count {
         next = try responder.child.waitForOutput(from: next) { $0.contains(#""event": "\#(event)""#) }.1 + 1
       }
+    }
+
+    private static func source(_ url: String) -> RTSPSource {
+      RTSPSource(
+        url: url, login: nil, transport: .tcp, interrupt: Interrupt(), notes: FFmpegNotes(log: Log { _ in }),
+        log: Log { _ in })
     }
 
     /// The most bytes that were resident (proc_pid_status(5)).

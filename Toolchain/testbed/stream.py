@@ -233,6 +233,11 @@ class Stream:
         elif what == "flood":  # `amount` tiny pictures in front of this one, each with a time of its own
             self.send(b"".join(self.interleaved(rtp.TINY, self.stamp - 6 * number) for number in range(amount, 0, -1)))
             say("flood", camera=self.camera.name)
+        elif what == "inject":  # a stranger's packet with the number that comes next
+            head = struct.pack(">BBHII", 0x80, 96, self.sequence, self.stamp, SSRC)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                stranger.bind(("127.0.0.2", 0))
+                stranger.sendto(head + rtp.TINY, ("127.0.0.1", self.ports[0]))
         elif what == "endless-frame":  # one frame that never ends
             while not self.over.is_set():
                 head = struct.pack(">BBHII", 0x80, 96, self.sequence, self.stamp, SSRC)
