@@ -25,7 +25,7 @@ final class Demuxer {
     throws(CaptureError)
   {
     _ = Demuxer.limits
-    notes.clear()
+    notes.begin()
     var dictionary: OpaquePointer?
     for (key, value) in options { av_dict_set(&dictionary, key, value, 0) }
     defer { av_dict_free(&dictionary) }
@@ -144,8 +144,14 @@ final class Demuxer {
         "the camera asks for the password in clear (Basic, without TLS), and so may whoever poses as it: not told. "
           + "Switch it to digest or use rtsps; if neither is possible, write auth: basic")
     }
-    return CaptureError(
+    var error = CaptureError(
       ffmpeg: interrupt.isDue ? camgate_averror_exit : code, while: action, detail: notes.lastError)
+    if let source = notes.strangeSource, error.code == .silent {
+      error.message +=
+        "; packets come from \(source) and are not taken, for the camera does not say that it sends from there: "
+        + "transport tcp needs no such address"
+    }
+    return error
   }
 
   /// Makes a source's packet of an AVPacket, which is empty afterwards. RTP has no decoding times; those that FFmpeg makes

@@ -14,6 +14,8 @@ final class FFmpegNotes {
   private(set) var missedPacketCount = 0
   /// Since `clear` a camera asked for the password in clear, and was not told.
   private(set) var hasRefusedBasic = false
+  /// Where packets came from that were not taken, on this connection.
+  private(set) var strangeSource: String?
   /// Frames since `clear` that were larger than they may be.
   private(set) var oversizeCount: UInt64 = 0
   private let log: Log
@@ -22,6 +24,12 @@ final class FFmpegNotes {
 
   /// Forgets all notes; call before the operation whose notes are wanted.
   func clear() { (lastError, missedPacketCount, oversizeCount, hasRefusedBasic) = (nil, 0, 0, false) }
+
+  /// Forgets what belongs to a connection, too.
+  func begin() {
+    clear()
+    strangeSource = nil
+  }
 
   /// Makes this object the one that hears what FFmpeg says on the calling thread. It must live until
   /// `detachFromThisThread`.
@@ -38,6 +46,10 @@ final class FFmpegNotes {
     let line = log.secrets.masked(line)
     if level <= AV_LOG_ERROR { lastError = line }
     if let count = FFmpegNotes.missedPackets(in: line) { missedPacketCount = min(missedPacketCount + count, 65_536) }
+    if let source = FFmpegNotes.strangeSource(in: line) {
+      strangeSource = source
+      log.warning("packets come from \(source), not from the camera: they are not taken")
+    }
     // The last word on it (Toolchain/cross/patches/ffmpeg-rtsp-basic.patch).
     if line == "RTSP: Basic authentication without TLS refused" { hasRefusedBasic = true }
     if FFmpegNotes.isOversize(line) { oversizeCount += 1 }
@@ -57,6 +69,16 @@ final class FFmpegNotes {
     guard let index = words.firstIndex(of: "missed"), index > 0, words[index - 1] == "RTP:", index + 1 < words.count
     else { return nil }
     return UInt16(words[index + 1]).map { Int($0) }
+  }
+
+  /// The address in "RTP: dropping packets from ADDRESS" (Toolchain/cross/patches/ffmpeg-rtsp-source.patch).
+  static func strangeSource(in line: String) -> String? {
+    let beginning = "RTP: dropping packets from "
+    let address = line.dropFirst(beginning.count)
+    guard line.hasPrefix(beginning), !address.isEmpty, address.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+      return nil
+    }
+    return String(address)
   }
 
   /// Whether the line says that a frame was dropped for its size (Toolchain/cross/patches/ffmpeg-rtsp-limits.patch).

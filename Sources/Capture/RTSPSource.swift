@@ -76,6 +76,8 @@ final class RTSPSource: Source {
       // FFmpeg unwraps RTP times by itself (rtpdec.c); what it does here on top takes a step back for a wrap.
       ("correct_ts_overflow", "0"),
     ]
+    // Only what comes from the camera. Whoever guesses a port can send there.
+    if kind != .tcp, !isEncrypted { options.append(("rtsp_flags", "filter_src")) }
     // Two is the shortest queue there is. It delays nothing while nothing is missing.
     if kind == .tcp || isEncrypted { options.append(("reorder_queue_size", "2")) }
     if isEncrypted { options += try tlsOptions() }
