@@ -36,6 +36,21 @@ import Testing
     #expect(takeAll(&queue).map(\.lane) == [front, back, front, front])
   }
 
+  /// What a flood leaves of memory to others is their share; what they do not use of it is lent.
+  @Test func whatIsAboveAShareGoesFirst() {
+    let flood = Lane(index: 2)
+    var queue = queue(holding: 12, laneCount: 3)
+    for _ in 0..<20 { queue.append(small(isKeyframe: true), to: flood) }
+    #expect(queue.drops(in: flood) == [.overload: 8], "alone it has all of it")
+    for _ in 0..<4 {
+      for lane in [front, back] { queue.append(small(isKeyframe: true), to: lane) }
+      for _ in 0..<20 { queue.append(small(isKeyframe: true), to: flood) }
+    }
+    #expect(queue.drops(in: front) == [:] && queue.drops(in: back) == [:])
+    let lanes = takeAll(&queue).map(\.lane.index)
+    #expect([0, 1, 2].map { lane in lanes.count { $0 == lane } } == [4, 4, 4])
+  }
+
   /// The rest of a GOP whose beginning was dropped cannot be decoded.
   @Test func aLaneGoesOnAtTheNextKeyframe() {
     var queue = queue(holding: 3)
