@@ -101,6 +101,8 @@ struct LaneQueue {
   var sharesNumbers = false
   /// Frames go there at the moment.
   var isDiverted = false
+  /// Bytes of its frames in memory that are not finished.
+  var byteCount = 0
   /// Bytes of frames in `front` that came back from disk.
   var readBackBytes = 0
   /// Where the first waiting frame of `front` is; its count when none waits.

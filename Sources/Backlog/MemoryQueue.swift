@@ -5,7 +5,9 @@ import Posix
 // The bounded memory of the backlog, as a value without threads. Invariants: the bytes of all frames in memory that are
 // not finished never exceed the budget; a lane hands out its frames in order; what a lane has on disk only is older than
 // what it has only in memory; frames are dropped in whole GOPs, oldest first, so that a consumer never meets a frame it
-// cannot decode; every dropped frame is counted and announced by the `gap` of the next frame of its lane.
+// cannot decode; every dropped frame is counted and announced by the `gap` of the next frame of its lane. When memory is
+// full, lanes that have more than an equal share of it drop first, so none can crowd out another; while it is not, each has
+// what it needs.
 
 /// Frames that wait, and frames that were taken and are not finished yet.
 struct MemoryQueue {
@@ -57,7 +59,7 @@ struct MemoryQueue {
     let largest = readAhead > 0 ? readAhead : budget
     if frame.payload.byteCount > largestFrame || entry.byteCount > largest { return refuse(entry, .oversize) }
     while byteCount - readBackBytes + entry.byteCount > budget && skipReason(entry) == nil {
-      if !releaseOldest(), !dropOldestGOP() { return refuse(entry, .overload) }
+      if !releaseOldest(), !dropOldestGOP(for: entry) { return refuse(entry, .overload) }
     }
     if let reason = skipReason(entry) { return refuse(entry, reason) }
     push(entry, now: now)
@@ -76,6 +78,7 @@ struct MemoryQueue {
     entry.frame.gap = gap
     (lanes[index].gap, lanes[index].skipReason) = (nil, nil)
     lanes[index].back.append(Slot(number: entry.number, entry: entry, state: .waiting, arrival: now))
+    lanes[index].byteCount += entry.byteCount
     byteCount += entry.byteCount
     memoryWaitingCount += 1
   }
@@ -89,10 +92,16 @@ struct MemoryQueue {
     lanes[index].drops[reason, default: 0] += 1
   }
 
-  /// Drops the oldest waiting frame that is not on disk and all that need it; false when there is none.
-  private mutating func dropOldestGOP() -> Bool {
+  /// Drops the oldest waiting frame that is not on disk and all that need it, of the lanes with more than their share if it
+  /// can; false when there is none. `newcomer` counts as being there already.
+  private mutating func dropOldestGOP(for newcomer: Entry) -> Bool {
     let candidates = lanes.indices.compactMap { lane in lanes[lane].firstDroppable.map { (lane: lane, frame: $0) } }
-    guard let oldest = candidates.min(by: { $0.frame.arrivalOrder < $1.frame.arrivalOrder }) else { return false }
+    let bytes = lanes.indices.map { lane in
+      lanes[lane].byteCount - lanes[lane].readBackBytes + (lane == newcomer.lane.index ? newcomer.byteCount : 0)
+    }
+    let share = (byteBudget - readAhead) / max(1, bytes.count { $0 > 0 })
+    let above = candidates.filter { bytes[$0.lane] > share }
+    guard let oldest = (above.isEmpty ? candidates : above).min(by: { $0.frame.arrivalOrder < $1.frame.arrivalOrder }) else { return false }
     drop(oldest.lane, at: oldest.frame.index, isInFront: oldest.frame.isInFront, .overload)
     return true
   }
@@ -100,17 +109,19 @@ struct MemoryQueue {
   /// Drops a waiting frame and all that need it.
   mutating func drop(_ lane: Int, at index: Int, isInFront: Bool = false, _ reason: Gap.Reason) {
     let dropped = lanes[lane].dropGOP(at: index, isInFront: isInFront, reason)
-    leave(waiting: dropped.count, byteCount: dropped.byteCount)
+    leave(lane, waiting: dropped.count, byteCount: dropped.byteCount)
   }
 
-  /// Waiting frames have left the memory, to disk or for good.
-  mutating func leave(waiting count: Int, byteCount: Int) {
+  /// Waiting frames of a lane have left the memory, to disk or for good.
+  mutating func leave(_ lane: Int, waiting count: Int, byteCount: Int) {
+    lanes[lane].byteCount -= byteCount
     self.byteCount -= byteCount
     memoryWaitingCount -= count
   }
 
   /// A frame has come back from disk.
   mutating func insertReadBack(_ slot: Slot, in lane: Int) {
+    lanes[lane].byteCount += slot.entry?.byteCount ?? 0
     byteCount += slot.entry?.byteCount ?? 0
     memoryWaitingCount += 1
     lanes[lane].insertReadBack(slot)
@@ -147,6 +158,7 @@ struct MemoryQueue {
   mutating func finish(_ entry: Entry, at position: RecordPosition? = nil, dropped reason: Gap.Reason? = nil) {
     byteCount -= entry.byteCount
     let index = entry.lane.index
+    lanes[index].byteCount -= entry.byteCount
     lanes[index].finish(entry.number, at: position)
     guard let reason else { return }
     lanes[index].drops[reason, default: 0] += 1

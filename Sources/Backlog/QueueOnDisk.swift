@@ -131,7 +131,7 @@ extension MemoryQueue {
     lanes[lane].back.removeFirst(1)
     if lanes[lane].span == nil { lanes[lane].span = DiskSpan(mark, tells: slot.entry?.frame.gap) }
     lanes[lane].span?.through = mark
-    leave(waiting: 1, byteCount: slot.entry?.byteCount ?? 0)
+    leave(lane, waiting: 1, byteCount: slot.entry?.byteCount ?? 0)
     return true
   }
 

@@ -29,11 +29,12 @@ import Testing
     #expect(queue.drops(in: front) == [.overload: 3])
   }
 
-  @Test func theOldestGOPOfAllLanesLeavesFirst() {
-    var queue = queue(holding: 4, laneCount: 2)
-    for lane in [back, front, back, front, front] { queue.append(small(isKeyframe: true), to: lane) }
+  @Test func theOldestGOPOfAllLanesAboveTheirShareLeavesFirst() {
+    var queue = queue(holding: 6, laneCount: 3)
+    let third = Lane(index: 2)
+    for lane in [back, front, back, front, back, front, third] { queue.append(small(isKeyframe: true), to: lane) }
     #expect(queue.drops(in: back) == [.overload: 1])
-    #expect(takeAll(&queue).map(\.lane) == [front, back, front, front])
+    #expect(takeAll(&queue).map(\.lane) == [front, back, front, back, front, third])
   }
 
   /// What a flood leaves of memory to others is their share; what they do not use of it is lent.

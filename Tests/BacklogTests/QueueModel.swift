@@ -92,7 +92,7 @@ struct QueueModel {
         refusal = reason
       } else if byteCount + needed <= byteBudget {
         break
-      } else if !dropOldestGOP() {
+      } else if !dropOldestGOP(for: lane, needed) {
         refusal = .overload
       }
     }
@@ -105,9 +105,14 @@ struct QueueModel {
     lanes[lane].skipReason = refusal
   }
 
-  private mutating func dropOldestGOP() -> Bool {
+  /// Lanes with more than an equal share drop first.
+  private mutating func dropOldestGOP(for newcomer: Int, _ needed: Int) -> Bool {
     let heads = lanes.indices.compactMap { index in lanes[index].waiting.first.map { (index, $0.arrival) } }
-    guard let lane = heads.min(by: { $0.1 < $1.1 })?.0 else { return false }
+    var bytes = lanes.map { $0.pictures.reduce(0) { $0 + $1.byteCount + Entry.overhead } }
+    bytes[newcomer] += needed
+    let share = byteBudget / bytes.count { $0 > 0 }
+    let above = heads.filter { bytes[$0.0] > share }
+    guard let lane = (above.isEmpty ? heads : above).min(by: { $0.1 < $1.1 })?.0 else { return false }
     let waiting = lanes[lane].waiting
     let group = waiting.prefix(1) + waiting.dropFirst().prefix { !$0.isKeyframe }
     for picture in group { lanes[lane].drop(picture.sequence, .overload) }
