@@ -101,7 +101,8 @@ struct MemoryQueue {
     }
     let share = (byteBudget - readAhead) / max(1, bytes.count { $0 > 0 })
     let above = candidates.filter { bytes[$0.lane] > share }
-    guard let oldest = (above.isEmpty ? candidates : above).min(by: { $0.frame.arrivalOrder < $1.frame.arrivalOrder }) else { return false }
+    guard let oldest = (above.isEmpty ? candidates : above).min(by: { $0.frame.arrivalOrder < $1.frame.arrivalOrder })
+    else { return false }
     drop(oldest.lane, at: oldest.frame.index, isInFront: oldest.frame.isInFront, .overload)
     return true
   }

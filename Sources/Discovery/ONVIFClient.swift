@@ -37,7 +37,7 @@ struct ONVIFClient {
     guard DiscoverySocket.isNeighbour(service.host) else {
       throw HTTPError(message: "\(service.host) is on none of this machine's networks, and not asked")
     }
-    return        try HTTPPost.send(body, type: type, to: service, until: .now() + requestTime)
+    return try HTTPPost.send(body, type: type, to: service, until: .now() + requestTime)
   }
 
   private mutating func describe(_ device: inout DiscoveredDevice) throws(HTTPError) {

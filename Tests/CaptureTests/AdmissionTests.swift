@@ -6,7 +6,8 @@ import Testing
 @Suite struct AdmissionTests {
   private static let second: Int64 = 1_000_000_000
 
-  private static func limits(bitrate: Int = 8_000_000, fps: Int = 50, frame: Int = 1 << 20) -> CameraDescription.Limits {
+  private static func limits(bitrate: Int = 8_000_000, fps: Int = 50, frame: Int = 1 << 20) -> CameraDescription.Limits
+  {
     var limits = CameraDescription.Limits()
     (limits.bitrate, limits.fps, limits.frame) = (bitrate, fps, frame)
     return limits

@@ -22,7 +22,8 @@ import Testing
   @Test(arguments: [
     ("RTP: dropping packets from 10.0.0.9", "10.0.0.9"),
     ("RTP: dropping packets from fe80::1%eth0", "fe80::1%eth0"), ("RTP: dropping packets from ", nil),
-    ("method PLAY failed: 400 RTP: dropping packets from 10.0.0.9", nil), ("RTP: dropping packets from a b", nil), ("RTP: dropping old packet received too late", nil), ("", nil),
+    ("method PLAY failed: 400 RTP: dropping packets from 10.0.0.9", nil), ("RTP: dropping packets from a b", nil),
+    ("RTP: dropping old packet received too late", nil), ("", nil),
   ])
   func namesStrangers(_ line: String, _ address: String?) {
     #expect(FFmpegNotes.strangeSource(in: line) == address)

@@ -54,13 +54,16 @@ import Testing
       return try #require(file.configuration, "\(file.report)").rendered
     }
     let limited = try shown("limits: {bitrate: 20Mbit/s, fps: 30, frame: 2MiB}")
-    for line in ["bitrate: 20Mbit/s", "fps: 30", "frame: 2MiB"] { #expect(limited.contains("      \(line)\n"), "\(limited)") }
+    for line in ["bitrate: 20Mbit/s", "fps: 30", "frame: 2MiB"] {
+      #expect(limited.contains("      \(line)\n"), "\(limited)")
+    }
     let basic = try shown("username: u, password: 'secret', auth: basic")
     #expect(basic.contains("    auth: basic\n"), "\(basic)")
     for (keys, complaint) in [
       ("limits: {bitrate: 20}", "'20' is not a rate"), ("limits: {fps: 0}", "'0' is not a number of frames"),
       ("limits: {frame: 1KiB}", "must be from 64KiB to 1GiB"), ("limits: {rate: 1}", "unknown key 'rate'"),
-      ("auth: basic", "there is no login"), ("username: u, password: p, auth: none", "the value is none of digest, basic"),
+      ("auth: basic", "there is no login"),
+      ("username: u, password: p, auth: none", "the value is none of digest, basic"),
     ] {
       let report = read("kafka: {brokers: [k]}\ncameras: [{name: a, url: 'rtsp://h/', \(keys)}]").report
       #expect(report.contains(complaint), "\(keys): \(report)")
