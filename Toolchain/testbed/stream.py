@@ -146,7 +146,7 @@ class Stream:
         seconds, rest = divmod(ntp, 1_000_000_000)
         fraction = (rest << 32) // 1_000_000_000
         stamp = (self.stamp + self.camera.get("report_ahead", 0)) & 0xFFFFFFFF
-        numbers = (SSRC, (seconds + NTP_EPOCH) & 0xFFFFFFFF, fraction, stamp, self.count, self.octets)
+        numbers = (SSRC, (seconds + NTP_EPOCH) & 0xFFFFFFFF, fraction, stamp, self.count, self.octets & 0xFFFFFFFF)
         self.packet(struct.pack(">BBHIIIIII", 0x80, 200, 6, *numbers), 1)
 
     def other_track(self, count):
