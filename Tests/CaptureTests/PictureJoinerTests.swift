@@ -35,12 +35,23 @@ import Testing
     #expect(pictures(came) == [Self.picture, whole, Self.picture, Self.picture])
   }
 
+  @Test func aConnectionsFirstKeyframeIsJoined() {
+    let whole = NAL.stream(Self.first, Self.later)
+    let came: [([UInt8], Int64?)] = [(Self.first, 1), (Self.later, 1), (Self.picture, 2), (Self.picture, 3)]
+    #expect(pictures(came) == [whole, Self.picture, Self.picture])
+  }
+
+  @Test func keyframesWithoutOtherPicturesAreJoined() {
+    let whole = NAL.stream(Self.first, Self.later)
+    let came: [([UInt8], Int64?)] = [(Self.first, 1), (Self.later, 1), (Self.first, 2), (Self.later, 2), (Self.first, 3)]
+    #expect(pictures(came) == [whole, whole])
+  }
+
   @Test func othersAreLeftAlone() {
-    // Nothing is known of the stream; other times; no times; a keyframe with as many slices.
-    let unknown: [([UInt8], Int64?)] = [(Self.first, 1), (Self.later, 1), (Self.picture, 2)]
+    // Other times; no times; a keyframe with as many slices.
     let apart: [([UInt8], Int64?)] = [(Self.picture, 1), (Self.first, 2), (Self.later, 3), (Self.picture, 4)]
     let timeless = [Self.picture, Self.first, Self.later, Self.picture].map { ($0, nil as Int64?) }
     let single: [([UInt8], Int64?)] = [(NAL.slice(1), 1), (Self.first, 2), (NAL.slice(3), 3)]
-    for packets in [unknown, apart, timeless, single] { #expect(pictures(packets) == packets.map(\.0)) }
+    for packets in [apart, timeless, single] { #expect(pictures(packets) == packets.map(\.0)) }
   }
 }
