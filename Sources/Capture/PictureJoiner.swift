@@ -2,8 +2,9 @@ import Frames
 
 // GStreamer's payloaders repeat the parameter sets before each slice of a keyframe (config-interval=-1), and FFmpeg's parser
 // ends an access unit wherever it meets some, so a keyframe of several slices comes in pieces. Here they are put together
-// again. That the last piece was the last shows only by the next packet, so a keyframe is held back for one frame, but only
-// in streams whose other pictures have more slices than it has.
+// again. That the last piece was the last shows only by the next packet, so a keyframe is held back for one frame where it may
+// be a first piece: when it has fewer slices than the stream's other pictures, and at the beginning of a connection. Where
+// all pictures are keyframes, the one before tells.
 
 /// Makes whole pictures of the packets of one connection.
 struct PictureJoiner {
@@ -13,6 +14,8 @@ struct PictureJoiner {
   /// How many slices the first picture after the last keyframe had; nil before there was one.
   private var usualSliceCount: Int?
   private var needsCount = true
+  /// Whether the last keyframe that was held back came in pieces; true before there was one.
+  private var cameInPieces = true
   /// What followed a picture that was put together.
   private var ahead: SourcePacket?
 
@@ -27,12 +30,14 @@ struct PictureJoiner {
       packet = try read()
     }
     guard codec != .mjpeg, mayBeFirstPiece(packet) else { return packet }
+    cameInPieces = false
     while true {
       let next = try read()
       guard isLaterPiece(next, of: packet) else {
         ahead = next
         return packet
       }
+      cameInPieces = true
       packet.payload = Payload(joining: [packet.payload.bytes, next.payload.bytes])
       packet.isSuspect = packet.isSuspect || next.isSuspect
     }
@@ -47,7 +52,7 @@ struct PictureJoiner {
         return false
       }
       needsCount = true
-      return usualSliceCount.map { $0 > sliceCount(packet.payload.bytes) } ?? false
+      return usualSliceCount.map { $0 > sliceCount(packet.payload.bytes) } ?? cameInPieces
     }
   }
 
