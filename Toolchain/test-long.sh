@@ -23,7 +23,7 @@ streams() {
 }
 
 # Ten minutes of a camera with B-frames, sender reports, a clock that runs away and one wrong RTP time a minute.
-times() { CAMGATE_TIMES=${CAMGATE_TIMES:-600} swift_test IntegrationTests/TimeTests; }
+times() { CAMGATE_TIMES=${CAMGATE_TIMES:-600} swift_test CameraSide/TimeTests; }
 
 swift_test() {
   swift build --build-tests "${SWIFT_FLAGS[@]}"

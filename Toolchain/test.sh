@@ -35,21 +35,24 @@ swift build --build-tests "${SWIFT_FLAGS[@]}"
 if [ ${#ARGUMENTS[@]} -eq 0 ]; then
   CAMGATE=$(swift build "${SWIFT_FLAGS[@]}" --show-bin-path)/camgate
   export CAMGATE
-  say "the ring on a disk that loses power, and each parser fuzzed for a moment, both beside what follows"
-  log=$(mktemp)
-  set -m # a process group of its own, to be ended as one
-  simulate_and_fuzz >"$log" 2>&1 &
+  say "the ring on a disk that loses power, each parser fuzzed for a moment, killing and resuming: all beside what follows"
+  logs=$(mktemp -d)
+  set -m # process groups of their own, to be ended as one
+  simulate_and_fuzz >"$logs/simulator" 2>&1 &
   beside=$!
+  "$TESTBED/run" resumes --short >"$logs/resumes" 2>&1 &
+  resumes=$!
   set +m
-  trap 'kill -- -$beside 2>/dev/null || true; rm -f "$log"' EXIT
+  trap 'kill -- -$beside -$resumes 2>/dev/null || true; rm -rf "$logs"' EXIT
   say "testing the test bench"
   "$TESTBED/run" selftest
   say "the fault campaign, in its short form"
   "$TESTBED/run" campaign --short
   say "killing and resuming, in its short form"
-  "$TESTBED/run" resumes --short
+  tail -n +1 -f --pid="$resumes" "$logs/resumes" >&2
+  wait "$resumes" || die $? "resuming lost or doubled something, see above"
   say "what the ring's simulator and the fuzzers say"
-  tail -n +1 -f --pid="$beside" "$log" >&2
+  tail -n +1 -f --pid="$beside" "$logs/simulator" >&2
   wait "$beside" || die $? "the ring's simulator or a fuzzer found something, see above"
 fi
 swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" "${ARGUMENTS[@]}"

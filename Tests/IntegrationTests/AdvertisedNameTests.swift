@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.KafkaSide {
   /// A bootstrap server that answers, and hands out an address that is of no use: the commonest mistake with Kafka.
   @Suite struct AdvertisedNameTests {
     let broker: Server

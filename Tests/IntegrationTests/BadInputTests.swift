@@ -2,7 +2,7 @@ import Broker
 import Foundation
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.CameraSide {
   /// What people get wrong: each is named, with what is wrong and what happens next; nothing crashes, no password shows,
   /// and the other cameras go on.
   @Suite struct BadInputTests {

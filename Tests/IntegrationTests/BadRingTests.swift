@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.KafkaSide {
   /// Directories that cannot hold a ring, as they are met by a gateway without privileges: each is named with what to do
   /// about it, and none keeps the gateway from capturing.
   @Suite struct BadRingTests {

@@ -1,6 +1,6 @@
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.CameraSide {
   /// Real RTSP cameras to a real broker, and what lies there read by somebody else.
   @Suite struct CaptureTests {
     /// A codec, a transport or a login that does not work, a header that is wrong, an access unit torn or doubled, a GOP

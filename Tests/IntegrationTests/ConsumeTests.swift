@@ -2,7 +2,7 @@ import Broker
 import Foundation
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.CameraSide {
   /// `camgate consume` on a real broker, with real processes.
   @Suite struct ConsumeTests {
     /// One line of `camgate consume --json`, or of mean_pixel.py.

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.CameraSide {
   /// Good and bad devices (Toolchain/testbed/onvif.py) on a network of the test's own: a network namespace, in a user
   /// namespace where the tests do not run as root.
   @Suite struct DiscoverTests {

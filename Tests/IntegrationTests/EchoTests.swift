@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.CameraSide {
   /// Servers that repeat the login they were given, in every spelling (Toolchain/testbed/echo.py). What the programs say
   /// is looked through where it comes in (`OddPassword`); here it is shown that they repeat it at all, and that the
   /// beginning of a secret is hidden where a library has cut the rest off.

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Capture
 
-extension IntegrationTests {
+extension IntegrationTests.KafkaSide {
   /// Cameras behind TLS. The distribution's FFmpeg cannot verify them, the pinned one can; each must do what it can, and
   /// neither may hand a login to somebody else.
   @Suite struct EncryptionTests {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Capture
 
-extension IntegrationTests {
+extension IntegrationTests.CameraSide {
   /// Cameras that do what cameras do. All rows of the table run at once, beside a camera that nothing happens to.
   @Suite struct FaultTests {
     static let login = CameraDescription.Login(username: "odd user", password: OddPassword.all[0])

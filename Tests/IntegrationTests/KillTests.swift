@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.KafkaSide {
   /// The gateway dies again and again, with Kafka cut off in turns, and a judge outside compares what it said was safe
   /// with what is in the topic. (SIGKILL keeps the page cache: that syncs are in the right place, only the simulator shows.)
   @Suite struct KillTests {

@@ -6,7 +6,7 @@ import Frames
 import Posix
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.KafkaSide {
   /// A cluster with hundreds of topics, at the other end of a slow link: what is asked is answered by name.
   @Suite struct LargeClusterTests {
     /// The list of all topics takes this link longer than anybody waits for it.

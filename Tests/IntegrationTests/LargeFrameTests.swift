@@ -7,7 +7,7 @@ import Frames
 import Posix
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.KafkaSide {
   /// Frames that are too large for one record, on a real broker, which enforces its limit.
   @Suite struct LargeFrameTests {
     /// Frames of 30 MiB, with small ones in between, go out in parts and are the same when they are put together.
@@ -111,9 +111,9 @@ extension IntegrationTests {
       try gateway.stop()
       let findings = try Testbed.read(broker, names)
       #expect(findings.parts > 0)
-      let consumer = try ConsumeTests.consume(broker, group: "parts", "--count", "\(findings.frames)")
+      let consumer = try IntegrationTests.CameraSide.ConsumeTests.consume(broker, group: "parts", "--count", "\(findings.frames)")
       #expect(try consumer.waitForExit() == .code(0), "\(consumer.transcript)")
-      #expect(Set(try ConsumeTests.lines(consumer).map(\.frame)).count == findings.frames)
+      #expect(Set(try IntegrationTests.CameraSide.ConsumeTests.lines(consumer).map(\.frame)).count == findings.frames)
     }
   }
 }

@@ -3,7 +3,7 @@ import Foundation
 import Posix
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.KafkaSide {
   /// Kafka is away for longer than a producer keeps a message that nobody told it to keep.
   @Suite struct LongOutageTests {
     /// A short time, or librdkafka's own (five minutes) when CAMGATE_OUTAGE says `default`.

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.CameraSide {
   /// The gateway's memory holds every secret.
   @Suite struct MemorySecrecyTests {
     private static let nobody = 65_534

@@ -69,7 +69,7 @@ enum OddPassword {
   }
 }
 
-extension IntegrationTests {
+extension IntegrationTests.CameraSide {
   @Suite struct OddPasswordTests {
     /// The search finds what it is there to find.
     @Test func everySpellingIsFound() {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.KafkaSide {
   /// Kafka goes away in several ways while cameras go on.
   @Suite struct OutageTests {
     let broker: Server

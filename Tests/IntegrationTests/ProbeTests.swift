@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.CameraSide {
   /// What an installer runs first, against real cameras.
   @Suite struct ProbeTests {
     struct Report: Decodable {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.CameraSide {
   /// What README.md shows works as it stands there.
   @Suite struct ReadmeTests {
     /// The reader in Python, run as it is on a topic that a gateway is filling: of every camera it prints the mean pixel

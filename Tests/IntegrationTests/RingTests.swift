@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.KafkaSide {
   /// What a ring on disk is for: outages longer than memory, restarts and kills in the middle of them.
   @Suite struct RingTests {
     let broker: Server

@@ -3,7 +3,7 @@ import Foundation
 import Posix
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.KafkaSide {
   /// `camgate ring` on a ring that a gateway has written, with cameras whose pictures a player has to understand.
   @Suite struct RingToolTests {
     private struct Stream: Decodable {

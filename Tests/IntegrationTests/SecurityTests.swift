@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.KafkaSide {
   /// Encryption and login, on a real broker behind a real TLS front.
   @Suite struct SecurityTests {
     let broker: Server
@@ -39,7 +39,7 @@ extension IntegrationTests {
       let gateway = try gateway(front, "tls: {ca: '\(path("ca.pem"))'}")
       try follow(frames: 30)
       try gateway.stop()
-      let consumer = try ConsumeTests.consume(front, group: "tls", "--ca", path("ca.pem"), "--count", "30")
+      let consumer = try IntegrationTests.CameraSide.ConsumeTests.consume(front, group: "tls", "--ca", path("ca.pem"), "--count", "30")
       #expect(try consumer.waitForExit() == .code(0), "\(consumer.transcript)")
     }
 
@@ -56,7 +56,7 @@ extension IntegrationTests {
         "buffer: {directory: '\(path("ring"))', size: 65MiB, segment: 8MiB}")
       try gateway.waitForLog("no connection to Kafka", reason, "frames are kept")
       try gateway.waitForLog("frames go to disk")
-      let consumer = try ConsumeTests.consume(front, group: "tls", "--ca", path(authority) + ".pem")
+      let consumer = try IntegrationTests.CameraSide.ConsumeTests.consume(front, group: "tls", "--ca", path(authority) + ".pem")
       _ = try consumer.waitForErrors { $0.contains(reason) }
       gateway.child.signal(SIGTERM)
       #expect(try gateway.child.waitForExit() == .code(0))
@@ -113,7 +113,7 @@ extension IntegrationTests {
       try gateway.waitForLog("a new producer is in use")
       try gateway.stop()
       #expect(!gateway.child.errors.contains { $0.contains("hunter2") })
-      let consumer = try ConsumeTests.consume(
+      let consumer = try IntegrationTests.CameraSide.ConsumeTests.consume(
         broker, group: "sasl", "--sasl", "PLAIN", "--username", "u", "--password-file", path("password"), "--count", "5"
       )
       #expect(try consumer.waitForExit() == .code(0), "\(consumer.transcript)")
@@ -142,7 +142,7 @@ extension IntegrationTests {
       let proof =
         mechanism == "OAUTHBEARER"
         ? ["--token-file", file.path] : ["--username", "gateway", "--password-file", file.path]
-      let consumer = try ConsumeTests.consume(front, group: "sasl", ["--sasl", mechanism] + proof + ["--count", "5"])
+      let consumer = try IntegrationTests.CameraSide.ConsumeTests.consume(front, group: "sasl", ["--sasl", mechanism] + proof + ["--count", "5"])
       #expect(try consumer.waitForExit() == .code(0), "\(consumer.transcript)")
     }
   }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Capture
 
-extension IntegrationTests {
+extension IntegrationTests.CameraSide {
   /// Where decoding may begin, by the records and by FFmpeg: flagged if and only if FFmpeg, started there, gives the whole
   /// stream's pictures at once, or `ce_recovery` pictures later.
   @Suite struct StreamTests {

@@ -2,8 +2,14 @@ import Broker
 import Foundation
 import Testing
 
-/// All integration tests, one after another: they share two cores with cameras, brokers and decoders.
-@Suite(.serialized) struct IntegrationTests {}
+/// All integration tests, in two halves that run at the same time, each one test after another: they mostly wait, and share
+/// two cores with cameras, brokers and decoders. What a test needs of the machine, it therefore has no say in.
+@Suite struct IntegrationTests {
+  /// What cameras do, and what is asked of the program.
+  @Suite(.serialized) struct CameraSide {}
+  /// What clusters, networks and disks do.
+  @Suite(.serialized) struct KafkaSide {}
+}
 
 /// The programs under test, and the servers and the reader of Toolchain/testbed.
 enum Testbed {

@@ -3,7 +3,7 @@ import Frames
 import Posix
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.CameraSide {
   /// Cameras whose times are odd: all rows of the table of times at once.
   @Suite struct TimeTests {
     @Test func timesAreRight() throws {
