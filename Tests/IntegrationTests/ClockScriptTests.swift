@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.CameraSide {
   /// The image's own scripts for the clock, run by a shell with the board's files in a namespace of mounts. Only what
   /// would set this machine's clock is another program.
   @Suite struct ClockScriptTests {

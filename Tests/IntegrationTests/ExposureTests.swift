@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension IntegrationTests {
+extension IntegrationTests.CameraSide {
   /// What lies open to others on the machine or on the network is said, once at each start, with what to do about it.
   @Suite struct ExposureTests {
     private static let nobody = 65_534

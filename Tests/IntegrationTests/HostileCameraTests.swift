@@ -6,7 +6,7 @@ import Testing
 
 @testable import Capture
 
-extension IntegrationTests {
+extension IntegrationTests.CameraSide {
   /// Cameras that mean harm, and others who pose as one.
   @Suite struct HostileCameraTests {
     /// Frames of 60 MB, one after another: what they take is bounded by what a frame may be.

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Backlog
 
-extension IntegrationTests {
+extension IntegrationTests.CameraSide {
   /// Strangers choose headers, names in a ring and the names of devices. Nothing of what steers a terminal gets there: no
   /// ESC, no OSC, no C1, no mark that turns the direction of writing, no line of their own.
   @Suite struct SteeringTests {
