@@ -32,6 +32,8 @@ extension IntegrationTests.CameraSide {
       let steady = Self.source(try responder.url("steady"))
       #expect(try steady.open().codec == .h264)
       steady.close()
+      // What the responder says of this camera comes last.
+      _ = try responder.child.waitForOutput { $0.contains(#""event": "play", "camera": "steady""#) }
       let connections = responder.child.output.count { $0.contains(#""event": "connect""#) }
       #expect(connections == (ffmpegMarksGaps ? 2 : 3))
     }

@@ -66,7 +66,7 @@ extension IntegrationTests.KafkaSide {
       let cameras = try Testbed.cameras("hall=h264b")
       let (large, hall) = (Gateway.Camera("gate", "test:1280x720@15"), Gateway.Camera("hall", try cameras.url("hall")))
       let gateway = try ring.gateway(
-        brokers: proxy.address, [large, hall], "memory: 2MiB", stopTimeout: "30s", reportsSecured: true)
+        brokers: proxy.address, [large, hall], "memory: 4MiB", stopTimeout: "30s", reportsSecured: true)
       try Testbed.read(broker, ["gate", "hall"], frames: 20, follow: true, skip: ["decode"], mayComplain: true)
       try proxy.command("cut")
       try gateway.waitForLog("frames go to disk")
