@@ -74,6 +74,10 @@ package final class Ring {
   /// The caller may have marks of records that are void.
   var hasVoidMarks = false
   var streams: [UInt16: Stream] = [:]
+  /// Streams that a new one may take the place of.
+  var forgettable: Set<UInt16> = []
+  /// Numbers that were taken from streams since the ring was opened.
+  var forgotten: Set<UInt16> = []
   /// Cursor entries of streams that nobody has named yet, by hash.
   var unclaimedCursors: [UInt64: CursorEntry] = [:]
   var lastTicket: Ticket = 0
@@ -153,40 +157,6 @@ package final class Ring {
   package var newestSealedFile: String? { segments.last { $0.state == .sealed }?.name }
 
   // MARK: Streams
-
-  /// The stream with this description, a new one if there is none. Costs nothing on disk until a record is appended.
-  package func register(_ description: StreamDescription) throws(RingError) -> StreamID {
-    if let known = streams.values.first(where: { $0.description == description }) {
-      streams[known.number]?.isRegistered = true
-      return StreamID(number: known.number)
-    }
-    guard let number = (0..<UInt16(CursorFile.largestEntryCount)).first(where: { streams[$0] == nil }),
-      headerByteCount(with: description) <= SegmentHeader.largestByteCount(segmentByteCount: segmentByteCount)
-    else {
-      throw RingError(
-        .tooManyStreams,
-        "the ring has no room for one more stream ('\(description.name)'); let Kafka take what it holds")
-    }
-    var stream = Stream(number: number, description: description, isRegistered: true)
-    if let entry = unclaimedCursors.removeValue(forKey: description.hash) {
-      (stream.cursor, stream.durableCursor) = (entry, entry)
-      stream.last = Mark.start.merged(with: entry.finished).merged(with: entry.evictedThrough)
-      stream.floor = stream.last
-    }
-    streams[number] = stream
-    return StreamID(number: number)
-  }
-
-  private func headerByteCount(with description: StreamDescription) -> Int {
-    let entries = tableEntries + [StreamTableEntry(number: 0, description: description, cursor: CursorEntry())]
-    return entries.reduce(64 + 16 * segments.count) { $0 + $1.byteCount }
-  }
-
-  var tableEntries: [StreamTableEntry] {
-    streams.values.sorted { $0.number < $1.number }.map {
-      StreamTableEntry(number: $0.number, description: $0.description, cursor: $0.cursor)
-    }
-  }
 
   /// Where a stream's consumption stands.
   package func cursor(of stream: StreamID) -> CursorEntry { streams[stream.number]?.cursor ?? CursorEntry() }

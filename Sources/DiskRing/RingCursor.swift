@@ -108,10 +108,8 @@ extension Ring {
     cursor.lastWrite = now
     cursor.writeCount += 1
     do throws(SystemError) {
-      var entries = unclaimedCursors
-      for stream in streams.values { entries[stream.description.hash] = stream.cursor }
       let turn = cursor.durableTurn + 1
-      try writeCursorSlot(turn: turn, CursorFile.encode(entries))
+      try writeCursorSlot(turn: turn, CursorFile.encode(cursorEntries))
       guard let file = cursor.file else { return nil }
       return request(file, .cursor(streams.mapValues(\.cursor)))
     } catch {

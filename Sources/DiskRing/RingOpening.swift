@@ -48,7 +48,8 @@ struct RingOpening {
     }
     readTables()
     scanSegments()
-    mergeStreams()
+    streams = merger.merge(segments, &report)
+    for stream in streams.values { highestEpoch = max(highestEpoch, stream.last.key.epoch) }
     return try repairAndBuild()
   }
 
@@ -166,16 +167,15 @@ struct RingOpening {
 
   private mutating func adopt(_ header: SegmentHeader, of segment: Segment) {
     cuts += header.cuts
-    tables.append((segment.generation, header.streams))
+    merger.add(header.streams, of: segment.generation)
     segment.declared = Set(header.streams.map(\.number))
   }
 
   /// Reads as many headers of complete segments as it takes to know the cuts and all streams. Each header has both as they
   /// were, so the newest says all of it, unless it rots.
   private mutating func readTables() {
-    named = Set(tables.flatMap(\.entries).map(\.number))
     for (age, segment) in segments.reversed().enumerated() where unsealed[segment.generation] == nil {
-      if age >= RingOpening.tableCount, namesAllStreams(of: segment) { continue }
+      if age >= RingOpening.tableCount, areNamed(segment, in: merger.named) { continue }
       do throws(SystemError) {
         let file = try storage.open(segment.name, creating: false)
         defer { storage.close(file) }
@@ -183,20 +183,18 @@ struct RingOpening {
           header.identity == segment.identity
         else { continue }
         adopt(header, of: segment)
-        named.formUnion(segment.declared)
       } catch { report.failures.append(error) }
     }
     settleCuts()
   }
 
-  private func namesAllStreams(of segment: Segment) -> Bool {
+  /// Whether all streams that have records in the segment are among `named`.
+  private func areNamed(_ segment: Segment, in named: Set<UInt16>) -> Bool {
     var isNamed = true
     segment.forEachSummary { stream, _ in isNamed = isNamed && named.contains(stream) }
     return isNamed
   }
 
-  /// Streams that a header describes.
-  private var named: Set<UInt16> = []
   /// The headers of so many of the newest segments are read.
   private static let tableCount = 4
 
@@ -214,10 +212,7 @@ struct RingOpening {
   var foreignFiles: [String] = []
   /// Segments without a sound footer, by generation, and how long their files are.
   private var unsealed: [UInt64: (recoveryCase: RecoveryCase, fileByteCount: Int)] = [:]
-  /// Stream tables of headers, and of declarations, by generation.
-  private var tables: [(generation: UInt64, entries: [StreamTableEntry])] = []
-  /// The newest record of each stream so far.
-  private var lastMarks: [UInt16: Mark] = [:]
+  private var merger = StreamMerger()
 
   // MARK: Scanning
 
@@ -234,8 +229,8 @@ struct RingOpening {
         scanned.append((segment, takesRecords))
       } else if segment === newestSealed {
         let before = segment.summaries
-        // All of it when it may be the only one to name a stream.
-        scan(segment, limit: segment.end, onlyEnd: namesAllStreams(of: segment))
+        // All of it when a stream is named by a record in it.
+        scan(segment, limit: segment.end, onlyEnd: areNamed(segment, in: segment.declared))
         // Its footer lists records that are no more: it gets a new one.
         if segment.summaries != before { scanned.append((segment, false)) }
       }
@@ -282,7 +277,7 @@ struct RingOpening {
     segment.summaries = scan.index.summaries
     if unsealed[segment.generation] != nil { (segment.end, segment.durableEnd) = (scan.end, scan.end) }
     if !scan.declarations.isEmpty {
-      tables.append((segment.generation, scan.declarations))
+      merger.add(scan.declarations, of: segment.generation)
       segment.declared.formUnion(scan.declarations.map(\.number))
     }
     for finding in scan.findings {
@@ -292,61 +287,6 @@ struct RingOpening {
       let isListed = unsealed[segment.generation] == nil
       if isListed, finding.recoveryCase == .damagedBody { segment.lostOffsets.insert(finding.offset) }
     }
-  }
-
-  // MARK: Streams
-
-  /// Names, cursors and ends of all streams, from tables and records.
-  private mutating func mergeStreams() {
-    for (_, entries) in tables.sorted(by: { $0.generation < $1.generation }) {
-      for entry in entries { merge(entry) }
-    }
-    for segment in segments {
-      var followers: [(UInt16, StreamSummary)] = []
-      segment.forEachSummary { number, summary in
-        // Mostly a stream goes on where it ended.
-        if let last = lastMarks[number], summary.first.key > last.key {
-          lastMarks[number] = summary.last
-        } else {
-          followers.append((number, summary))
-        }
-      }
-      for (number, summary) in followers { append(segment, number, summary) }
-    }
-    for (number, last) in lastMarks {
-      streams[number]?.last = last
-      highestEpoch = max(highestEpoch, last.key.epoch)
-    }
-  }
-
-  private mutating func merge(_ entry: StreamTableEntry) {
-    var stream = streams[entry.number] ?? Ring.Stream(number: entry.number, description: entry.description)
-    stream.cursor = stream.cursor.merged(with: entry.cursor)
-    streams[entry.number] = stream
-  }
-
-  /// A stream's records in a segment come behind those of older segments; those that do not were written twice.
-  private mutating func append(_ segment: Segment, _ number: UInt16, _ summary: StreamSummary) {
-    if streams[number] == nil {
-      // Its name is lost with every header: the caller sees a number.
-      let unnamed = StreamDescription(name: "stream-\(number)", topic: "")
-      streams[number] = Ring.Stream(number: number, description: unnamed)
-    }
-    let last = lastMarks[number] ?? .start
-    var summary: StreamSummary? = summary
-    if let first = summary?.first.key, first <= last.key, let index = segment.index {
-      let repeated = index.byStream[number]?.filter { $0.mark.key <= last.key } ?? []
-      for entry in repeated {
-        var finding = RecoveryFinding(.repeated, file: segment.name, offset: entry.offset)
-        (finding.stream, finding.key) = (StreamID(number: number), entry.mark.key)
-        report.add(finding)
-        segment.lostOffsets.insert(entry.offset)
-      }
-      segment.index?.remove { segment.lostOffsets.contains($0.offset) }
-      summary = segment.index?.summaries[number]
-      segment.summaries[number] = summary
-    }
-    if let summary { lastMarks[number] = summary.last }
   }
 }
 

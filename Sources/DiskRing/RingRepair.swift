@@ -24,6 +24,7 @@ extension RingOpening {
     }
     (ring.segments, ring.freeFiles, ring.cuts) = (SegmentList(segments), freeFiles, cuts)
     (ring.streams, ring.unclaimedCursors) = (streams, cursors)
+    ring.forgettable = forgettableStreams
     ring.cursor.durableTurn = cursorTurn
     ring.previousEpoch = highestEpoch
     ring.nextGeneration = (segments.last?.generation ?? 0) + 1
@@ -48,7 +49,7 @@ extension RingOpening {
     return slot.flatMap { CursorFile.decode($0.content) } ?? [:]
   }
 
-  /// Gives the streams their cursors and forgets streams that nobody needs.
+  /// Gives the streams their cursors.
   private mutating func claim(_ cursors: inout [UInt64: CursorEntry]) {
     for (number, stream) in streams {
       var stream = stream
@@ -76,6 +77,7 @@ extension RingOpening {
     do throws(SystemError) {
       for name in foreignFiles { try storage.rename(name, to: name + RingOpening.foreignSuffix) }
       try renameStrays()
+      try emptyFinishedSegments()
       let count = try makeFiles()
       keepDamaged()
       for (segment, takesRecords) in scanned where !segment.isBad { complete(segment, takesRecords: takesRecords) }

@@ -63,7 +63,8 @@ import Testing
     let positions = ring.inventory.filter { $0.recordCount > 0 }.compactMap(\.cursor.position)
     #expect(positions.isEmpty)
     let returned = try ring.register(camera(5))
-    #expect(ring.cursor(of: returned).position == LogPosition(partition: 0, offset: 5), "it is known when it comes back")
+    #expect(
+      ring.cursor(of: returned).position == LogPosition(partition: 0, offset: 5), "it is known when it comes back")
     ring.close()
   }
 }
