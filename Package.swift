@@ -24,7 +24,7 @@ let package = Package(
     .target(name: "Frames"),
     .target(name: "Capture", dependencies: ["CFFmpeg", "CV4L2", "Frames", "Posix"]),
     .target(name: "Imaging", dependencies: ["CFFmpeg", "CTurboJPEG", "Frames", "Posix"]),
-    .target(name: "DiskRing", dependencies: ["CXXHash", "Posix"]),
+    .target(name: "DiskRing", dependencies: ["CXXHash", "Posix"], exclude: ["FORMAT.md"]),
     .target(name: "Backlog", dependencies: ["CXXHash", "DiskRing", "Frames", "Posix"]),
     .target(name: "Broker", dependencies: ["CRdKafka", "Posix"]),
     .target(name: "Delivery", dependencies: ["Backlog", "Broker", "CXXHash", "Frames", "Posix"]),
