@@ -256,6 +256,7 @@ extension Mark {
   /// The place in front of the record that ends here.
   var predecessor: Mark {
     Mark(
-      key: RecordKey(epoch: key.epoch, sequence: key.sequence - min(key.sequence, 1)), ordinal: ordinal - min(ordinal, 1))
+      key: RecordKey(epoch: key.epoch, sequence: key.sequence - min(key.sequence, 1)),
+      ordinal: ordinal - min(ordinal, 1))
   }
 }

@@ -43,7 +43,9 @@ import Testing
 
   @Test func keyframesWithoutOtherPicturesAreJoined() {
     let whole = NAL.stream(Self.first, Self.later)
-    let came: [([UInt8], Int64?)] = [(Self.first, 1), (Self.later, 1), (Self.first, 2), (Self.later, 2), (Self.first, 3)]
+    let came: [([UInt8], Int64?)] = [
+      (Self.first, 1), (Self.later, 1), (Self.first, 2), (Self.later, 2), (Self.first, 3),
+    ]
     #expect(pictures(came) == [whole, whole])
   }
 

@@ -111,7 +111,8 @@ extension IntegrationTests.KafkaSide {
       try gateway.stop()
       let findings = try Testbed.read(broker, names)
       #expect(findings.parts > 0)
-      let consumer = try IntegrationTests.CameraSide.ConsumeTests.consume(broker, group: "parts", "--count", "\(findings.frames)")
+      let consumer = try IntegrationTests.CameraSide.ConsumeTests.consume(
+        broker, group: "parts", "--count", "\(findings.frames)")
       #expect(try consumer.waitForExit() == .code(0), "\(consumer.transcript)")
       #expect(Set(try IntegrationTests.CameraSide.ConsumeTests.lines(consumer).map(\.frame)).count == findings.frames)
     }

@@ -39,7 +39,8 @@ extension IntegrationTests.KafkaSide {
       let gateway = try gateway(front, "tls: {ca: '\(path("ca.pem"))'}")
       try follow(frames: 30)
       try gateway.stop()
-      let consumer = try IntegrationTests.CameraSide.ConsumeTests.consume(front, group: "tls", "--ca", path("ca.pem"), "--count", "30")
+      let consumer = try IntegrationTests.CameraSide.ConsumeTests.consume(
+        front, group: "tls", "--ca", path("ca.pem"), "--count", "30")
       #expect(try consumer.waitForExit() == .code(0), "\(consumer.transcript)")
     }
 
@@ -56,7 +57,8 @@ extension IntegrationTests.KafkaSide {
         "buffer: {directory: '\(path("ring"))', size: 65MiB, segment: 8MiB}")
       try gateway.waitForLog("no connection to Kafka", reason, "frames are kept")
       try gateway.waitForLog("frames go to disk")
-      let consumer = try IntegrationTests.CameraSide.ConsumeTests.consume(front, group: "tls", "--ca", path(authority) + ".pem")
+      let consumer = try IntegrationTests.CameraSide.ConsumeTests.consume(
+        front, group: "tls", "--ca", path(authority) + ".pem")
       _ = try consumer.waitForErrors { $0.contains(reason) }
       gateway.child.signal(SIGTERM)
       #expect(try gateway.child.waitForExit() == .code(0))
@@ -142,7 +144,8 @@ extension IntegrationTests.KafkaSide {
       let proof =
         mechanism == "OAUTHBEARER"
         ? ["--token-file", file.path] : ["--username", "gateway", "--password-file", file.path]
-      let consumer = try IntegrationTests.CameraSide.ConsumeTests.consume(front, group: "sasl", ["--sasl", mechanism] + proof + ["--count", "5"])
+      let consumer = try IntegrationTests.CameraSide.ConsumeTests.consume(
+        front, group: "sasl", ["--sasl", mechanism] + proof + ["--count", "5"])
       #expect(try consumer.waitForExit() == .code(0), "\(consumer.transcript)")
     }
   }
