@@ -11,6 +11,8 @@ set -euo pipefail
 need_packages qemu-system-arm qemu-efi-aarch64 qemu-utils mtools e2fsprogs xz-utils
 "$ROOT/Toolchain/setup.sh" test
 images=("$(bash "$ROOT/Toolchain/image.sh" | tail -n 1)")
+# What is in it, as tools of others read it.
+"$TESTBED/run" python "$ROOT/Toolchain/image/test/contents.py" "${images[0]%.img.xz}.cdx.json"
 if [ "${1:-}" = --short ]; then
   images+=("")  # none of its cases looks into the board
   set -- boot settings "${@:2}"
