@@ -17,6 +17,7 @@ sys.path.insert(0, str(HERE.parents[1] / "testbed"))
 
 import cache  # noqa: E402
 import kafka_tls  # noqa: E402
+import packages  # noqa: E402
 import parts  # noqa: E402
 import pins  # noqa: E402
 import rings  # noqa: E402
@@ -123,6 +124,7 @@ def alone(options, directory, board, desk):
         ("licences of all archives in it", lambda: licences(board.camgate, options.board)),
         ("built elsewhere, on a poisoned desk", lambda: file.is_the_same_as(options.again)),
         ("pins", lambda: pins.test(directory, f"{options.root}/Toolchain/cross/inputs.lock")),
+        ("packages", lambda: packages.test(directory, options.root)),
         ("cache", lambda: cache.test(directory)),
         ("stripped, at most 25 MB", file.is_small),
         ("commands and options as on the desk", lambda: describes_itself_as(board.camgate, desk.camgate)),
