@@ -89,7 +89,10 @@ fetch() {
 
 newest_of_all() {
   private_apt
-  pinned "" | while read -r line; do replacement "$line"; done
+  pinned "" | while read -r line; do
+    # What SwiftPM brings is renewed by hand, with Package.swift.
+    if [[ $line == package* ]]; then echo "$line"; else replacement "$line"; fi
+  done
 }
 
 case ${1:-} in
