@@ -114,7 +114,7 @@ python3 "$ROOT/Toolchain/image/disk.py" "$out/$name.img" --first "$FIRMWARE_MIB"
 
 xz -k -f -T2 "$out/$name.img"
 python3 "$ROOT/Toolchain/image/contents.py" "$out/$name.img" "$version" "$binary" "$ROOT/Package.resolved" \
-  "$contents" "$binary.contents" >"$out/$name.cdx.json"
+  "$CACHE/downloads" "$contents" "$binary.contents" >"$out/$name.cdx.json"
 (cd "$out" && sha256sum "$name.img.xz" >"$name.img.xz.sha256")
 say "system: $(($(stat -c %s "$work/system.efi") >> 20)) MiB, of them kernel $(($(stat -c %s "$kernel/vmlinuz") >> 20))," \
   "root $(($(stat -c %s "$work/root.zst") >> 20)) (compressed)"
