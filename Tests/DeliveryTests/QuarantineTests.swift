@@ -84,6 +84,16 @@ import Testing
     if !name.isEmpty { #expect(try String(contentsOfFile: elsewhere + "/file", encoding: .utf8) == "precious") }
   }
 
+  /// The list is of what is in the directory of a card from anywhere, not of what its links lead to.
+  @Test func whatIsListedLiesThere() throws {
+    let elsewhere = directory + "-elsewhere"
+    defer { for path in [directory, elsewhere] { try? FileManager.default.removeItem(atPath: path) } }
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    try Data("precious\n".utf8).write(to: URL(filePath: elsewhere))
+    try FileManager.default.createSymbolicLink(atPath: directory + "/a.json", withDestinationPath: elsewhere)
+    #expect(Quarantine.list(directory).isEmpty)
+  }
+
   @Test func aDirectoryThatCannotBeMadeIsSaidAndCounted() {
     let lines = Monitor<[String]>([])
     let quarantine = Quarantine(
