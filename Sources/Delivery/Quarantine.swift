@@ -205,7 +205,9 @@ extension Quarantine {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
       let path = "\(directory)/\(name)"
-      guard name.hasSuffix(".json"), let bytes = try? Files.read(path, limit: 4_096) else { continue }
+      guard name.hasSuffix(".json"),
+        let bytes = try? Files.read(path, limit: 4_096, followingLinks: false)
+      else { continue }
       let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first.map { String($0) } ?? ""
       let digits = line.components(behind: "\"bytes\":").prefix { $0.isNumber }
       items.append(Item(path: path, description: line, byteCount: Int(digits) ?? 0))

@@ -5,10 +5,18 @@ import Glibc
 
 /// Reads and writes whole byte sequences.
 package enum Files {
-  /// The content of a file. Throws EFBIG when it is longer than `limit` bytes, so that a wrong path cannot eat memory.
-  package static func read(_ path: String, limit: Int) throws(SystemError) -> [UInt8] {
-    let descriptor = try retryingInterrupts("open \(path)") { open(path, O_RDONLY | O_CLOEXEC) }
+  /// The content of a file. Throws EFBIG when it is longer than `limit` bytes, so that a wrong path cannot eat memory;
+  /// without `followingLinks` ELOOP when it is a link, and EINVAL when it is no file.
+  package static func read(
+    _ path: String, limit: Int, followingLinks: Bool = true
+  ) throws(SystemError) -> [UInt8] {
+    let flags = O_RDONLY | O_CLOEXEC | (followingLinks ? 0 : O_NOFOLLOW | O_NONBLOCK)
+    let descriptor = try retryingInterrupts("open \(path)") { open(path, flags) }
     defer { close(descriptor) }
+    var status = stat()
+    if !followingLinks, fstat(descriptor, &status) != 0 || status.st_mode & S_IFMT != S_IFREG {
+      throw SystemError(code: EINVAL, operation: "read \(path)")
+    }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 64 << 10)
     while true {
