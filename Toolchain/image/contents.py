@@ -1,5 +1,5 @@
-"""What is in an image, as CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json): every input with version and SHA-256, and
-with a package URL (https://github.com/package-url/purl-spec) by which scanners look it up.
+"""What is in an image, as CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json): every input with version, SHA-256 and
+a package URL (https://github.com/package-url/purl-spec) by which scanners look it up.
 
 usage: contents.py IMAGE VERSION BINARY PACKAGES DOWNLOADS INPUTS...
   PACKAGES    what Swift resolved (Package.resolved)
@@ -60,7 +60,9 @@ def debian(file, checksum):
 
 def upstream(name, version, checksum, file):
     more = {"cpe": f"cpe:2.3:a:{CPES[name]}:{version}:*:*:*:*:*:*:*"} if name in CPES else {}
-    return component(name, version, checksum, purl("generic", name, version, checksum=f"sha256:{checksum}"), file, **more)
+    return component(
+        name, version, checksum, purl("generic", name, version, checksum=f"sha256:{checksum}"), file, **more
+    )
 
 
 def entry(line, downloads, places):
@@ -79,9 +81,7 @@ def main():
     lines = sorted({line for path in lists for line in pathlib.Path(path).read_text().splitlines()})
     pins = json.loads(pathlib.Path(packages).read_text())["pins"]
     places = {pin["identity"]: pin["location"].removeprefix("https://").removesuffix(".git") for pin in pins}
-    entries = [
-        entry(line, pathlib.Path(downloads), places) for line in lines if line.split()[0] in IN_THE_IMAGE
-    ]
+    entries = [entry(line, pathlib.Path(downloads), places) for line in lines if line.split()[0] in IN_THE_IMAGE]
     system = {"type": "operating-system", "bom-ref": f"debian-{DEBIAN}", "name": "debian", "version": DEBIAN}
     gateway = {
         "type": "application",

@@ -44,8 +44,8 @@ DEVICES = {
     "endless": {"name": "Endless", "hardware": "IPC-600", "http": "endless"},
     # Answers with control characters, an entity bomb in between, and more scopes than anybody has.
     "strange": {"name": "Str%1B%5B31mange%0A", "hardware": "x" * 5_000, "bomb": True, "chunked": True},
-    # Repeat the login wherever they may say something: as manufacturer, as model, and in a fault (names of echo.py). XML has
-    # no place for `escape`.
+    # Repeat the login wherever they may say something: as manufacturer, as model, in a fault (names of echo.py). XML
+    # has no place for `escape`.
     "parrot": {
         "name": "Parrot",
         "hardware": "IPC-700",
@@ -183,8 +183,9 @@ class Device:
             said = [xml.sax.saxutils.escape(" ".join(spellings[key] for key in keys.split())) for keys in echoes]
         if name == "GetDeviceInformation" and said:
             # A manufacturer's name is cut after 200 characters: in the middle of `cut`.
+            manufacturer = said[0].removeprefix("x" * 55)
             return 200, envelope(
-                f"<tds:GetDeviceInformationResponse><tds:Manufacturer>{said[0].removeprefix('x' * 55)}</tds:Manufacturer>"
+                f"<tds:GetDeviceInformationResponse><tds:Manufacturer>{manufacturer}</tds:Manufacturer>"
                 f"<tds:Model>{said[1]}</tds:Model><tds:FirmwareVersion>{said[1]}</tds:FirmwareVersion>"
                 f"<tds:SerialNumber>{said[2]}</tds:SerialNumber></tds:GetDeviceInformationResponse>"
             )

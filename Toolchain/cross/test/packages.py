@@ -1,4 +1,4 @@
-"""Swift's packages are built only from the files that the lock file names: a checkout with one byte changed is refused."""
+"""Swift's packages are built only from the files that the lock file names: one changed byte in them is refused."""
 
 import os
 import pathlib
