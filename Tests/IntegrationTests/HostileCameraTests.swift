@@ -47,6 +47,7 @@ extension IntegrationTests.CameraSide {
       let login = ["--username", "odd user", "--password-file", file.path, "--seconds", "1"]
       let probe = try Testbed.camgate(beside: responder, ["probe", try responder.url("login")] + login)
       #expect(try probe.waitForExit() == .code(ffmpegMarksGaps ? 1 : 0), "\(probe.transcript)")
+      _ = try responder.child.waitForOutput { $0.contains(#""event": "gone""#) }
       let sent = responder.child.output.count { $0.contains(#""scheme": "Basic""#) }
       #expect((sent == 0) == ffmpegMarksGaps, "the password went out \(sent) times")
       let said = probe.output.contains { $0.hasPrefix("does not work: ") && $0.hasSuffix("auth: basic") }
