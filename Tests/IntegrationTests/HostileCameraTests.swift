@@ -24,6 +24,20 @@ extension IntegrationTests.CameraSide {
       #expect(gateway.child.errors.contains { $0.contains("(limited: more than the camera's limits allow)") })
     }
 
+    /// Packets that nobody can read leave nothing behind.
+    @Test func packetsThatAreRefusedTakeNoMemory() throws {
+      let responder = try Testbed.responder()
+      let broker = try MockCluster(brokerCount: 1)
+      let gateway = try Gateway(brokers: broker.address, [Gateway.Camera("undefined", try responder.url("undefined"))])
+      try Self.wait(for: 4, "undefined", responder)
+      let before = try Self.peakMemory(of: gateway.child)
+      try Self.wait(for: 16, "undefined", responder)
+      let growth = (try Self.peakMemory(of: gateway.child) - before) >> 20
+      print("240,000 packets of no kind: \(growth) MiB more")
+      #expect(growth < (ffmpegMarksGaps ? 12 : 160))
+      try gateway.stop()
+    }
+
     /// A redirect to another host is refused before anything goes there, a connection included.
     @Test func noConnectionGoesWhereARedirectLeads() throws {
       let responder = try Testbed.responder()

@@ -233,6 +233,10 @@ class Stream:
         elif what == "flood":  # `amount` tiny pictures in front of this one, each with a time of its own
             self.send(b"".join(self.interleaved(rtp.TINY, self.stamp - 6 * number) for number in range(amount, 0, -1)))
             say("flood", camera=self.camera.name)
+        elif what == "undefined":  # `amount` packets of a kind that H.264 has not, and filler data by turns
+            kinds = (b"\x1e\0", b"\x0c\xff\x80") * amount
+            self.send(b"".join(self.interleaved(kind, self.stamp) for kind in kinds))
+            say("undefined", camera=self.camera.name)
         elif what == "inject":  # a stranger's packet with the number that comes next
             head = struct.pack(">BBHII", 0x80, 96, self.sequence, self.stamp, SSRC)
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
