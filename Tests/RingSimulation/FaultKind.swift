@@ -3,5 +3,6 @@
 /// A kind of fault that the simulated disk plays.
 package enum FaultKind: String, Sendable, CaseIterable, Hashable {
   case readError = "read error"
+  case wornFile = "one file cannot be written"
   case garbledRead = "page damaged in memory"
 }

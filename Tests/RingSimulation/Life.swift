@@ -26,6 +26,9 @@ package struct Life {
   private let isFaulty: Bool
   /// Whether reads fail for a while.
   private let hasBadReads: Bool
+  /// Whether the cursor's file wears out. Drawn apart, so that it changes no other life.
+  private let hasBadCursor: Bool
+  private var mischief: SeededRandom
   private let length: Int
 
   package init(seed: UInt64, defects: RingDefects = []) {
@@ -40,6 +43,8 @@ package struct Life {
     isRough = random.chance(40)
     isFaulty = random.chance(30)
     hasBadReads = random.chance(30)
+    mischief = SeededRandom(seed: SeededRandom.mixed(seed &+ 0x1357))
+    hasBadCursor = mischief.chance(20)
     length = 150 + random.below(150)
   }
 
@@ -81,6 +86,7 @@ package struct Life {
     case ..<985: if hasBadReads { try changeReads() }
     default: if isRough { try rot() }
     }
+    if hasBadCursor, mischief.chance(4) { try world.wearCursorOut() }
     if world.ring?.degraded != nil { try reopen(losingPower: false) }
   }
 

@@ -32,6 +32,8 @@ package final class SimulatedStorage: Storage {
   package var faults = Faults()
   /// How often each kind of fault struck.
   package var strikes: [FaultKind: Int] = [:]
+  /// A file that cannot be written or made durable, for as long as it is so.
+  package var worn: String?
   package var random: SeededRandom
   /// Power is cut at this call; nil for never.
   package var crashCall: Int?
@@ -173,6 +175,7 @@ package final class SimulatedStorage: Storage {
       }
       throw error
     }
+    if isWorn(number) { throw SystemError(code: EIO, operation: "pwritev") }
     if random.below(1_000) < faults.writeFails { throw SystemError(code: faults.code, operation: "pwritev") }
     var bytes: [UInt8] = []
     for piece in pieces { bytes.append(contentsOf: piece) }
@@ -222,7 +225,18 @@ package final class SimulatedStorage: Storage {
   package func sync(_ number: FileNumber) throws(SystemError) {
     try call("fdatasync")
     let file = file(number)
+    if isWorn(number) {
+      file.endSync(coveredCount: file.pending.count, fails: true, &random)
+      throw SystemError(code: EIO, operation: "fdatasync")
+    }
     file.endSync(coveredCount: file.pending.count, fails: false, &random)
+  }
+
+  /// Whether writing and syncing this file fails.
+  func isWorn(_ number: FileNumber) -> Bool {
+    guard let worn, let file = names[worn], file === open[number.value] else { return false }
+    strikes[.wornFile, default: 0] += 1
+    return true
   }
 
   /// A thread has begun to sync: what is written from now on is not covered.
@@ -263,7 +277,7 @@ package final class SimulatedStorage: Storage {
     for file in names.values { file.garbledPlace = nil }
     (open, covered, isLocked) = ([:], [:], false)
     (crashCall, callCount, hasCrashed) = (nil, 0, false)
-    faults = Faults()
+    (faults, worn) = (Faults(), nil)
   }
 
   /// The power is cut.

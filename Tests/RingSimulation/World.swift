@@ -39,6 +39,8 @@ package final class World {
   var isRotten = false
   /// Finished marks may go back: both slots of the cursor may have suffered.
   var mayLoseCursor = false
+  /// The cursor could not be written: records were taken without it.
+  var hasLostCursor = false
   /// How many slots of the superblock may have suffered since the last opening: the epoch survives the loss of one.
   var epochHarm = 0
   /// An older copy of the card.
@@ -203,6 +205,7 @@ package final class World {
   /// The sync that was begun ends.
   func endSync(fails: Bool) throws {
     guard let ring, let request = pendingSync else { return }
+    let fails = fails || storage.isWorn(request.file)
     pendingSync = nil
     say("sync ends\(fails ? " badly" : "")")
     storage.endSync(request.file, fails: fails)
@@ -279,7 +282,7 @@ package final class World {
   /// All faults end and minutes pass: whatever was held for them is read, written and synced again.
   func recover() throws {
     guard let ring, !storage.hasCrashed else { return }
-    storage.faults = SimulatedStorage.Faults()
+    (storage.faults, storage.worn) = (SimulatedStorage.Faults(), nil)
     say("all faults end")
     now = now + .seconds(120)
     ring.retry(now: now)
@@ -291,6 +294,23 @@ package final class World {
       }
     }
     try checkAll()
+  }
+
+  /// The cursor wears out: whatever fits is taken within a bounded number of steps all the same, and a flush ends.
+  func wearCursorOut() throws {
+    guard let ring, storage.worn == nil, ring.degraded == nil else { return }
+    say("the cursor cannot be written any more")
+    storage.worn = "cursor"
+    try flush()
+    for _ in 0..<12 where !queue.isEmpty && ring.degraded == nil && !storage.hasCrashed {
+      now = now + .seconds(2)
+      ring.retry(now: now)
+      try flush()
+      try drain()
+    }
+    if !queue.isEmpty, ring.degraded == nil, !storage.hasCrashed {
+      throw Violation("\(queue.count) records wait for a cursor that cannot be written")
+    }
   }
 
   // MARK: Ends

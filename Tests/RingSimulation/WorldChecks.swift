@@ -24,7 +24,7 @@ extension World {
       case .rewrite(let ticket):
         rewrites = true
         for index in models.indices { models[index].makeVoid(after: ticket) }
-      case .cursorFailed: pendingFinished = nil
+      case .cursorFailed: (pendingFinished, hasLostCursor) = (nil, true)
       case .retired, .degraded, .recovered, .unreadable, .readable, .found: break
       }
     }
@@ -44,7 +44,7 @@ extension World {
   func adoptWhatIsLeft(_ ring: Ring) throws {
     for stream in models.indices {
       let cursor = ring.cursor(of: ids[stream])
-      let isExcused = mayLoseCursor
+      let isExcused = mayLoseCursor || hasLostCursor
       // What was finished without ever being durable is counted again by an older cursor.
       if isExcused { models[stream].isInexact = true }
       if cursor.finished.key < models[stream].durableFinished, !isExcused {
@@ -80,7 +80,7 @@ extension World {
       if wasCutShort { models[stream].noteEvicted(walk.gaps.first ?? walk.endGap) }
       try settle(stream, present, walk)
     }
-    mayLoseCursor = false
+    (mayLoseCursor, hasLostCursor) = (false, false)
   }
 
   private func settle(_ stream: Int, _ present: Set<RecordKey>, _ walk: Walk) throws {
