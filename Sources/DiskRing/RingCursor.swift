@@ -15,6 +15,8 @@ struct CursorState {
   var durableWrite: MonotonicTime?
   /// A record waits until the cursor is durable.
   var isAwaited = false
+  /// When writing it is tried again.
+  var timer = RetryTimer()
   /// How often it was written.
   var writeCount: UInt64 = 0
 }
@@ -88,6 +90,8 @@ extension Ring {
   /// cursor not much older than the first record has to be durable before it.
   func waitsForCursor(_ stream: Stream, now: MonotonicTime) -> Bool {
     if options.defects.contains(.cursorBeforeSync) { return false }
+    // Rather more sent twice after a restart than nothing kept at all.
+    if cursor.timer.hasFailed, !options.defects.contains(.cursorBlocks) { return false }
     let isUnknown =
       (stream.durableCursor == nil && stream.cursor != CursorEntry())
       || (stream.durableCursor?.position == nil && stream.cursor.position != nil)
@@ -100,7 +104,14 @@ extension Ring {
   /// When the cursor has to be written next; nil while there is no reason to.
   var cursorTime: MonotonicTime? {
     guard cursorIsDirty, cursor.isAwaited || !isEmptyForTheCursor else { return nil }
+    if let time = cursor.timer.time { return time }
     return cursor.lastWrite.map { $0 + Ring.cursorInterval } ?? MonotonicTime(nanoseconds: .min)
+  }
+
+  /// Whether the cursor is written now; `flush` does not wait for what has failed.
+  func isCursorDue(_ now: MonotonicTime, flush: Bool) -> Bool {
+    guard let time = cursorTime else { return false }
+    return time <= now || flush && !cursor.timer.hasFailed
   }
 
   /// Writes the cursor into the older slot; its sync is what is returned.
@@ -130,6 +141,9 @@ extension Ring {
   func cursorIsDurable(_ entries: [UInt16: CursorEntry]) {
     cursor.durableTurn += 1
     cursor.durableWrite = cursor.lastWrite
+    // A sync may take longer than the interval: others come first then.
+    if let lastWrite = cursor.lastWrite { cursor.lastWrite = max(now, lastWrite) }
+    cursor.timer.succeed()
     cursor.isAwaited = false
     for (stream, entry) in entries { streams[stream]?.durableCursor = entry }
   }
@@ -137,6 +151,11 @@ extension Ring {
   /// The slot may hold anything now. The next write goes to the same one: the other is still good.
   func cursorFailed(_ error: SystemError) {
     events.append(.cursorFailed(error))
-    if error.isFinal || !storage.isPresent { degrade(error) }
+    cursor.timer.fail(now: now)
+    cursor.isAwaited = false
+    // The next attempt opens it anew.
+    if let file = cursor.file { storage.close(file) }
+    cursor.file = nil
+    if !storage.isPresent { degrade(error) }
   }
 }

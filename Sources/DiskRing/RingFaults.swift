@@ -20,7 +20,7 @@ extension Ring {
 
   /// Whether a restart would find the stream's position, or nothing can be done about that: nothing has to wait for it.
   package func isPositionSettled(of stream: StreamID) -> Bool {
-    degradation != nil || durablePosition(of: stream) != nil
+    degradation != nil || cursor.timer.hasFailed || durablePosition(of: stream) != nil
   }
 
   // MARK: Reading

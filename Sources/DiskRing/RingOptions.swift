@@ -62,6 +62,8 @@ package struct RingDefects: OptionSet, Sendable {
   package static let noVerification = RingDefects(rawValue: 1 << 8)
   /// The epoch is one more than the highest on disk, whatever the clock says.
   package static let epochIgnoresClock = RingDefects(rawValue: 1 << 24)
+  /// Records wait for a cursor that cannot be written.
+  package static let cursorBlocks = RingDefects(rawValue: 1 << 14)
   /// What cannot be read is given up as damaged.
   package static let errorIsDamage = RingDefects(rawValue: 1 << 9)
 }

@@ -11,7 +11,7 @@ extension Ring {
   package func nextSync(now: MonotonicTime, flush: Bool = false) -> SyncRequest? {
     self.now = now
     guard pendingSync == nil, degradation == nil, !storage.isReadOnly, syncDelay.isDue(now) else { return nil }
-    if let time = cursorTime, flush || time <= now, let request = writeCursor(now: now) { return request }
+    if isCursorDue(now, flush: flush), let request = writeCursor(now: now) { return request }
     if let spare, spare.state == .preparing, let request = request(of: spare, .header(spare)) { return request }
     for segment in segments.busy {
       if let request = nextSync(of: segment, now: now, flush: flush) { return request }

@@ -19,6 +19,7 @@ package struct Canary: Sendable {
     Canary(name: "names not made durable", defects: .noDirectorySync),
     Canary(name: "payloads not verified", defects: .noVerification),
     Canary(name: "epoch that ignores the clock", defects: .epochIgnoresClock),
+    Canary(name: "records wait for a cursor that fails", defects: .cursorBlocks),
     Canary(name: "what cannot be read is damaged", defects: .errorIsDamage),
   ]
 
