@@ -6,7 +6,7 @@ usage: ring.py [--json] [--directory DIR]     (by `Toolchain/dev bench ring`, wh
 append  median of 31 rounds; the bare loop writes the same pieces with the same sync points, without checksums, to
         files of its own, by turns before and behind each
 bytes   write_bytes of the process (proc_pid_io(5)); what the filesystem's journal writes is not in it
-large   64 lanes with a record each in every segment; files without blocks for their zeros. Opened: 64 GiB beside 256 MiB,
+large   64 lanes with a record each in every segment; files without blocks for zeros. Opened: 64 GiB beside 256 MiB,
         seconds (warm, the median of five) and bytes asked for. 16,384 segments beside 64 (of 4 MiB): how the time of
         one `next`, far from the beginning, grows with their number (an exponent), and the largest memory of the process
 open    8 GiB and 256 MiB, both full with a half-full open segment, the cache warm: the median of five; the cold figure
