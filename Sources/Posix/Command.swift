@@ -46,7 +46,7 @@ package enum Command {
 
   /// Reads until standard output ends, then waits for the end of the command; what it has started and left behind is not
   /// waited for. Returns its status (waitpid(2)).
-  private static func follow(
+  static func follow(
     _ child: pid_t, _ output: Int32, _ errors: Int32, until deadline: MonotonicTime, limit: Int,
     _ outcome: inout Outcome
   ) throws(SystemError) -> Int32 {
@@ -81,7 +81,7 @@ package enum Command {
     return count > 0
   }
 
-  private static func spawn(_ line: String, output: Int32, errors: Int32) throws(SystemError) -> pid_t {
+  static func spawn(_ line: String, output: Int32, errors: Int32) throws(SystemError) -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -109,7 +109,7 @@ package enum Command {
   }
 
   /// pipe(2), not inherited by commands; both ends are closed with it.
-  private struct Pipe: ~Copyable {
+  struct Pipe: ~Copyable {
     let reader: Int32
     private(set) var writer: Int32
 

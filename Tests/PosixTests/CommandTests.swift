@@ -26,6 +26,21 @@ import Testing
     #expect(loud.complaints.count == Command.complaintLimit)
   }
 
+  /// A command that has ended while more of its complaints wait than one read takes.
+  @Test func complaintsAreReadBehindTheEnd() throws {
+    var output = try Command.Pipe()
+    var errors = try Command.Pipe()
+    let child = try Command.spawn("head -c 20000 /dev/zero >&2; exit 3", output: output.writer, errors: errors.writer)
+    output.closeWriter()
+    errors.closeWriter()
+    var ended = siginfo_t()
+    #expect(waitid(P_PID, id_t(child), &ended, WEXITED | WNOWAIT) == 0)
+    var outcome = Command.Outcome()
+    let status = try Command.follow(
+      child, output.reader, errors.reader, until: .now() + .seconds(60), limit: 100, &outcome)
+    #expect(status == 3 << 8 && outcome.complaints.count == Command.complaintLimit)
+  }
+
   /// What a command leaves running behind it is not waited for, when it holds no output.
   @Test func whatIsLeftBehindIsNotWaitedFor() throws {
     #expect(try run("sleep 5 >/dev/null & echo started", within: .seconds(60)) == "started\n")
