@@ -33,9 +33,11 @@ package enum Command {
     var outcome = Outcome()
     var status: Int32?
     do throws(SystemError) {
-      status = try follow(child, output.reader, errors.reader, until: deadline, limit: limit, &outcome)
+      try follow(child, output.reader, errors.reader, until: deadline, limit: limit, &outcome, &status)
     } catch {
       outcome.failure = error
+      // Once it was waited for, its id may be somebody else's.
+      guard status == nil else { return outcome }
       kill(-child, SIGKILL)
       var ignored: Int32 = 0
       _ = try retryingInterrupts("waitpid") { waitpid(child, &ignored, 0) }
@@ -45,16 +47,18 @@ package enum Command {
   }
 
   /// Reads until standard output ends, then waits for the end of the command; what it has started and left behind is not
-  /// waited for. Returns its status (waitpid(2)).
+  /// waited for. `status` is the command's (waitpid(2)), once it has ended.
   static func follow(
     _ child: pid_t, _ output: Int32, _ errors: Int32, until deadline: MonotonicTime, limit: Int,
-    _ outcome: inout Outcome
-  ) throws(SystemError) -> Int32 {
+    _ outcome: inout Outcome, _ status: inout Int32?
+  ) throws(SystemError) {
     var (hasOutput, hasErrors) = (true, true)
     while true {
-      var status: Int32 = 0
-      let hasEnded =
-        hasOutput ? false : try retryingInterrupts("waitpid") { waitpid(child, &status, WNOHANG) } == child
+      if !hasOutput, status == nil {
+        var ended: Int32 = 0
+        if try retryingInterrupts("waitpid", { waitpid(child, &ended, WNOHANG) }) == child { status = ended }
+      }
+      let hasEnded = status != nil
       let now = MonotonicTime.now()
       if !hasEnded, now >= deadline { throw SystemError(code: ETIMEDOUT, operation: "run the command") }
       let patience = hasEnded ? .zero : hasOutput ? deadline - now : min(pause, deadline - now)
@@ -69,7 +73,7 @@ package enum Command {
       if outcome.output.count > limit { throw SystemError(code: EFBIG, operation: "run the command") }
       if entries[1].revents != 0 { hasErrors = try read(errors, into: &outcome.complaints) }
       outcome.complaints.removeLast(max(0, outcome.complaints.count - complaintLimit))
-      if hasEnded, entries[1].revents == 0 || !hasErrors { return status }
+      if hasEnded, entries[1].revents == 0 || !hasErrors { return }
     }
   }
 

@@ -36,8 +36,8 @@ import Testing
     var ended = siginfo_t()
     #expect(waitid(P_PID, id_t(child), &ended, WEXITED | WNOWAIT) == 0)
     var outcome = Command.Outcome()
-    let status = try Command.follow(
-      child, output.reader, errors.reader, until: .now() + .seconds(60), limit: 100, &outcome)
+    var status: Int32?
+    try Command.follow(child, output.reader, errors.reader, until: .now() + .seconds(60), limit: 100, &outcome, &status)
     #expect(status == 3 << 8 && outcome.complaints.count == Command.complaintLimit)
   }
 
