@@ -56,6 +56,10 @@ import Testing
     expectNone(try files().flatMap(machineComplaints))
   }
 
+  @Test func binariesDoNotKnowWhereTheyWereBuilt() throws {
+    expectNone(try files { $0.hasPrefix("Sources/") }.flatMap(placeComplaints))
+  }
+
   @Test func unsafePromisesSayWhy() throws {
     expectNone(try files().flatMap(unsafeComplaints))
   }

@@ -31,6 +31,16 @@ func machineComplaints(_ file: File) -> [Complaint] {
   }
 }
 
+/// What puts the place of a source file, or the length of its path, into the binary: `-file-prefix-map` does not reach it,
+/// and the same commit built elsewhere gives other bytes.
+func placeComplaints(_ file: File) -> [Complaint] {
+  file.complaints { line in
+    line.firstMatch(of: #/\bwithoutActuallyEscaping\b|#filePath\b/#).map {
+      "'\($0.output)' depends on where the file lies: take an @escaping closure, or #fileID"
+    }
+  }
+}
+
 /// Every promise the compiler cannot check says why it holds, in the comment in front of it.
 func unsafeComplaints(_ file: File) -> [Complaint] {
   guard file.isSwift else { return [] }

@@ -86,6 +86,11 @@ import Testing
     #expect(machineComplaints(File("a.md", line)).isEmpty)
   }
 
+  @Test func placesInTheBinary() {
+    let file = File("Sources/A/A.swift", "print(#fileID)\nwithoutActuallyEscaping(f) { g($0) }\nprint(#filePath)")
+    #expect(placeComplaints(file).map(\.line) == [2, 3])
+  }
+
   @Test func unsafePromises() {
     let file = File(
       "Sources/A/A.swift",
