@@ -72,6 +72,14 @@ extension IntegrationTests.CameraSide {
       #expect(allowed.output.contains("    auth: basic"), "\(allowed.transcript)")
     }
 
+    /// A camera is reached though the first of its name's addresses swallows what is sent there.
+    @Test func anAddressThatSwallowsEverythingKeepsNobodyOut() throws {
+      let responder = try Testbed.distantResponder()
+      let url = try responder.url("steady").replacing("192.0.2.1", with: "two-ways")
+      let probe = try Testbed.camgate(beside: responder, ["probe", url, "--seconds", "1"])
+      #expect(try probe.waitForExit() == .code(0), "\(probe.transcript)")
+    }
+
     /// 15,000 pictures a second do not come in, whatever they are.
     @Test func aFloodIsHeldBack() throws {
       let responder = try Testbed.responder()

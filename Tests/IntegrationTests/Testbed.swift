@@ -44,23 +44,31 @@ enum Testbed {
     return names.sorted().map { folder.appending(path: $0).path }
   }
 
-  private static let namespaces = geteuid() == 0 ? ["--net"] : ["--user", "--map-root-user", "--net"]
+  private static let namespaces =
+    (geteuid() == 0 ? [] : ["--user", "--map-root-user"]) + ["--net", "--mount"]
 
-  /// The same cameras in a network namespace of their own, on an address that is none of the loopback's.
+  /// The same cameras in a network namespace of their own, on an address that is none of the loopback's. They also have
+  /// the name `two-ways`: its first address is one where packets vanish.
   static func distantResponder() throws -> Server {
     let address = "192.0.2.1"
-    let script = "ip link set lo up && ip address add \(address)/32 dev lo && exec \"$@\""
+    let script = """
+      ip link set lo up && ip address add \(address)/32 dev lo &&
+      ip link add hole type veth peer name bottom && ip link set bottom up && ip link set hole arp off up &&
+      ip address add 2001:db8::1/64 dev hole nodad &&
+      hosts=$(mktemp) && printf '2001:db8::9 two-ways\\n\(address) two-ways\\n' >"$hosts" &&
+      mount --bind "$hosts" /etc/hosts && rm "$hosts" && exec "$@"
+      """
     let command = [root.appending(path: "Toolchain/testbed/run").path, "responder", "--host", address]
     return try Server(
       Child("/usr/bin/unshare", namespaces + ["--", "/bin/sh", "-c", script, "sh"] + command + dialogues()))
   }
 
-  /// `camgate` in the network namespace of `server`.
+  /// `camgate` in the network of `server`, and with the names it knows.
   static func camgate(beside server: Server, _ arguments: [String]) throws -> Child {
     let user = geteuid() == 0 ? [] : ["--user", "--preserve-credentials"]
     return try Child(
       "/usr/bin/nsenter",
-      ["--target", "\(server.child.processID)", "--net"] + user + ["--", camgate] + arguments)
+      ["--target", "\(server.child.processID)", "--net", "--mount"] + user + ["--", camgate] + arguments)
   }
 
   /// A Kafka broker with the topic `cameras`.
