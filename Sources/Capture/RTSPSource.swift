@@ -69,6 +69,9 @@ final class RTSPSource: Source {
     var options = [
       ("rtsp_transport", isEncrypted ? "tcp" : kind.rawValue),
       ("user_agent", "camgate"),
+      // It lets FFmpeg try a name's next address 200 ms after one that does not answer (libavformat/network.c,
+      // ff_connect_parallel). Microseconds, as long as it can be: how long anything may take is the interrupt's business.
+      ("timeout", "\(Int32.max)"),
       ("protocol_whitelist", isEncrypted ? "rtsp,rtp,tcp,tls" : "rtsp,rtp,tcp,udp"),
       // Only pictures are asked for. It also keeps FFmpeg from moving the media clock when sender reports of several
       // tracks come in (libavformat/rtpdec.c, finalize_packet).
