@@ -41,5 +41,19 @@ extension IntegrationTests.KafkaSide {
       let careless = try run(url, .init(verifies: false), clips: clips)
       #expect(careless.0 >= 30, "\(careless.1)")
     }
+
+    /// Without `tls.ca` those count whom the system trusts, here the ones that SSL_CERT_FILE names: they alone.
+    @Test func whomTheSystemTrustsIsTrusted() throws {
+      let responder = try Testbed.responder(options: ["--tls"])
+      let url = try responder.url("steady")
+      let trusting = try Child(
+        Testbed.camgate, ["probe", url, "--seconds", "1"],
+        environment: ["SSL_CERT_FILE": try #require(responder.authority)])
+      let others = try Child(
+        Testbed.camgate, ["probe", url, "--seconds", "1"], environment: ["SSL_CERT_FILE": "/dev/null"])
+      #expect(try trusting.waitForExit() == .code(Demuxer.canVerifyRTSPS ? 0 : 1), "\(trusting.transcript)")
+      #expect(try others.waitForExit() == .code(1), "\(others.transcript)")
+      #expect(responder.child.output.count { $0.contains("DESCRIBE") } == (Demuxer.canVerifyRTSPS ? 1 : 0))
+    }
   }
 }
