@@ -107,7 +107,11 @@ final class RTSPSource: Source {
         "the FFmpeg this camgate is linked with (\(ffmpegVersion)) cannot verify the certificate of an rtsps camera; "
           + "use the static build, or write tls: {verify: false} to go without")
     }
-    return [("tls_verify", "1")] + (tls.authorityFile.map { [("ca_file", $0)] } ?? [])
+    guard let file = tls.authorityFile ?? TrustedAuthorities.systemFile else {
+      throw CaptureError(
+        .unusable, "this system has no certificates of authorities; install ca-certificates, or set tls: {ca: FILE}")
+    }
+    return [("tls_verify", "1"), ("ca_file", file)]
   }
 
   func read() throws(CaptureError) -> SourcePacket {
