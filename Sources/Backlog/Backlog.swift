@@ -125,6 +125,16 @@ package final class Backlog: Sendable {
   /// Live-first: `backfill` takes the frames of `lane` while Kafka does not take them in time.
   package func pair(_ lane: Lane, with backfill: Lane) { withQueue { $0.pair(lane.index, with: backfill.index) } }
 
+  /// `held` says of each lane whether nothing of it will be taken for now. It is called with the lock held and must be
+  /// quick.
+  package func hold(_ held: () -> [Bool]) {
+    let wantsDisk = state.withLock(wakingIf: { _ in false }) { state in
+      state.queue.hold(held())
+      return state.queue.wantsRead
+    }
+    if wantsDisk { disk?.ring() }
+  }
+
   /// Looks at the queue, or changes it, with the lock held.
   func readQueue<Result>(_ body: (borrowing MemoryQueue) -> Result) -> Result { state.read { body($0.queue) } }
   func withQueue<Result>(_ body: (inout MemoryQueue) -> Result) -> Result { state.withLock { body(&$0.queue) } }

@@ -99,6 +99,8 @@ struct LaneQueue {
   var backfillLane: Int?
   /// Another lane's frames are numbered with this one's.
   var sharesNumbers = false
+  /// Whoever sends will take nothing of it for now.
+  var isHeld = false
   /// Frames go there at the moment.
   var isDiverted = false
   /// Bytes of its frames in memory that are not finished.

@@ -137,6 +137,11 @@ extension MemoryQueue {
 
   // MARK: Reading
 
+  /// Says of each lane whether nothing of it will be taken for now.
+  mutating func hold(_ held: [Bool]) {
+    for (lane, isHeld) in held.enumerated() { lanes[lane].isHeld = isHeld }
+  }
+
   /// The lanes that want frames from disk, those with the fewest first.
   var readWishes: [ReadWish] {
     let spans = lanes.indices.filter { lanes[$0].span != nil }

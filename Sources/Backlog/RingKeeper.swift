@@ -46,7 +46,7 @@ final class RingKeeper {
       ring.retry(now: .now())
       let isBusy = step(spooler, state)
       let now = MonotonicTime.now()
-      if let request = ring.nextSync(now: now, flush: news.isSecuring) { syncer.submit(request, of: ring) }
+      if let request = spooler.nextSync(now: now, isSecuring: news.isSecuring) { syncer.submit(request, of: ring) }
       // Never sooner than in 10 ms for what is overdue and still cannot be done.
       let next = [ring.nextSyncTime, ring.retryTime].compactMap { $0 }.min()
       let sync = max(next ?? MonotonicTime(nanoseconds: .max), now + .milliseconds(10))

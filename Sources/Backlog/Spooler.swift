@@ -127,6 +127,9 @@ final class Spooler {
     return outcome
   }
 
+  /// The file to be synced next, if it is time; with `isSecuring` everything is due at once.
+  func nextSync(now: MonotonicTime, isSecuring: Bool) -> SyncRequest? { ring.nextSync(now: now, flush: isSecuring) }
+
   private func key(_ number: FrameNumber) -> RecordKey {
     RecordKey(epoch: number.epoch ?? ring.epoch, sequence: number.sequence)
   }

@@ -142,6 +142,9 @@ extension Forwarder {
       return inFlight.reported(report.id, report.error, at: position)
     }
 
+    /// Whether an entry may be under way, too, whose next record has so many bytes.
+    func hasRoom(for entry: Entry, _ byteCount: Int) -> Bool { window.hasRoom(for: byteCount) }
+
     /// Whether so many bytes more of the backlog may be under way beside new frames.
     func hasBackfillRoom(for count: Int, now: MonotonicTime) -> Bool {
       inFlight.backfillByteCount == 0 || inFlight.backfillByteCount + count <= allowance.limit(now: now)
