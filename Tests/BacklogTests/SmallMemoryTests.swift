@@ -1,0 +1,39 @@
+import Frames
+import Posix
+import Testing
+
+@testable import Backlog
+
+/// Memory may be the limit only where the disk is slower than the cameras.
+@Suite struct SmallMemoryTests {
+  /// 2.8 Mbit/s in 200 frames a second, a minute of outage, 4 MiB of memory of which frames under way to Kafka have more
+  /// than half, and a card whose syncs take 133 ms.
+  @Test func anOutageDropsNothingThatTheDiskCanTake() throws {
+    var spool = try SimulatedSpool(laneCount: 1, memory: 4 << 20, syncTime: .milliseconds(133))
+    var (underWay, byteCount): ([Entry], Int) = ([], 0)
+    for _ in 0..<12_000 {
+      spool.append(1_750, to: 0, keyframes: 50)
+      if byteCount < 5 << 19, let entry = spool.queue.take(where: { _ in true }) {
+        underWay.append(entry)
+        byteCount += entry.byteCount
+      }
+      spool.step(.milliseconds(5))
+      guard spool.dropCount == 0 else { break }
+    }
+    #expect(spool.dropCount == 0, "after \(spool.now.nanoseconds / 1_000_000) ms")
+    #expect(spool.queue.byteCount <= 4 << 20)
+
+    // Kafka is back.
+    for entry in underWay { spool.queue.finish(entry) }
+    var last = underWay.last?.sequence ?? 0
+    while !spool.queue.isEmpty {
+      while let entry = spool.queue.take(where: { _ in true }) {
+        #expect(entry.sequence == last + 1 && entry.frame.gap == nil)
+        last = entry.sequence
+        spool.queue.finish(entry)
+      }
+      spool.step(.milliseconds(5))
+    }
+    #expect(last == 12_000)
+  }
+}
