@@ -36,4 +36,27 @@ import Testing
     }
     #expect(last == 12_000)
   }
+
+  /// What is safe on disk and only waits in front, sent back by Kafka, leaves memory when it is needed, and comes back.
+  @Test func whatWaitsInFrontLeavesMemory() throws {
+    var spool = try SimulatedSpool(laneCount: 1, memory: 400 << 10)
+    for _ in 0..<90 { spool.append(1_000, to: 0, keyframes: 10) }
+    var taken: [Entry] = []
+    while let entry = spool.queue.take(where: { _ in true }) { taken.append(entry) }
+    #expect(taken.count == 90)
+    for _ in 0..<20 { spool.step(.seconds(1)) }
+    spool.queue.putBack(taken)
+    for _ in 0..<90 { spool.append(1_000, to: 0, keyframes: 10) }
+    #expect(spool.dropCount == 0)
+    var last: UInt64 = 0
+    for _ in 0..<400 {
+      while let entry = spool.queue.take(where: { _ in true }) {
+        #expect(entry.sequence == last + 1 && entry.frame.gap == nil)
+        last = entry.sequence
+        spool.queue.finish(entry)
+      }
+      spool.step(.milliseconds(5))
+    }
+    #expect(last == 180 && spool.queue.isEmpty)
+  }
 }
