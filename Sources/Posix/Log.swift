@@ -60,8 +60,15 @@ package struct Log: Sendable {
   package func info(_ message: @autoclosure () -> String) { write(.info, message) }
   package func debug(_ message: @autoclosure () -> String) { write(.debug, message) }
 
+  /// The last line: what was left out is said before it, and nothing after it, whoever still has a part of this log.
+  package func end(_ level: Level, _ message: String) {
+    writeOmissions(isLast: true)
+    limit.close()
+    if writes(level) { write(level, subject, message) }
+  }
+
   private func write(_ level: Level, _ message: () -> String) {
-    guard writes(level) else { return }
+    guard writes(level), !limit.isClosed else { return }
     let message = message()
     guard level != .debug else { return write(level, subject, message) }
     let (isAllowed, omission) = limit.take(LogLimit.Key(subject: subject, level: level), message, now: now())

@@ -87,6 +87,12 @@ final class LogLimit: Sendable {
   static let subjectLimit = 1_000
 
   private let allowances = Mutex<[Key: LineAllowance]>([:])
+  private let end = Atomic(false)
+
+  /// Whether the log has ended: nothing may be written any more.
+  var isClosed: Bool { end.load(ordering: .relaxed) }
+
+  func close() { end.store(true, ordering: .relaxed) }
 
   /// Whether a line may be written, and what was left out before it and is to be said first.
   func take(_ key: Key, _ text: String, now: MonotonicTime) -> (isAllowed: Bool, omission: LineAllowance.Omission?) {

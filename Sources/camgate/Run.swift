@@ -43,8 +43,7 @@ struct Run: ParsableCommand {
     var reporter = GatewayReporter(now: .now())
     let guardian = Guardian(device: watchdog, log: log)
     watch(gateway, &reporter, guardian, signals, log)
-    stop(gateway, after: settings.stopTimeout, signals, log)
-    say(reporter.remainingDrops(in: gateway.snapshot, now: .now()), log)
+    stop(gateway, after: settings.stopTimeout, &reporter, signals, log)
   }
 
   /// Reports until a signal asks to stop.
@@ -85,7 +84,9 @@ struct Run: ParsableCommand {
     gateway.renew(Security(configuration.kafka))
   }
 
-  private func stop(_ gateway: Gateway, after timeout: Duration, _ signals: Signals, _ log: Log) {
+  private func stop(
+    _ gateway: Gateway, after timeout: Duration, _ reporter: inout GatewayReporter, _ signals: Signals, _ log: Log
+  ) {
     log.info("stopping: cameras first, then delivery goes on for up to \(timeout.inSeconds) s")
     gateway.stopCameras()
     let left = gateway.drain(for: timeout) { signals.next(until: .now()) == .stop }
@@ -94,11 +95,11 @@ struct Run: ParsableCommand {
       "\(snapshot.capturedCount) frames captured, \(snapshot.delivery.acknowledgedCount) acknowledged, "
       + "\(snapshot.droppedCount) dropped"
     let disk = left.onDisk == 0 ? "" : ", \(left.onDisk) wait on disk for the next start"
-    log.writeOmissions(isLast: true)
+    say(reporter.remainingDrops(in: snapshot, now: .now()), log)
     if left.lost > 0 {
-      log.warning("stopped; \(totals)\(disk), \(left.lost) not delivered and lost")
+      log.end(.warning, "stopped; \(totals)\(disk), \(left.lost) not delivered and lost")
     } else {
-      log.info("stopped; \(totals)\(disk.isEmpty ? ", none left behind" : disk)")
+      log.end(.info, "stopped; \(totals)\(disk.isEmpty ? ", none left behind" : disk)")
     }
   }
 }
