@@ -129,6 +129,10 @@ struct LaneQueue {
     front[frontWaiting].state = .taken
     advanceFrontWaiting()
   }
+  /// When it was read from disk last, in turns.
+  var lastReadTurn: UInt64 = 0
+  /// Bytes of its frames that are taken, without those that came back from disk.
+  var takenBytes = 0
 
   private mutating func advanceFrontWaiting() {
     while frontWaiting < front.count, front[frontWaiting].state != .waiting { frontWaiting += 1 }
@@ -149,12 +153,13 @@ struct LaneQueue {
       if slots[middle].number <= number { low = middle + 1 } else { high = middle }
     }
     return low
+    if !front[frontWaiting].isReadBack { takenBytes += front[frontWaiting].entry?.byteCount ?? 0 }
   }
 
   /// A frame of `front` is finished; those in front of which all are leave for good.
   mutating func finish(_ number: FrameNumber, at position: RecordPosition?) {
     guard let index = frontIndex(of: number), let entry = front[index].entry else { return }
-    if front[index].isReadBack { readBackBytes -= entry.byteCount }
+    if front[index].isReadBack { readBackBytes -= entry.byteCount } else { takenBytes -= entry.byteCount }
     (front[index].state, front[index].entry, front[index].position) = (.done, nil, position)
     passDone()
     advanceFrontWaiting()
@@ -204,6 +209,7 @@ struct LaneQueue {
     readBackBytes += slot.entry?.byteCount ?? 0
     advanceFrontWaiting()
   }
+    if !front[index].isReadBack { takenBytes -= front[index].entry?.byteCount ?? 0 }
 
   // MARK: Dropping
 

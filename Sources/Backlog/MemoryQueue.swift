@@ -28,6 +28,9 @@ struct MemoryQueue {
   var durableTicket: Ticket = 0
 
   /// `largestFrame`: a frame with more bytes than this can never be delivered and is dropped as oversize. `hasDisk`: a
+  /// Frames that were written and wait for a sync, by what they weigh in memory.
+  var unsynced = FIFO<(ticket: Ticket, byteCount: Int)>()
+  var unsyncedBytes = 0
   /// part of the budget is kept for frames on their way back from there.
   init(laneCount: Int, byteBudget: Int, largestFrame: Int, hasDisk: Bool = false) {
     lanes = Array(repeating: LaneQueue(), count: laneCount)

@@ -102,7 +102,8 @@ extension MemoryQueue {
     for record in records {
       lanes[record.lane].writtenThrough = record.number
       if let place = record.place {
-        lanes[record.lane].setPlace(place, of: record.number)
+        unsynced.append((place.ticket, lanes[record.lane].setPlace(place, of: record.number)))
+        unsyncedBytes += unsynced[unsynced.count - 1].byteCount
       } else if record.isOversize {
         let index = LaneQueue.firstIndex(in: lanes[record.lane].back, behind: record.number) - 1
         if index >= 0, lanes[record.lane].back[index].number == record.number {
@@ -120,6 +121,29 @@ extension MemoryQueue {
 
   /// The oldest frame that is safe on disk leaves memory; false when there is none.
   mutating func releaseOldest() -> Bool {
+    let kept = (0..<unsynced.count).map { unsynced[$0] }.filter { $0.ticket <= ticket }
+    (unsynced, unsyncedBytes) = (FIFO(), 0)
+    for record in kept {
+      unsynced.append(record)
+      unsyncedBytes += record.byteCount
+    }
+  }
+
+  /// All records with tickets up to here survive a crash.
+  mutating func synced(through ticket: Ticket) {
+    durableTicket = ticket
+    while let record = unsynced.first, record.ticket <= ticket {
+      unsyncedBytes -= record.byteCount
+      unsynced.removeFirst(1)
+    }
+  }
+
+  /// Whether the next sync is due for the sake of memory: half of what it has for frames that nobody has taken waits for
+  /// it. While it lasts the other half takes what is new; when that is too little the disk is slower than the cameras.
+  var needsSync: Bool {
+    let budget = byteBudget - readAhead
+    guard unsyncedBytes > 0, byteCount - readBackBytes > budget / 2 else { return false }
+    return unsyncedBytes >= (budget - lanes.reduce(0) { $0 + $1.takenBytes }) / 2
     var oldest: (order: UInt64, lane: Int)?
     for lane in lanes.indices {
       guard let slot = lanes[lane].back.first, let place = slot.place, place.ticket <= durableTicket,
@@ -237,10 +261,16 @@ extension LaneQueue {
     gapBehindFront = nil
   }
 
-  mutating func setPlace(_ place: DiskPlace, of number: FrameNumber) {
-    if let index = frontIndex(of: number) { return front[index].place = place }
+  /// Notes where a frame lies; returns its bytes, 0 when it has left memory.
+  mutating func setPlace(_ place: DiskPlace, of number: FrameNumber) -> Int {
+    if let index = frontIndex(of: number) {
+      front[index].place = place
+      return front[index].entry?.byteCount ?? 0
+    }
     let index = LaneQueue.firstIndex(in: back, behind: number) - 1
-    if index >= 0, back[index].number == number { back[index].place = place }
+    guard index >= 0, back[index].number == number else { return 0 }
+    back[index].place = place
+    return back[index].entry?.byteCount ?? 0
   }
 
   mutating func unwrite(after ticket: Ticket) {

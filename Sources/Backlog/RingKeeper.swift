@@ -118,7 +118,7 @@ final class RingKeeper {
     let isDurable = ring.flush(now: .now())
     state.withLock { state in
       _ = spooler.takeEvents(&state.queue)
-      state.queue.durableTicket = ring.durableTicket
+      state.queue.synced(through: ring.durableTicket)
     }
     let isOrderly = state.read { $0.queue.isSecured && !$0.queue.hasUntold }
     guard isDurable, isOrderly else { return }

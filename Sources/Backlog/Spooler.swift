@@ -36,6 +36,8 @@ final class Spooler {
   private let clocks: BootClocks
   /// Frames of this boot were written that only its clock can date.
   private(set) var hasUndated = false
+  /// Memory cannot wait for the interval between syncs.
+  private var isSyncUrgent = false
 
   /// `streams` are those of the lanes, in their order; what they have on disk the queue knows (`restore`).
   init(
@@ -76,11 +78,12 @@ final class Spooler {
   /// Tells the queue what was done.
   func apply(_ outcome: Outcome, to queue: inout MemoryQueue) {
     queue.written(outcome.written)
-    queue.durableTicket = outcome.durableTicket
+    queue.synced(through: outcome.durableTicket)
     for (lane, isDurable) in outcome.arePositionsDurable.enumerated() {
       queue.lanes[lane].position.isDurable = isDurable
     }
     for (wish, items) in outcome.reads { queue.readBack(items, for: wish) }
+    isSyncUrgent = queue.needsSync
   }
 
   /// Tells the queue what has happened to the ring; returns what people should know. Call it after each of the ring's
@@ -128,7 +131,9 @@ final class Spooler {
   }
 
   /// The file to be synced next, if it is time; with `isSecuring` everything is due at once.
-  func nextSync(now: MonotonicTime, isSecuring: Bool) -> SyncRequest? { ring.nextSync(now: now, flush: isSecuring) }
+  func nextSync(now: MonotonicTime, isSecuring: Bool) -> SyncRequest? {
+    ring.nextSync(now: now, flush: isSecuring, isUrgent: isSyncUrgent)
+  }
 
   private func key(_ number: FrameNumber) -> RecordKey {
     RecordKey(epoch: number.epoch ?? ring.epoch, sequence: number.sequence)

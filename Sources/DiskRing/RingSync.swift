@@ -7,14 +7,14 @@ import Posix
 
 extension Ring {
   /// The file to be synced next, if it is time; nil while a sync is under way or nothing is due. With `flush` everything
-  /// that is not durable is due at once.
-  package func nextSync(now: MonotonicTime, flush: Bool = false) -> SyncRequest? {
+  /// that is not durable is due at once, with `isUrgent` all records are.
+  package func nextSync(now: MonotonicTime, flush: Bool = false, isUrgent: Bool = false) -> SyncRequest? {
     self.now = now
     guard pendingSync == nil, degradation == nil, !storage.isReadOnly, syncDelay.isDue(now) else { return nil }
     if isCursorDue(now, flush: flush), let request = writeCursor(now: now) { return request }
     if let spare, spare.state == .preparing, let request = request(of: spare, .header(spare)) { return request }
     for segment in segments.busy {
-      if let request = nextSync(of: segment, now: now, flush: flush) { return request }
+      if let request = nextSync(of: segment, now: now, flush: flush || isUrgent) { return request }
     }
     return nil
   }
