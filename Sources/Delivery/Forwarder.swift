@@ -222,7 +222,7 @@ package final class Forwarder: Sendable {
       let lane = entry.lane.index
       return state.fatal == nil && !state.tails.isDoubtful(lane) && !state.keepingLanes.contains(lane)
         && state.refusals.refusal(of: lanes[lane].topic) == nil && state.lanes[lane].isOpen(for: entry, now: .now())
-        && state.hasRoom(for: entry, byteCount)
+        && state.hasRoom(for: byteCount)
         && (!lanes[lane].isBackfill || state.hasBackfillRoom(for: byteCount, now: .now()))
     }
   }

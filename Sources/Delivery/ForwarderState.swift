@@ -142,8 +142,19 @@ extension Forwarder {
       return inFlight.reported(report.id, report.error, at: position)
     }
 
-    /// Whether an entry may be under way, too, whose next record has so many bytes.
-    func hasRoom(for entry: Entry, _ byteCount: Int) -> Bool { window.hasRoom(for: byteCount) }
+    /// Whether an entry may be under way, too, whose next record has so many bytes. What is under way stays in memory: the
+    /// window is the share of it that may, whatever the link could carry.
+    func hasRoom(for byteCount: Int) -> Bool {
+      inFlight.memoryBytes < window.largest && window.hasRoom(for: byteCount)
+    }
+
+    /// Of each lane whether nothing of it is sent for now, for its own or its topic's sake.
+    func heldLanes(now: MonotonicTime) -> [Bool] {
+      lanes.indices.map { lane in
+        tails.isDoubtful(lane) || keepingLanes.contains(lane) || lanes[lane].isHeld(now: now)
+          || refusals.refusal(of: laneTopics[lane]).map { now < $0.nextTry } ?? false
+      }
+    }
 
     /// Whether so many bytes more of the backlog may be under way beside new frames.
     func hasBackfillRoom(for count: Int, now: MonotonicTime) -> Bool {

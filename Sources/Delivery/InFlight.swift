@@ -41,6 +41,8 @@ struct InFlight {
   private var nextID: UInt = 1
   /// Bytes under way of frames that had to wait while newer ones were sent.
   private(set) var backfillByteCount = 0
+  /// Bytes of memory that frames under way keep.
+  private(set) var memoryBytes = 0
   /// Frames that are to show whether their topic takes records.
   private(set) var probeCount = 0
 
@@ -53,6 +55,7 @@ struct InFlight {
   mutating func begin(_ entry: Entry, recordCount: Int, isBackfill: Bool = false, isProbe: Bool = false) -> UInt {
     defer { nextID += 1 }
     if isProbe { probeCount += 1 }
+    memoryBytes += entry.byteCount
     frames[nextID] = Pending(entry: entry, openCount: recordCount, isBackfill: isBackfill, isProbe: isProbe)
     return nextID
   }
@@ -103,6 +106,7 @@ struct InFlight {
     if let error, error.weight > pending.error?.weight ?? 0 { pending.error = error }
     frames[frame] = pending.openCount == 0 ? nil : pending
     if pending.openCount == 0, pending.isProbe { probeCount -= 1 }
+    if pending.openCount == 0 { memoryBytes -= pending.entry.byteCount }
     return pending.openCount == 0 ? report(pending) : nil
   }
 }

@@ -48,6 +48,9 @@ struct LaneFlow {
   /// Whether nothing of it is under way, and everything that failed is back.
   var isIdle: Bool { inFlightCount == 0 && failed.isEmpty }
 
+  /// Whether it waits for better times.
+  func isHeld(now: MonotonicTime) -> Bool { heldUntil.map { now < $0 } ?? false }
+
   /// When a held lane opens again; nil when it is not held.
   var opensAt: MonotonicTime? { failed.isEmpty ? heldUntil : nil }
 

@@ -18,7 +18,8 @@ struct SendWindow: Sendable {
   /// A sample is taken when records were under way for this long.
   static let sampleTime = Duration.milliseconds(50)
 
-  private let largest: Int
+  /// What the limit is on a fast link, bytes.
+  let largest: Int
   private let horizon: Duration
   private var busySince: MonotonicTime?
   private var lastProgress: MonotonicTime?

@@ -20,7 +20,7 @@ import Testing
     for sequence: UInt64 in 1...1_000 {
       let entry = Entry(lane: Lane(index: 0), sequence: sequence, frame: testFrame(payload), arrivalOrder: sequence)
       let byteCount = payloadByteCount + RecordEncoder.overhead
-      guard state.hasRoom(for: entry, byteCount) else { break }
+      guard state.hasRoom(for: byteCount) else { break }
       state.window.sent(byteCount, now: .now())
       _ = state.inFlight.send(byteCount, of: state.inFlight.begin(entry, recordCount: 1), now: .now())
       held += entry.byteCount
