@@ -129,8 +129,7 @@ package final class Backlog: Sendable {
   /// quick.
   package func hold(_ held: () -> [Bool]) {
     let wantsDisk = state.withLock(wakingIf: { _ in false }) { state in
-      state.queue.hold(held())
-      return state.queue.wantsRead
+      state.queue.hold(held()) && state.queue.wantsRead
     }
     if wantsDisk { disk?.ring() }
   }

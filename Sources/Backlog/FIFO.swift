@@ -29,6 +29,11 @@ struct FIFO<Element> {
     }
   }
 
+  mutating func removeLast() {
+    elements.removeLast()
+    if head == elements.count { (elements, head) = ([], 0) }
+  }
+
   mutating func remove(_ range: Range<Int>) {
     if range.lowerBound == 0 { return removeFirst(range.count) }
     elements.removeSubrange((head + range.lowerBound)..<(head + range.upperBound))

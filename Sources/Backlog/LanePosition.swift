@@ -57,7 +57,10 @@ extension Backlog {
   }
 
   /// The lane's place cannot be known; its frames leave all the same.
-  package func goOn(_ lane: Lane) { withQueue { $0.lanes[lane.index].position.isNeeded = false } }
+  package func goOn(_ lane: Lane) {
+    withQueue { $0.lanes[lane.index].position.isNeeded = false }
+    ringDisk()
+  }
 
   /// Where in Kafka the newest frame lies in front of which all of the lane are finished; nil while unknown.
   package func position(of lane: Lane) -> RecordPosition? {

@@ -29,8 +29,32 @@ struct Slot {
   var isReadBack = false
   /// When it came from its camera.
   let arrival: MonotonicTime
+  /// What it tells and its copy on disk does not: it became known after that was written.
+  var lateGap: Gap?
   /// Where it lies in Kafka, if it does.
   var position: RecordPosition?
+
+  /// It tells what is missing in front of it; `isWritten`: its copy on disk does not.
+  mutating func tell(_ gap: Gap?, isWritten: Bool) {
+    guard gap != nil else { return }
+    var (whole, late) = (gap, gap)
+    if isWritten {
+      late.append(lateGap)
+      lateGap = late
+    }
+    whole.append(entry?.frame.gap)
+    entry?.frame.gap = whole
+  }
+
+  /// What its copy on disk tells, as far as that can be known.
+  var storedGap: Gap? {
+    guard let lateGap, var stored = entry?.frame.gap else { return entry?.frame.gap }
+    guard let count = stored.frameCount, let late = lateGap.frameCount, count >= late else {
+      return Gap(frameCount: nil, reason: stored.reason)
+    }
+    stored.frameCount = count - late
+    return stored
+  }
 }
 
 /// Where a frame lies on disk, and what has to be synced before it stays there.
@@ -105,6 +129,10 @@ struct LaneQueue {
   var isDiverted = false
   /// Bytes of its frames in memory that are not finished.
   var byteCount = 0
+  /// When it was read from disk last, in turns.
+  var lastReadTurn: UInt64 = 0
+  /// Bytes of its frames that are taken, without those that came back from disk.
+  var takenBytes = 0
   /// Bytes of frames in `front` that came back from disk.
   var readBackBytes = 0
   /// Where the first waiting frame of `front` is; its count when none waits.
@@ -120,19 +148,14 @@ struct LaneQueue {
   mutating func takeHead() {
     if frontWaiting == front.count, var slot = back.first {
       back.removeFirst(1)
-      var gap = gapBehindFront
-      gap.append(slot.entry?.frame.gap)
-      slot.entry?.frame.gap = gap
+      slot.tell(gapBehindFront, isWritten: isWritten(slot.number))
       gapBehindFront = nil
       front.append(slot)
     }
     front[frontWaiting].state = .taken
+    if !front[frontWaiting].isReadBack { takenBytes += front[frontWaiting].entry?.byteCount ?? 0 }
     advanceFrontWaiting()
   }
-  /// When it was read from disk last, in turns.
-  var lastReadTurn: UInt64 = 0
-  /// Bytes of its frames that are taken, without those that came back from disk.
-  var takenBytes = 0
 
   private mutating func advanceFrontWaiting() {
     while frontWaiting < front.count, front[frontWaiting].state != .waiting { frontWaiting += 1 }
@@ -153,7 +176,6 @@ struct LaneQueue {
       if slots[middle].number <= number { low = middle + 1 } else { high = middle }
     }
     return low
-    if !front[frontWaiting].isReadBack { takenBytes += front[frontWaiting].entry?.byteCount ?? 0 }
   }
 
   /// A frame of `front` is finished; those in front of which all are leave for good.
@@ -187,6 +209,7 @@ struct LaneQueue {
 
   mutating func putBack(_ number: FrameNumber) {
     guard let index = frontIndex(of: number) else { return }
+    if !front[index].isReadBack { takenBytes -= front[index].entry?.byteCount ?? 0 }
     front[index].state = .waiting
     frontWaiting = min(frontWaiting, index)
   }
@@ -195,8 +218,7 @@ struct LaneQueue {
   mutating func tellNext(_ gap: Gap?) {
     var gap = gap
     if frontWaiting < front.count {
-      gap.append(front[frontWaiting].entry?.frame.gap)
-      front[frontWaiting].entry?.frame.gap = gap
+      front[frontWaiting].tell(gap, isWritten: isWritten(front[frontWaiting].number))
     } else {
       gap.append(gapBehindFront)
       gapBehindFront = gap
@@ -209,7 +231,26 @@ struct LaneQueue {
     readBackBytes += slot.entry?.byteCount ?? 0
     advanceFrontWaiting()
   }
-    if !front[index].isReadBack { takenBytes -= front[index].entry?.byteCount ?? 0 }
+
+  /// Whether a frame is on disk or on its way there.
+  private func isWritten(_ number: FrameNumber) -> Bool {
+    number <= max(writtenThrough ?? .none, writingThrough ?? .none)
+  }
+
+  /// The last frame of `front` leaves memory and stays on disk, if it is safe there and nobody has it: what comes behind it
+  /// is on disk only, too, or comes after that. nil when there is none, or when what is missing behind it could not be told
+  /// any more.
+  mutating func releaseLastOfFront(_ durable: Ticket) -> Slot? {
+    guard gapBehindFront == nil, needsKeyframe == nil, front.count > 0 else { return nil }
+    let slot = front[front.count - 1]
+    guard slot.state == .waiting, let place = slot.place, place.ticket <= durable else { return nil }
+    front.removeLast()
+    if slot.isReadBack { readBackBytes -= slot.entry?.byteCount ?? 0 }
+    var released = DiskSpan(place.mark, tells: slot.storedGap)
+    if let span { released.through = span.through }
+    (span, gapBehindFront) = (released, slot.lateGap)
+    return slot
+  }
 
   // MARK: Dropping
 

@@ -22,15 +22,17 @@ struct MemoryQueue {
   var byteCount = 0
   /// Frames in memory that wait to be taken.
   private(set) var memoryWaitingCount = 0
+  /// How often something was read back.
+  var readTurns: UInt64 = 0
   /// The epoch of this run, as the disk counts them.
   var presentEpoch: UInt64?
   /// All records with tickets up to here survive a crash.
   var durableTicket: Ticket = 0
-
-  /// `largestFrame`: a frame with more bytes than this can never be delivered and is dropped as oversize. `hasDisk`: a
   /// Frames that were written and wait for a sync, by what they weigh in memory.
   var unsynced = FIFO<(ticket: Ticket, byteCount: Int)>()
   var unsyncedBytes = 0
+
+  /// `largestFrame`: a frame with more bytes than this can never be delivered and is dropped as oversize. `hasDisk`: a
   /// part of the budget is kept for frames on their way back from there.
   init(laneCount: Int, byteBudget: Int, largestFrame: Int, hasDisk: Bool = false) {
     lanes = Array(repeating: LaneQueue(), count: laneCount)

@@ -85,7 +85,10 @@ extension MemoryQueue {
     let last = max(lanes[lane].writtenThrough ?? .none, lanes[lane].writingThrough ?? .none)
     var index = LaneQueue.firstIndex(in: lanes[lane].front, behind: last)
     while index < lanes[lane].front.count {
-      if let entry = lanes[lane].front[index].entry { return entry }
+      if let entry = lanes[lane].front[index].entry {
+        lanes[lane].front[index].lateGap = nil
+        return entry
+      }
       index += 1
     }
     index = LaneQueue.firstIndex(in: lanes[lane].back, behind: last)
@@ -94,6 +97,7 @@ extension MemoryQueue {
     }
     guard index < lanes[lane].back.count else { return nil }
     if index == 0 { lanes[lane].tellOnDisk() }
+    lanes[lane].back[index].lateGap = nil
     return lanes[lane].back[index].entry
   }
 
@@ -117,10 +121,6 @@ extension MemoryQueue {
   /// What was written behind this ticket is not on disk after all.
   mutating func unwrite(after ticket: Ticket) {
     for lane in lanes.indices { lanes[lane].unwrite(after: ticket) }
-  }
-
-  /// The oldest frame that is safe on disk leaves memory; false when there is none.
-  mutating func releaseOldest() -> Bool {
     let kept = (0..<unsynced.count).map { unsynced[$0] }.filter { $0.ticket <= ticket }
     (unsynced, unsyncedBytes) = (FIFO(), 0)
     for record in kept {
@@ -144,6 +144,10 @@ extension MemoryQueue {
     let budget = byteBudget - readAhead
     guard unsyncedBytes > 0, byteCount - readBackBytes > budget / 2 else { return false }
     return unsyncedBytes >= (budget - lanes.reduce(0) { $0 + $1.takenBytes }) / 2
+  }
+
+  /// The oldest frame that is safe on disk leaves memory; false when there is none.
+  mutating func releaseOldest() -> Bool {
     var oldest: (order: UInt64, lane: Int)?
     for lane in lanes.indices {
       guard let slot = lanes[lane].back.first, let place = slot.place, place.ticket <= durableTicket,
@@ -161,34 +165,56 @@ extension MemoryQueue {
 
   // MARK: Reading
 
-  /// Says of each lane whether nothing of it will be taken for now.
-  mutating func hold(_ held: [Bool]) {
-    for (lane, isHeld) in held.enumerated() { lanes[lane].isHeld = isHeld }
+  /// Says of each lane whether nothing of it will be taken for now. Such a lane keeps no read-ahead: what is on disk is
+  /// released and read again. Returns whether anything has changed.
+  mutating func hold(_ held: [Bool]) -> Bool {
+    var hasChanged = false
+    for (lane, isHeld) in held.enumerated() {
+      hasChanged = hasChanged || lanes[lane].isHeld != isHeld
+      lanes[lane].isHeld = isHeld
+      while isHeld, lanes[lane].readBackBytes > 0, let slot = lanes[lane].releaseLastOfFront(durableTicket) {
+        leave(lane, waiting: 1, byteCount: slot.entry?.byteCount ?? 0)
+        hasChanged = true
+      }
+    }
+    return hasChanged
   }
 
-  /// The lanes that want frames from disk, those with the fewest first.
+  /// Whether a lane has frames on disk that could be sent.
+  private func mayRead(_ lane: Int) -> Bool { lanes[lane].span != nil && !lanes[lane].isHeld && isPlaced(lane) }
+
+  /// The lanes that want frames from disk, those with the fewest first, and of those that have none the one whose turn is
+  /// longest ago.
   var readWishes: [ReadWish] {
-    let spans = lanes.indices.filter { lanes[$0].span != nil }
-    let share = readAhead / max(1, spans.count)
+    let readers = lanes.indices.filter { mayRead($0) }
+    let share = readAhead / max(1, readers.count)
     let room = readAhead - readBackBytes
-    return spans.compactMap { lane -> ReadWish? in
+    return readers.compactMap { lane -> ReadWish? in
       guard let span = lanes[lane].span else { return nil }
       let (has, isDry) = (lanes[lane].readBackBytes, lanes[lane].readBackBytes == 0)
       guard isDry || has < share / 2, room > 0 else { return nil }
       return ReadWish(
         lane: lane, span: span, needsKeyframe: lanes[lane].needsKeyframe, byteLimit: share - has, isDry: isDry,
         room: room, sharesNumbers: lanes[lane].sharesNumbers)
-    }.sorted { lanes[$0.lane].readBackBytes < lanes[$1.lane].readBackBytes }
+    }.sorted { left, right in
+      (lanes[left.lane].readBackBytes, lanes[left.lane].lastReadTurn)
+        < (lanes[right.lane].readBackBytes, lanes[right.lane].lastReadTurn)
+    }
   }
 
   /// What came from disk for one lane.
   mutating func readBack(_ items: [ReadBack], for wish: ReadWish) {
     let lane = wish.lane
+    // What was in front of it has meanwhile gone back to disk, and comes first.
+    guard lanes[lane].span?.after == wish.span.after else { return }
+    readTurns += 1
+    if !items.isEmpty { lanes[lane].lastReadTurn = readTurns }
     for item in items {
       switch item {
       case .frame(var frame, let mark, let hole):
         note(hole, in: lane)
-        var gap = lanes[lane].gapBehindFront
+        let lateGap = lanes[lane].gapBehindFront
+        var gap = lateGap
         gap.append(frame.gap)
         frame.gap = gap
         (lanes[lane].gapBehindFront, lanes[lane].needsKeyframe) = (nil, nil)
@@ -198,7 +224,7 @@ extension MemoryQueue {
         insertReadBack(
           Slot(
             number: number, entry: entry, state: .waiting, place: DiskPlace(mark: mark, ticket: 0),
-            isReadBack: true, arrival: MonotonicTime(nanoseconds: 0)), in: lane)
+            isReadBack: true, arrival: MonotonicTime(nanoseconds: 0), lateGap: lateGap), in: lane)
         advance(lane, to: mark)
       case .end(let mark, let hole):
         note(hole, in: lane)
@@ -246,9 +272,9 @@ extension MemoryQueue {
 
   /// Whether there is a lane that wants frames from disk.
   var wantsRead: Bool {
-    let count = lanes.count { $0.span != nil }
+    let count = lanes.indices.count { mayRead($0) }
     guard count > 0, readBackBytes < readAhead else { return false }
-    return lanes.contains { $0.span != nil && $0.readBackBytes <= readAhead / count / 2 }
+    return lanes.indices.contains { mayRead($0) && lanes[$0].readBackBytes <= readAhead / count / 2 }
   }
 }
 

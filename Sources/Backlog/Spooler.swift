@@ -176,7 +176,11 @@ final class Spooler {
         continue
       }
       // What is missing in front is told with the frame, so there is no stopping in between.
-      guard byteCount <= room, byteCount <= left || isDry else { return items }
+      guard byteCount <= room, byteCount <= left || isDry else {
+        // What becomes free is for a lane that has nothing.
+        if isDry { room = 0 }
+        return items
+      }
       let found = ring.read(record)
       if case .held = found { return items }
       guard case .bytes(let bytes) = found else { continue }

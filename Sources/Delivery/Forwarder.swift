@@ -240,6 +240,7 @@ package final class Forwarder: Sendable {
   /// `take` is woken by new frames and by reports, not by a held lane that opens.
   private func nextLook() -> MonotonicTime {
     let now = MonotonicTime.now()
+    tellHeldLanes(now: now)
     let isSilent = unheard { state -> Bool in
       state.window.tick(now: now)
       return state.isSilentForLong(now: now)
@@ -255,6 +256,9 @@ package final class Forwarder: Sendable {
     let opening = state.read { $0.lanes.compactMap(\.opensAt).filter { $0 > now }.min() }
     return min(opening ?? .init(nanoseconds: .max), now + .seconds(1))
   }
+
+  /// What is not sent for now is not read from disk either.
+  func tellHeldLanes(now: MonotonicTime) { backlog.hold { state.read { $0.heldLanes(now: now) } } }
 
   /// Hands the records of a frame to a producer: the shared one, or one that tries a topic.
   func send(_ entry: Entry, by producer: Producer, isProbe: Bool = false) {

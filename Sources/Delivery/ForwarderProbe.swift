@@ -20,6 +20,7 @@ extension Forwarder {
   /// Until no topic is refused, or stopping.
   private func probeTopics() {
     while let topic = nextProbe() {
+      tellHeldLanes(now: .now())
       guard let entry = backlog.take(until: .now() + .seconds(1), where: { isProbe($0, of: topic) }) else { continue }
       do throws(BrokerError) {
         try probe(topic, with: entry)

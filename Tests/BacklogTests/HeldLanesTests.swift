@@ -34,13 +34,13 @@ import Testing
   @Test func heldLanesKeepNobodyWaiting() throws {
     var spool = try spool()
     var sent = Array(repeating: 0, count: Self.laneCount)
-    spool.queue.hold((0..<Self.laneCount).map { $0 < 4 })
+    _ = spool.queue.hold((0..<Self.laneCount).map { $0 < 4 })
     for _ in 0..<400 {
       spool.step(.milliseconds(5))
       send(&spool, 4..<8, &sent)
     }
     #expect(sent == [0, 0, 0, 0, 60, 60, 60, 60])
-    spool.queue.hold((0..<Self.laneCount).map { _ in false })
+    _ = spool.queue.hold((0..<Self.laneCount).map { _ in false })
     for _ in 0..<400 {
       spool.step(.milliseconds(5))
       send(&spool, 0..<8, &sent)

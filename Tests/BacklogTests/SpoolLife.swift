@@ -108,7 +108,8 @@ struct SpoolLife {
     case ..<600:
       let open = (0..<shape.laneCount).filter { _ in random.chance(50) }
       take { open.contains($0.lane.index) }
-    case ..<690: acknowledge(lane)
+    case ..<685: acknowledge(lane)
+    case ..<690: _ = queue.hold((0..<shape.laneCount).map { _ in random.chance(30) })
     case ..<710: putBack(lane)
     case ..<720: quarantine(lane)
     case ..<850: spool()
@@ -242,6 +243,7 @@ struct SpoolLife {
   mutating func empty() {
     storage.faults = SimulatedStorage.Faults()
     isEmptying = true
+    _ = queue.hold((0..<shape.laneCount).map { _ in false })
     for _ in 0..<20_000 where !queue.isEmpty && complaint == nil {
       now = now + .milliseconds(100)
       spool()
