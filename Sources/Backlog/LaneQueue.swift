@@ -237,6 +237,19 @@ struct LaneQueue {
     number <= max(writtenThrough ?? .none, writingThrough ?? .none)
   }
 
+  /// How many frames leave memory from the end of `front` when one does that did not come back from disk; nil when none
+  /// can.
+  func releasableCount(_ durable: Ticket) -> Int? {
+    guard gapBehindFront == nil, needsKeyframe == nil else { return nil }
+    for index in stride(from: front.count - 1, through: 0, by: -1) {
+      let slot = front[index]
+      guard slot.state == .waiting, let place = slot.place, place.ticket <= durable else { return nil }
+      if !slot.isReadBack { return front.count - index }
+      if slot.lateGap != nil { return nil }
+    }
+    return nil
+  }
+
   /// The last frame of `front` leaves memory and stays on disk, if it is safe there and nobody has it: what comes behind it
   /// is on disk only, too, or comes after that. nil when there is none, or when what is missing behind it could not be told
   /// any more.

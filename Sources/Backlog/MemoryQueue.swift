@@ -64,7 +64,7 @@ struct MemoryQueue {
     let largest = readAhead > 0 ? readAhead : budget
     if frame.payload.byteCount > largestFrame || entry.byteCount > largest { return refuse(entry, .oversize) }
     while byteCount - readBackBytes + entry.byteCount > budget && skipReason(entry) == nil {
-      if !releaseOldest(), !dropOldestGOP(for: entry) { return refuse(entry, .overload) }
+      if !releaseOldest(), !releaseFromFront(), !dropOldestGOP(for: entry) { return refuse(entry, .overload) }
     }
     if let reason = skipReason(entry) { return refuse(entry, reason) }
     push(entry, now: now)

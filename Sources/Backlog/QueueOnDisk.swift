@@ -163,6 +163,23 @@ extension MemoryQueue {
     return true
   }
 
+  /// A frame that was put back and is safe on disk leaves memory, and with it those behind it; of the lanes that have one,
+  /// one that is held, then the one with the most in memory. False when there is none.
+  mutating func releaseFromFront() -> Bool {
+    let candidates = lanes.indices.compactMap { lane in
+      lanes[lane].releasableCount(durableTicket).map { (lane: lane, count: $0) }
+    }
+    let held = candidates.filter { lanes[$0.lane].isHeld }
+    guard
+      let chosen = (held.isEmpty ? candidates : held).max(by: { lanes[$0.lane].byteCount < lanes[$1.lane].byteCount })
+    else { return false }
+    for _ in 0..<chosen.count {
+      guard let slot = lanes[chosen.lane].releaseLastOfFront(durableTicket) else { break }
+      leave(chosen.lane, waiting: 1, byteCount: slot.entry?.byteCount ?? 0)
+    }
+    return true
+  }
+
   // MARK: Reading
 
   /// Says of each lane whether nothing of it will be taken for now. Such a lane keeps no read-ahead: what is on disk is
