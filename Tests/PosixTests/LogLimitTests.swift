@@ -60,6 +60,18 @@ import Testing
     #expect(world.take().isEmpty)
   }
 
+  /// Whoever still has a part of the log.
+  @Test func nothingComesBehindTheEnd() {
+    let log = world.log
+    let kafka = log.about("kafka")
+    for _ in 0..<(LineAllowance.burst + 7) { log.info("small") }
+    _ = world.take()
+    log.end(.warning, "stopped")
+    kafka.error("late")
+    log.info("later")
+    #expect(world.take() == ["info small (repeated 7 times)", "warning stopped"])
+  }
+
   /// Neither of another subject nor of another level.
   @Test func aFloodHidesNothingElse() {
     let log = world.log
