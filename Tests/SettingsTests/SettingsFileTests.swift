@@ -257,12 +257,14 @@ import Testing
     #expect(read("- &b0 x\n" + bomb).report.contains("aliases repeat too much"))
   }
 
-  @Test func theMemoryForAStallIsSaid() throws {
+  /// With a ring a quarter of memory is kept for what comes back from there.
+  @Test(arguments: [("4MiB", "14MiB"), ("4MiB, directory: /tmp/ring", "18MiB")] as [(String, String)])
+  func theMemoryForAStallIsSaid(_ buffer: String, _ need: String) throws {
     let settings = try #require(
       read(
         """
         kafka: {brokers: [k]}
-        buffer: {memory: 4MiB}
+        buffer: {memory: \(buffer)}
         cameras:
           - {name: a, url: 'rtsp://h/'}
           - {name: b, device: /dev/video0, format: mjpeg 1280x720@15}
@@ -274,7 +276,7 @@ import Testing
     let place = try #require(lines.firstIndex(of: "  memory: 4MiB"))
     #expect(
       lines[(place - 2)..<place] == [
-        "  # While neither Kafka nor the disk takes anything for 5 s these cameras need 14MiB, at 8 Mbit/s for each",
+        "  # While neither Kafka nor the disk takes anything for 5 s these cameras need \(need), at 8 Mbit/s for each",
         "  # (of JPEG from a device 1 bit a pixel): assumed; `camgate probe` measures.",
       ])
   }
