@@ -49,6 +49,19 @@ import Testing
     #expect(spool.queue.isEmpty)
   }
 
+  /// The same of lanes whose place in Kafka is asked for after they have read ahead, as at a start.
+  @Test func lanesWithoutAPlaceKeepNobodyWaiting() throws {
+    var spool = try spool()
+    var sent = Array(repeating: 0, count: Self.laneCount)
+    for lane in 0..<4 { spool.queue.lanes[lane].position.isNeeded = true }
+    for _ in 0..<400 {
+      _ = spool.queue.hold((0..<Self.laneCount).map { _ in false })
+      spool.step(.milliseconds(5))
+      send(&spool, 4..<8, &sent)
+    }
+    #expect(sent == [0, 0, 0, 0, 60, 60, 60, 60])
+  }
+
   /// Each lane that can send has a frame in memory sooner or later, though there is room for four of eight.
   @Test func everyLaneHasItsTurn() throws {
     var spool = try spool()
