@@ -182,14 +182,15 @@ extension MemoryQueue {
 
   // MARK: Reading
 
-  /// Says of each lane whether nothing of it will be taken for now. Such a lane keeps no read-ahead: what is on disk is
-  /// released and read again. Returns whether anything has changed.
+  /// Says of each lane whether nothing of it will be taken for now. Such a lane, and one whose place in Kafka is not known
+  /// yet, keeps no read-ahead: what is on disk is released and read again. Returns whether anything has changed.
   mutating func hold(_ held: [Bool]) -> Bool {
     var hasChanged = false
     for (lane, isHeld) in held.enumerated() {
       hasChanged = hasChanged || lanes[lane].isHeld != isHeld
       lanes[lane].isHeld = isHeld
-      while isHeld, lanes[lane].readBackBytes > 0, let slot = lanes[lane].releaseLastOfFront(durableTicket) {
+      guard isHeld || !isPlaced(lane) else { continue }
+      while lanes[lane].readBackBytes > 0, let slot = lanes[lane].releaseLastOfFront(durableTicket) {
         leave(lane, waiting: 1, byteCount: slot.entry?.byteCount ?? 0)
         hasChanged = true
       }
