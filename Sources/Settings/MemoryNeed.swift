@@ -10,10 +10,11 @@ enum MemoryNeed {
   /// usual best.
   static let videoRate = 8_000_000
 
-  /// Bytes for all cameras, rounded up to whole MiB.
-  static func bytes(_ cameras: [Configuration.Camera]) -> Int {
+  /// Bytes for all cameras, rounded up to whole MiB. `hasRing`: a quarter of memory is kept for what comes back from disk.
+  static func bytes(_ cameras: [Configuration.Camera], hasRing: Bool) -> Int {
     let bits = cameras.reduce(0) { $0 + rate(of: $1.description.source) } * Int(stall.components.seconds)
-    return (bits / 8 + (1 << 20) - 1) & ~((1 << 20) - 1)
+    let bytes = hasRing ? bits / 6 : bits / 8
+    return (bytes + (1 << 20) - 1) & ~((1 << 20) - 1)
   }
 
   /// Bits a second: of pictures that are compressed by themselves (JPEG) 1 bit a pixel, of generated ones 0.1 as measured.

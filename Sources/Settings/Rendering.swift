@@ -78,7 +78,7 @@ private struct Rendering {
   }
 
   private func rendered(_ buffer: Configuration.Buffer) -> [String] {
-    let need = Units.text(size: MemoryNeed.bytes(settings.cameras))
+    let need = Units.text(size: MemoryNeed.bytes(settings.cameras, hasRing: buffer.directory != nil))
     var lines = [
       "  # While neither Kafka nor the disk takes anything for 5 s these cameras need \(need), at 8 Mbit/s for each"
     ]
