@@ -24,6 +24,18 @@ extension IntegrationTests.CameraSide {
       #expect(gateway.child.errors.contains { $0.contains("(limited: more than the camera's limits allow)") })
     }
 
+    /// What a keyframe says of its size takes no pictures of that size.
+    @Test func vastPicturesTakeNoMemory() throws {
+      let responder = try Testbed.responder()
+      let broker = try MockCluster(brokerCount: 1)
+      let gateway = try Gateway(brokers: broker.address, [Gateway.Camera("vast", try responder.url("vast"))])
+      try Self.wait(for: 4, "vast", responder)
+      let peak = try Self.peakMemory(of: gateway.child) >> 20
+      print("pictures of 8064 x 8064: a peak of \(peak) MiB")
+      #expect(peak < 128, "\(peak) MiB")
+      try gateway.stop()
+    }
+
     /// Packets that nobody can read leave nothing behind.
     @Test func packetsThatAreRefusedTakeNoMemory() throws {
       let responder = try Testbed.responder()

@@ -10,6 +10,9 @@ import media
 PAYLOAD = 1200
 # A picture that needs others (H.264), and is none.
 TINY = b"\x41\xe2" + b"\xaa" * 18
+# A picture of 8064 x 8064 that 16 others are missing of, which decoding would begin at (a recovery point, H.264).
+VAST = [bytes.fromhex(text) for text in ("6742003e9584601f800fc640", "68ce3880", "060601c480")]
+VAST.append(bytes.fromhex("61889430") + b"\xaa" * 40)
 
 
 def nal_units(unit):

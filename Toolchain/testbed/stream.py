@@ -230,6 +230,10 @@ class Stream:
             self.packets(rtp.huge(amount * 1_000_000))
             say("huge", camera=self.camera.name)
             return []
+        elif what == "vast":  # a keyframe of a few bytes that claims to be as large as it may be
+            self.packets(rtp.VAST)
+            say("vast", camera=self.camera.name)
+            return []
         elif what == "flood":  # `amount` tiny pictures in front of this one, each with a time of its own
             self.send(b"".join(self.interleaved(rtp.TINY, self.stamp - 6 * number) for number in range(amount, 0, -1)))
             say("flood", camera=self.camera.name)
