@@ -16,8 +16,11 @@ struct PictureInformation: Equatable {
   /// Pictures that stand for themselves.
   init(width: Int, height: Int) { (self.width, self.height, reorderDepth) = (width, height, 0) }
 
-  /// Decodes a keyframe with its parameter sets, once a connection and at a change of them: the one way FFmpeg tells all
-  /// of this (AVCodecContext.has_b_frames is known once a picture was begun). nil when it cannot be decoded.
+  /// Begins to decode a keyframe with its parameter sets, once a connection and at a change of them: the one way FFmpeg
+  /// tells all of this (AVCodecContext.has_b_frames is known once a picture is begun). nil when no decoder would begin it.
+  ///
+  /// FFmpeg is refused the picture (AVCodecContext.get_buffer2): a header may claim any size, and any number of pictures in
+  /// front, which decoders make up (h264_slice.c, h264_field_start).
   init?(keyframe: UnsafeRawBufferPointer, codec: Codec) {
     guard let decoder = avcodec_find_decoder(codec == .h265 ? AV_CODEC_ID_HEVC : AV_CODEC_ID_H264),
       let packet = av_packet_alloc()
@@ -29,15 +32,24 @@ struct PictureInformation: Equatable {
       avcodec_free_context(&context)
     }
     context?.pointee.thread_count = 1
-    // A header may claim any size, and memory is taken for it.
+    context?.pointee.thread_type = FF_THREAD_SLICE
+    // Some tables are as large as the size claims all the same.
     context?.pointee.max_pixels = 8_192 * 8_192
+    context?.pointee.get_buffer2 = { context, _, _ in
+      context?.pointee.opaque?.assumingMemoryBound(to: Bool.self).pointee = true
+      return camgate_averror(ENOMEM)
+    }
     // A packet of its own memory: decoders read up to AV_INPUT_BUFFER_PADDING_SIZE bytes beyond the end.
     guard avcodec_open2(context, decoder, nil) >= 0, av_new_packet(packet, Int32(keyframe.count)) >= 0 else {
       return nil
     }
     UnsafeMutableRawBufferPointer(start: packet.pointee.data, count: keyframe.count).copyMemory(from: keyframe)
-    guard avcodec_send_packet(context, packet) >= 0, let known = context?.pointee, known.width > 0, known.height > 0
-    else { return nil }
+    var isBegun = false
+    withUnsafeMutablePointer(to: &isBegun) { isBegun in
+      context?.pointee.opaque = UnsafeMutableRawPointer(isBegun)
+      _ = avcodec_send_packet(context, packet)
+    }
+    guard isBegun, let known = context?.pointee, known.width > 0, known.height > 0 else { return nil }
     (width, height, reorderDepth) = (Int(known.width), Int(known.height), Int(known.has_b_frames))
     let (rate, limits) = (known.framerate, Int64(1_000_000)...10_000_000_000)
     if rate.num > 0, rate.den > 0 {
