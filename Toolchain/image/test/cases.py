@@ -20,6 +20,7 @@ import time
 import traceback
 
 import bench
+import group
 import writes
 from cards import Cards
 from foreign import ForeignDisk
@@ -30,7 +31,6 @@ VIRTUAL_CAMERA = "/dev/v4l/by-path/platform-vivid.0-video-index0"
 LOCAL = "  - {{name: {}, device: {}, format: yuyv 320x180@2, topic: local}}"
 NETWORK = "network: {address: 10.0.2.77/24, router: 10.0.2.2, dns: [10.0.2.3]}"
 COUNTS = ("frames", "lost", "repeated", "twice", "gaps")
-SYSTEM_KIB = 96 << 10  # what image/root/sbin/startup leaves to the system
 GROWTH_SECONDS = 4  # how long growing takes under emulation
 PATIENCE = 600  # seconds for a start under emulation, also on a busy desk
 
@@ -244,8 +244,7 @@ def case_watchdog(context):
 
 
 def case_memory(context):
-    """What four cameras need of the board's memory, and what is kept from them: the gateway has a limit, which leaves room
-    for all the rest."""
+    """What four cameras need of the board's memory. The gateway's is limited: there is some for all the rest."""
     with contextlib.ExitStack() as stack:
         desk = stack.enter_context(bench.on_desk({"gate*4": "h264"}))
         board = stack.enter_context(context.board(desk.settings(), kind="test"))
@@ -257,13 +256,7 @@ def case_memory(context):
         used = (kib["MemTotal"] - kib["MemAvailable"]) >> 10
         assert used <= 160, f"{used} MiB: {rows}"
         figures = {"used_mib": used, "gateway_mib": board.resident(), "root_mib": kib["Shmem"] >> 10}
-        assert board.run("cat /proc/$(pidof camgate)/cgroup").strip() == "0::/camgate"
-        read = board.run("cd /sys/fs/cgroup/camgate; cat memory.max memory.high memory.current")
-        most, high, current = (int(text) >> 10 for text in read.split())
-        assert most == kib["MemTotal"] - SYSTEM_KIB and high == most // 10 * 9, (most, high, kib["MemTotal"])
-        # What is neither free nor the gateway's, nor given back when somebody asks for it.
-        system = (kib["MemTotal"] - kib["MemFree"] - kib["Cached"] + kib["Shmem"] - current) >> 10
-        return figures | {"group_mib": current >> 10, "system_mib": system}
+        return figures | group.check(board, kib)
 
 
 def case_power(context):
