@@ -44,7 +44,13 @@ hostile() {
   CAMGATE=$(swift build "${SWIFT_FLAGS[@]}" --show-bin-path)/camgate "$TESTBED/run" hostile "$@"
 }
 
-NAMES=(reconnects faults kills resumes outage times disks streams hostile)
+# FFmpeg's own parsers and decoders with AddressSanitizer, which takes minutes to build; and whether that finds anything.
+ffmpeg() {
+  "$ROOT/Toolchain/fuzz.sh" planted 300
+  "$ROOT/Toolchain/fuzz.sh" ffmpeg "${1:-600}"
+}
+
+NAMES=(reconnects faults kills resumes outage times disks streams hostile ffmpeg)
 
 "$ROOT/Toolchain/setup.sh" build test
 cd "$ROOT"
