@@ -59,9 +59,9 @@ take_ffmpeg() {
   mv "$seeds.part" "$seeds"
 }
 
-run_ffmpeg() { CAMGATE_FUZZ=$name run "$seeds/$name" -rss_limit_mb=2048 -timeout=60; }
+run_ffmpeg() { CAMGATE_FUZZ=$name run "$seeds/$name" -rss_limit_mb=2048 -timeout=60 "$@"; }
 
-# Each of the three must find its fault, and nothing else.
+# Each of the three must find one of the faults, and nothing else. Looking for leaks makes the first thousand runs slow.
 find_planted() {
   local log
   program=fuzzplanted
@@ -69,11 +69,11 @@ find_planted() {
   for name in "${FFMPEG[@]}"; do
     log=$build/$name.log found=$name-planted
     rm -rf "${build:?}/$found"
-    ! run_ffmpeg >"$log" 2>&1 || die 70 "$name: the planted fault was not found in $seconds s"
+    ! run_ffmpeg -detect_leaks=0 >"$log" 2>&1 || die 70 "$name: the planted fault was not found in $seconds s"
     grep -q "ERROR: AddressSanitizer: heap-buffer-overflow" "$log" ||
       { tail -n 40 "$log" >&2 && die 70 "$name: ended otherwise"; }
-    say "$name: the planted fault is found,$(grep -m 1 -o ' in [^ ]* ffmpeg/.*' "$log")," \
-      "behind run $(grep -o '^#[0-9]*' "$log" | tail -n 1)"
+    say "$name: the planted fault is found by run $(grep -o '^#[0-9]*' "$log" | tail -n 1):" \
+      "$(sed -n 's/^SUMMARY: AddressSanitizer: //p' "$log")"
   done
 }
 
