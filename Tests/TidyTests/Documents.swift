@@ -1,4 +1,5 @@
-// Rules about what the documents promise: commands that exist, links that lead somewhere, every setting explained.
+// Rules about what the documents promise: commands that exist, links that lead somewhere, every setting, module, thread and
+// verb explained.
 
 /// `Toolchain/dev VERB` in a document is a command that works: its script is there.
 func commandComplaints(_ file: File, paths: Set<String>) -> [Complaint] {
@@ -47,9 +48,40 @@ func settingsKeys(inTable file: File) -> [String] {
   return all.filter { key in !all.contains { $0.hasPrefix(key + ".") || $0.hasPrefix(key + "[].") } }
 }
 
-/// Every setting stands in the document, in backticks, by its full path.
-func undocumentedComplaints(_ file: File, keys: [String]) -> [Complaint] {
+/// What the document has to speak of stands in it, in backticks, by its full name.
+func unmentionedComplaints(_ file: File, _ kind: String, _ names: some Sequence<String>) -> [Complaint] {
   let text = file.lines.joined(separator: "\n")
-  return keys.filter { !text.contains("`\($0)`") }
-    .map { Complaint(path: file.path, line: 1, text: "the setting `\($0)` is not mentioned") }
+  return names.filter { !text.contains("`\($0)`") }
+    .map { Complaint(path: file.path, line: 1, text: "the \(kind) `\($0)` is not mentioned") }
+}
+
+/// Whoever comes new reads the architecture to its end.
+let longestArchitecture = 250
+
+func architectureComplaints(_ file: File) -> [Complaint] {
+  guard file.lines.count > longestArchitecture else { return [] }
+  let text = "\(file.lines.count) lines, at most \(longestArchitecture): say it shorter, or where the code is"
+  return [Complaint(path: file.path, line: longestArchitecture + 1, text: text)]
+}
+
+/// The names of the threads that a file starts; what is put in while running is `…`.
+func threadNames(in file: File) -> [String] {
+  let text = file.lines.joined(separator: "\n")
+  return text.matches(of: #/Thread\.start\(name:\s*"([^"]+)"/#).map { match in
+    String(match.output.1).replacing(#/\\\([^)]*\)/#, with: "…")
+  }
+}
+
+/// The verbs that `Toolchain/dev` explains.
+func verbs(inUsage file: File) -> [String] {
+  file.lines.compactMap { $0.firstMatch(of: #/^  ([a-z][a-z-]*)  /#).map { String($0.output.1) } }
+}
+
+/// The folders right below `folder`.
+func folders(in folder: String, _ paths: [String]) -> [String] {
+  let below = paths.compactMap { path -> String? in
+    let parts = path.split(separator: "/")
+    return parts.count > 2 && parts[0] == folder ? String(parts[1]) : nil
+  }
+  return Set(below).sorted()
 }

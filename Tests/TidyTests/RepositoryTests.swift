@@ -27,6 +27,9 @@ import Testing
     File(path, String(decoding: try Data(contentsOf: Self.root.appending(path: path)), as: UTF8.self))
   }
 
+  /// A document; empty when there is none, so that all of it is missed.
+  func document(_ path: String) -> File { (try? file(path)) ?? File(path, "") }
+
   /// All text files but those of this test, which names what it forbids, and the licence.
   func files(_ isWanted: (String) -> Bool = { _ in true }) throws -> [File] {
     try paths.filter { !$0.hasPrefix("Tests/TidyTests/") && $0 != "LICENSE" && isWanted($0) }.map(file)
@@ -77,6 +80,25 @@ import Testing
   @Test func everySettingIsInTheReadme() throws {
     let keys = settingsKeys(inTable: try file("Sources/Settings/Keys.swift"))
     #expect(keys.count > 10, "the table of settings could not be read as text")
-    expectNone(undocumentedComplaints(try file("README.md"), keys: keys))
+    expectNone(unmentionedComplaints(try file("README.md"), "setting", keys))
+  }
+
+  @Test func everyModuleAndThreadIsInTheArchitecture() throws {
+    let architecture = document("Sources/README.md")
+    expectNone(architectureComplaints(architecture))
+    let modules = targets(inManifest: try file("Package.swift")).filter { !$0.isTest }.map(\.name)
+    expectNone(unmentionedComplaints(architecture, "module", modules))
+    let threads = try files { $0.hasPrefix("Sources/") && $0.hasSuffix(".swift") }.flatMap(threadNames)
+    #expect(threads.count > 5, "the sources could not be read as text")
+    expectNone(unmentionedComplaints(architecture, "thread", threads))
+  }
+
+  @Test func everyFolderOfTestsAndEveryVerbIsExplained() throws {
+    expectNone(unmentionedComplaints(document("Tests/README.md"), "folder", folders(in: "Tests", paths)))
+    let verbs = verbs(inUsage: try file("Toolchain/dev"))
+    #expect(verbs.count > 5, "the verbs could not be read as text")
+    let toolchain = document("Toolchain/README.md")
+    expectNone(unmentionedComplaints(toolchain, "verb", verbs))
+    expectNone(unmentionedComplaints(toolchain, "folder", folders(in: "Toolchain", paths)))
   }
 }

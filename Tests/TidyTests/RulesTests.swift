@@ -130,8 +130,26 @@ import Testing
     let table = File(
       "Keys.swift", #"  key("log", nil, "x"),\#n  key("log.level", "info", "x"),\#n  key("gateway", nil, "x"),"#)
     #expect(settingsKeys(inTable: table) == ["log.level", "gateway"])
-    let complaints = undocumentedComplaints(
-      File("README.md", "`log.level` of a gateway"), keys: ["log.level", "gateway"])
+    let complaints = unmentionedComplaints(
+      File("README.md", "`log.level` of a gateway"), "setting", ["log.level", "gateway"])
     #expect(complaints.map(\.text) == ["the setting `gateway` is not mentioned"])
+  }
+
+  @Test func longArchitectures() {
+    let lines = { String(repeating: "x\n", count: $0) }
+    #expect(architectureComplaints(File("Sources/README.md", lines(250))).isEmpty)
+    #expect(architectureComplaints(File("Sources/README.md", lines(251))).map(\.line) == [251])
+  }
+
+  @Test func threadsOfSources() {
+    let file = File(
+      "Sources/A/A.swift", #"Thread.start(name: "a") {}\#n x = Thread.start(name: "cam-\(b.name)-\(c)", body)"#)
+    #expect(threadNames(in: file) == ["a", "cam-…-…"])
+  }
+
+  @Test func verbsAndFolders() {
+    let usage = File("dev", "usage: dev VERB\n\n  setup       install\n  image-test  boot it\n    exit 0\n  *)  no")
+    #expect(verbs(inUsage: usage) == ["setup", "image-test"])
+    #expect(folders(in: "Tests", ["Tests/B/x", "Tests/A/y/z", "Tests/README.md", "Sources/C/x"]) == ["A", "B"])
   }
 }
