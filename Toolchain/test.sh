@@ -10,7 +10,7 @@ set -euo pipefail
 case ${1:-} in
   --arm | --long)
     lane=$ROOT/Toolchain/test-${1#--}.sh
-    [ -x "$lane" ] || die 64 "test $1 comes later"
+    [ -x "$lane" ] || die 64 "test knows --arm and --long, not '$1'"
     exec "$lane" "${@:2}"
     ;;
 esac

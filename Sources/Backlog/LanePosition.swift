@@ -30,7 +30,7 @@ extension MemoryQueue {
     guard lanes[lane].position.start == nil else { return }
     lanes[lane].position.start = position
     if lanes[lane].watermark == nil {
-      lanes[lane].watermark = Watermark(number: .none, mark: nil, position: position)
+      lanes[lane].watermark = Watermark(number: .beforeAll, mark: nil, position: position)
     }
   }
 }

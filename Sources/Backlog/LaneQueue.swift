@@ -234,7 +234,7 @@ struct LaneQueue {
 
   /// Whether a frame is on disk or on its way there.
   private func isWritten(_ number: FrameNumber) -> Bool {
-    number <= max(writtenThrough ?? .none, writingThrough ?? .none)
+    number <= max(writtenThrough ?? .beforeAll, writingThrough ?? .beforeAll)
   }
 
   /// How many frames leave memory from the end of `front` when one does that did not come back from disk; nil when none
@@ -282,7 +282,7 @@ struct LaneQueue {
 
   /// The first frame that nobody has and that is not on disk either, nor on its way there.
   var firstDroppable: (index: Int, isInFront: Bool, arrivalOrder: UInt64)? {
-    let protected = max(writtenThrough ?? .none, writingThrough ?? .none)
+    let protected = max(writtenThrough ?? .beforeAll, writingThrough ?? .beforeAll)
     var index = max(LaneQueue.firstIndex(in: front, behind: protected), frontWaiting)
     while index < front.count {
       if front[index].state == .waiting, let entry = front[index].entry { return (index, true, entry.arrivalOrder) }
@@ -368,5 +368,5 @@ private struct DropRun {
 
 extension FrameNumber {
   /// Before every frame.
-  static let none = FrameNumber(epoch: 0, sequence: 0)
+  static let beforeAll = FrameNumber(epoch: 0, sequence: 0)
 }

@@ -83,7 +83,7 @@ extension LaneQueue {
 
   /// The newest frame in front of `limit` that it has or had.
   fileprivate func newest(before limit: FrameNumber?) -> FrameNumber? {
-    var last = watermark.flatMap { $0.number == .none ? nil : $0.number }
+    var last = watermark.flatMap { $0.number == .beforeAll ? nil : $0.number }
     if let limit, let number = last, number >= limit { last = nil }
     for slots in [front, back] {
       var end = slots.count

@@ -82,7 +82,7 @@ extension MemoryQueue {
   }
 
   private mutating func nextToWrite(in lane: Int, onlyKeyframes: Bool) -> Entry? {
-    let last = max(lanes[lane].writtenThrough ?? .none, lanes[lane].writingThrough ?? .none)
+    let last = max(lanes[lane].writtenThrough ?? .beforeAll, lanes[lane].writingThrough ?? .beforeAll)
     var index = LaneQueue.firstIndex(in: lanes[lane].front, behind: last)
     while index < lanes[lane].front.count {
       if let entry = lanes[lane].front[index].entry {

@@ -4,7 +4,7 @@ import Posix
 
 // Why a camera cannot be read right now, in words for the person who can mend it. Supervisors branch on `code`.
 
-/// A failure of one connection to one camera. None of them ends the camera: all are retried.
+/// A failure of one connection to one camera. None of them ends the camera: all but the order to stop are retried.
 package struct CaptureError: Error, Sendable, Equatable {
   /// What went wrong.
   package enum Code: Sendable, Equatable {

@@ -2,8 +2,8 @@ import CFFmpeg
 import Frames
 import Posix
 
-// libavformat, wrapped: opening with options that must all be understood, reading packets of the one video stream, and
-// keeping their bytes without a copy.
+// libavformat, wrapped: opening with options that must all be understood, and reading packets of the one video stream. Their
+// bytes are copied once, into memory of their exact size, so that a budget in bytes is one.
 
 /// An open AVFormatContext and its video stream. Used by one thread (libavformat's contexts are not thread-safe).
 final class Demuxer {

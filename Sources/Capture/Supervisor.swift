@@ -6,7 +6,7 @@ import Posix
 
 /// The life of one camera's connection. Never gives up.
 struct Supervisor {
-  /// What a person is told about a camera.
+  /// Where the connection stands, for tests of every transition; what people are told is `Camera.State`.
   enum State: Sendable, Equatable {
     case connecting
     case streaming

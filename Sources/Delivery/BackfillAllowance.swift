@@ -1,7 +1,7 @@
 import Posix
 
-// How much of a backlog may be under way beside new frames, as a pure state machine: what the link carries in a quarter of a
-// second, besides what is on its way there and back anyway. So a new frame never stands behind more than that, and a long
+// How much of a backlog may be under way beside new frames, as a pure state machine: what the link carries in `moment`,
+// besides what is on its way there and back anyway. So a new frame never stands behind more than that, and a long
 // way does not make the backlog slow.
 
 /// The limit of bytes of a backlog that were sent and are not acknowledged.

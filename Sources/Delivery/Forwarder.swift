@@ -3,9 +3,11 @@ import Broker
 import Frames
 import Posix
 
-// From the backlog to Kafka and, by delivery reports, back. Two threads: `forward` waits for a frame that may leave and
-// room in the window, `kafka-events` serves reports (ForwarderReports.swift). A record is finished when the broker has acknowledged it, and by
-// nothing else but a counted drop. Locks are taken in one order: the backlog's, then `state`.
+// From the backlog to Kafka and, by delivery reports, back. The thread `forward` waits for a frame that may leave and room in
+// the window, `kafka-events` serves reports (ForwarderReports.swift), `kafka-topics` asks about topics (ForwarderTopics.swift);
+// with `resumeQuiet`, `kafka-tails` looks for what Kafka has already (ForwarderTails.swift), and while topics are refused,
+// `kafka-probe` tries them (ForwarderProbe.swift). A record is finished when the broker has acknowledged it, or lies in Kafka
+// already, and by nothing else but a counted drop. Locks are taken in one order: the backlog's, then `state`.
 
 /// Sends what the backlog holds.
 package final class Forwarder: Sendable {
