@@ -66,9 +66,9 @@ func architectureComplaints(_ file: File) -> [Complaint] {
 
 /// The names of the threads that a file starts; what is put in while running is `…`.
 func threadNames(in file: File) -> [String] {
-  let text = file.lines.joined(separator: "\n")
-  return text.matches(of: #/Thread\.start\(name:\s*"([^"]+)"/#).map { match in
-    String(match.output.1).replacing(#/\\\([^)]*\)/#, with: "…")
+  file.lines.compactMap { line in
+    guard let start = line.firstRange(of: "Thread.start(name: \"") else { return nil }
+    return String(line[start.upperBound...].prefix { $0 != "\"" }.replacing(#/\\\([^)]*\)/#, with: "…"))
   }
 }
 
