@@ -65,6 +65,8 @@ func targets(inManifest file: File) -> [Target] {
 
 /// The module that a line imports.
 func importedModule(_ line: Substring) -> String? {
+  // Spares most lines the regular expression.
+  guard line.contains("import ") else { return nil }
   let form =
     #/
     ^\s*(?:@\w+(?:\(\w+\))?\s+|package\s+|public\s+|internal\s+|fileprivate\s+|private\s+)*import\s+
