@@ -22,6 +22,7 @@ let package = Package(
     .target(name: "Posix", dependencies: ["CPosix"]),
     .target(name: "Appliance", dependencies: ["CPosix", "Posix"]),
     .target(name: "Frames"),
+    .target(name: "Records", dependencies: ["Frames"]),
     .target(name: "Capture", dependencies: ["CFFmpeg", "CV4L2", "Frames", "Posix"]),
     .target(name: "Imaging", dependencies: ["CFFmpeg", "CTurboJPEG", "Frames", "Posix"]),
     .target(name: "DiskRing", dependencies: ["CXXHash", "Posix"], exclude: ["FORMAT.md"]),
@@ -35,12 +36,12 @@ let package = Package(
       dependencies: [
         "Backlog", "Broker", "Capture", "Delivery", "DiskRing", "Frames", "Imaging", "Posix", "Settings",
       ]),
-    .target(name: "Consuming", dependencies: ["Broker", "CXXHash", "Frames", "Imaging", "Posix"]),
+    .target(name: "Consuming", dependencies: ["Broker", "CXXHash", "Frames", "Imaging", "Posix", "Records"]),
     .executableTarget(
       name: "camgate",
       dependencies: [
         "Appliance", "Backlog", "Broker", "Capture", "Consuming", "Delivery", "Discovery", "DiskRing", "Frames",
-        "Gateway", "Imaging", "Posix", "Settings",
+        "Gateway", "Imaging", "Posix", "Records", "Settings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -58,6 +59,7 @@ let package = Package(
     .testTarget(name: "PosixTests", dependencies: ["Posix"]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance"]),
     .testTarget(name: "FramesTests", dependencies: ["Frames"]),
+    .testTarget(name: "RecordsTests", dependencies: ["Frames", "Records"]),
     .testTarget(
       name: "CaptureTests", dependencies: ["CFFmpeg", "CV4L2", "Capture", "CaptureFuzzing", "Frames", "Posix"]),
     .testTarget(name: "ImagingTests", dependencies: ["CFFmpeg", "Frames", "Imaging"]),
@@ -71,12 +73,13 @@ let package = Package(
     .testTarget(name: "DiscoveryTests", dependencies: ["Discovery", "Posix"]),
     .testTarget(name: "SettingsTests", dependencies: ["Posix", "Settings"]),
     .testTarget(
-      name: "ConsumingTests", dependencies: ["Broker", "CXXHash", "Consuming", "Frames", "Imaging", "Posix"]),
+      name: "ConsumingTests",
+      dependencies: ["Broker", "CXXHash", "Consuming", "Frames", "Imaging", "Posix", "Records"]),
     .testTarget(name: "TidyTests", dependencies: ["Posix"]),
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "Backlog", "Broker", "CFFmpeg", "Capture", "Consuming", "Delivery", "DiskRing", "Frames", "Posix",
+        "Backlog", "Broker", "CFFmpeg", "Capture", "Consuming", "Delivery", "DiskRing", "Frames", "Posix", "Records",
       ]),
   ]
 )

@@ -1,5 +1,6 @@
 import Frames
 import Imaging
+import Records
 
 // One camera on the reading side: waits for a keyframe, decodes from there, and begins again after trouble. Invariant: what
 // is decoded is an unbroken row of frames from a keyframe on, whether the hole was announced or not (records may have

@@ -1,3 +1,5 @@
+import Records
+
 // Idempotence does not survive a gateway's restart, so a record may lie in a topic twice. Ids grow by one, so what was
 // seen is a handful of ranges, not a set that grows with time.
 

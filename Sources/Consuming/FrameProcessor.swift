@@ -1,4 +1,5 @@
 import Imaging
+import Records
 
 // What is done with the pictures. `AveragePixel` is the example, and the template for real signal processing: write a
 // type with one method, and give it a name in `camgate consume --processor`.

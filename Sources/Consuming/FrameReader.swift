@@ -1,6 +1,8 @@
 import Broker
+import Frames
 import Imaging
 import Posix
+import Records
 
 // The reading side as a whole: records in, pictures to a processor, offsets back.
 
@@ -116,5 +118,14 @@ package final class FrameReader {
       deduplicator.forget(source: camera.source)
     }
     log.info("partitions \(revoked.sorted().map { String($0) }.joined(separator: ", ")) went back to the group")
+  }
+}
+
+extension ReceivedFrame {
+  /// Reads a record, which lives as long as the frame's payload. Throws for one that is no frame.
+  package init(_ record: IncomingRecord) throws(RecordError) {
+    try self.init(
+      headers: record.headers, payload: Payload(adopting: record.value) { _ = record }, partition: record.partition,
+      offset: record.offset)
   }
 }

@@ -1,5 +1,6 @@
 import CXXHash
 import Frames
+import Records
 
 // Frames above the cluster's record limit come in parts, one after another on the same partition. Memory is bounded: one
 // unfinished frame a source; the next frame of the source gives it up.

@@ -3,6 +3,7 @@ import Broker
 import Consuming
 import Imaging
 import Posix
+import Records
 import Settings
 
 /// `camgate consume`

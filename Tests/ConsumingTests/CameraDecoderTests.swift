@@ -3,6 +3,7 @@ import Imaging
 import Testing
 
 @testable import Consuming
+@testable import Records
 
 /// One camera's decoder on real streams.
 @Suite struct CameraDecoderTests {

@@ -3,6 +3,7 @@ import Posix
 import Testing
 
 @testable import Consuming
+@testable import Records
 
 // Frames as they would have been read, and small streams made by FFmpeg with libx264 (12 pictures of 64 x 64 pixels in
 // two groups of 6, an access unit delimiter in front of each): `plain` without, `reordered` with two B-pictures in a row.

@@ -3,6 +3,7 @@ import Frames
 import Testing
 
 @testable import Consuming
+@testable import Records
 
 /// Split frames put together.
 @Suite struct ReassemblerTests {

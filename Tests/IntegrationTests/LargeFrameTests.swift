@@ -5,6 +5,7 @@ import Delivery
 import Foundation
 import Frames
 import Posix
+import Records
 import Testing
 
 extension IntegrationTests.KafkaSide {

@@ -9,6 +9,7 @@ let allowedImports: [String: Set<String>] = [
   "Posix": ["CPosix"],
   "Appliance": ["CPosix", "Posix"],
   "Frames": [],
+  "Records": ["Frames"],
   "Capture": ["CFFmpeg", "CV4L2", "Frames", "Posix"],
   "Imaging": ["CFFmpeg", "CTurboJPEG", "Frames", "Posix"],
   "DiskRing": ["CXXHash", "Posix"],
@@ -20,10 +21,10 @@ let allowedImports: [String: Set<String>] = [
   "Gateway": [
     "Backlog", "Broker", "Capture", "Delivery", "DiskRing", "Frames", "Imaging", "Posix", "Settings",
   ],
-  "Consuming": ["Broker", "CXXHash", "Frames", "Imaging", "Posix"],
+  "Consuming": ["Broker", "CXXHash", "Frames", "Imaging", "Posix", "Records"],
   "camgate": [
     "Appliance", "ArgumentParser", "Backlog", "Broker", "Capture", "Consuming", "Delivery", "Discovery", "DiskRing",
-    "Frames", "Gateway", "Imaging", "Posix", "Settings",
+    "Frames", "Gateway", "Imaging", "Posix", "Records", "Settings",
   ],
 
   // Not shipped: what tests the ring.

@@ -1,7 +1,6 @@
-import Broker
 import Frames
 
-// Records back to frames: the reading side of what Delivery writes.
+// Records back to frames.
 
 /// A frame, or one part of a split frame, as it was read from Kafka.
 package struct ReceivedFrame: Sendable {
@@ -33,7 +32,7 @@ package struct ReceivedFrame: Sendable {
   /// One of the records a frame was split into.
   package struct Part: Sendable, Equatable {
     /// More parts than any frame needs; whoever claims more wants our memory.
-    static let limit = 4_096
+    package static let limit = 4_096
 
     /// From 1.
     package var number: Int
@@ -45,33 +44,10 @@ package struct ReceivedFrame: Sendable {
   }
 
   /// What is decoded by itself: backfill and new frames of a camera come between each other, each in their order.
-  var stream: String { isBackfill ? source + " backfill" : source }
+  package var stream: String { isBackfill ? source + " backfill" : source }
 
   /// The camera's name, the last part of the source.
   package var camera: String { source.split(separator: "/").last.map { String($0) } ?? source }
-}
-
-/// `<ring id>-<epoch>-<sequence>`.
-package struct FrameID: Sendable, Hashable {
-  package var ringID: String
-  package var epoch: UInt64
-  package var sequence: UInt64
-
-  /// The text of a whole frame's id, or of a part's (`.<k>` at its end, which is not kept).
-  package init?(_ text: String) {
-    let fields = text.split(separator: "-", omittingEmptySubsequences: false)
-    guard fields.count == 3, let epoch = UInt64(fields[1]),
-      let sequence = UInt64(fields[2].prefix { $0 != "." })
-    else { return nil }
-    (ringID, self.epoch, self.sequence) = (String(fields[0]), epoch, sequence)
-  }
-
-  package var text: String { "\(ringID)-\(epoch)-\(sequence)" }
-
-  /// Whether nothing is missing between `other` and this.
-  func follows(_ other: FrameID) -> Bool {
-    ringID == other.ringID && epoch == other.epoch && other.sequence < .max && sequence == other.sequence + 1
-  }
 }
 
 /// Why a record is no frame.
@@ -80,9 +56,12 @@ package struct RecordError: Error, Sendable, Equatable {
 }
 
 extension ReceivedFrame {
-  /// Reads a record. Throws for one that is not of the type `camgate.frame.v1` or lacks a header.
-  package init(_ record: IncomingRecord) throws(RecordError) {
-    let headers = Dictionary(record.headers.map { ($0.name, $0.value) }) { first, _ in first }
+  /// Reads a record: its headers, its value, and where it lies. Throws for one that is not of the type `camgate.frame.v1` or
+  /// lacks a header.
+  package init(
+    headers: [(name: String, value: String)], payload: Payload, partition: Int32, offset: Int64
+  ) throws(RecordError) {
+    let headers = Dictionary(headers.map { ($0.name, $0.value) }) { first, _ in first }
     func require(_ name: String) throws(RecordError) -> String {
       guard let value = headers[name] else { throw RecordError(message: "the header \(name) is missing") }
       return value
@@ -99,8 +78,8 @@ extension ReceivedFrame {
       codec: codec, isKeyframe: try require("ce_keyframe") == "1",
       recovery: headers["ce_recovery"].flatMap { Int($0) } ?? 0, isLeading: headers["ce_leading"] == "1",
       gap: headers["ce_gap"],
-      part: try ReceivedFrame.part(of: headers), payload: Payload(adopting: record.value) { _ = record },
-      partition: record.partition, offset: record.offset, isBackfill: headers["ce_backfill"] == "1")
+      part: try ReceivedFrame.part(of: headers), payload: payload, partition: partition, offset: offset,
+      isBackfill: headers["ce_backfill"] == "1")
   }
 
   private static func part(of headers: [String: String]) throws(RecordError) -> Part? {
