@@ -28,13 +28,13 @@ let package = Package(
     .target(name: "DiskRing", dependencies: ["CXXHash", "Posix"], exclude: ["FORMAT.md"]),
     .target(name: "Backlog", dependencies: ["CXXHash", "DiskRing", "Frames", "Posix"]),
     .target(name: "Broker", dependencies: ["CRdKafka", "Posix"]),
-    .target(name: "Delivery", dependencies: ["Backlog", "Broker", "CXXHash", "Frames", "Posix"]),
+    .target(name: "Delivery", dependencies: ["Backlog", "Broker", "CXXHash", "Frames", "Posix", "Records"]),
     .target(name: "Discovery", dependencies: ["CExpat", "CFFmpeg", "Posix"]),
     .target(name: "Settings", dependencies: ["CYAML", "Frames", "Posix"]),
     .target(
       name: "Gateway",
       dependencies: [
-        "Backlog", "Broker", "Capture", "Delivery", "DiskRing", "Frames", "Imaging", "Posix", "Settings",
+        "Backlog", "Broker", "Capture", "Delivery", "DiskRing", "Frames", "Imaging", "Posix", "Records", "Settings",
       ]),
     .target(name: "Consuming", dependencies: ["Broker", "CXXHash", "Frames", "Imaging", "Posix", "Records"]),
     .executableTarget(
@@ -68,7 +68,8 @@ let package = Package(
       name: "BacklogTests", dependencies: ["Backlog", "DiskRing", "Frames", "Posix", "RingSimulation"]),
     .testTarget(name: "BrokerTests", dependencies: ["Broker", "Posix"]),
     .testTarget(
-      name: "DeliveryTests", dependencies: ["Backlog", "Broker", "CRdKafka", "Delivery", "Frames", "Posix", "Settings"]),
+      name: "DeliveryTests",
+      dependencies: ["Backlog", "Broker", "CRdKafka", "Delivery", "Frames", "Posix", "Records", "Settings"]),
     .testTarget(name: "GatewayTests", dependencies: ["Capture", "Frames", "Gateway", "Posix", "Settings"]),
     .testTarget(name: "DiscoveryTests", dependencies: ["Discovery", "Posix"]),
     .testTarget(name: "SettingsTests", dependencies: ["Posix", "Settings"]),

@@ -9,7 +9,7 @@ import Records
 package struct Reassembler {
   private struct Unfinished {
     var first: ReceivedFrame
-    var part: ReceivedFrame.Part
+    var part: FramePart
     var payloads: [Payload?]
     var missingCount: Int
   }

@@ -1,5 +1,6 @@
 import Backlog
 import Posix
+import Records
 
 // Which frames lie in Kafka although nobody has acknowledged them to this process, and for which lanes that is not known yet.
 
@@ -13,8 +14,8 @@ struct DeliveredFrame: Hashable, Sendable {
 struct DeliveredTails {
   /// What was found under the ids of one lane's frames, and the greatest of them: above it nothing is looked up any more.
   private struct Found {
-    var frames: [SentFrame: [DeliveredFrame]]
-    let last: SentFrame
+    var frames: [FrameID: [DeliveredFrame]]
+    let last: FrameID
   }
 
   private var found: [Int: Found] = [:]
@@ -26,7 +27,7 @@ struct DeliveredTails {
   func isDoubtful(_ lane: Int) -> Bool { doubtful.contains(lane) }
 
   /// It is known now: these lie there, and no others.
-  mutating func know(_ lane: Int, _ frames: [SentFrame: [DeliveredFrame]]) {
+  mutating func know(_ lane: Int, _ frames: [FrameID: [DeliveredFrame]]) {
     doubtful.remove(lane)
     found[lane] = frames.keys.max().map { Found(frames: frames, last: $0) }
   }
@@ -35,7 +36,7 @@ struct DeliveredTails {
   /// id and has other bytes is not this frame.
   mutating func position(of entry: Entry, in identity: GatewayIdentity) -> RecordPosition? {
     guard let lane = found[entry.lane.index] else { return nil }
-    let frame = SentFrame(epoch: entry.epoch ?? identity.epoch, sequence: entry.sequence)
+    let frame = identity.id(of: entry)
     if frame >= lane.last { found[entry.lane.index] = nil }
     guard let likenesses = lane.frames[frame] else { return nil }
     let fingerprint = FrameFingerprint(entry.frame)

@@ -2,6 +2,7 @@ import Backlog
 import Broker
 import Frames
 import Posix
+import Records
 
 // From the backlog to Kafka and, by delivery reports, back. The thread `forward` waits for a frame that may leave and room in
 // the window, `kafka-events` serves reports (ForwarderReports.swift), `kafka-topics` asks about topics (ForwarderTopics.swift);
@@ -220,7 +221,7 @@ package final class Forwarder: Sendable {
 
   private func mayLeave(_ entry: Entry) -> Bool {
     state.read { state in
-      let byteCount = min(entry.byteCount, partBytes(of: entry, state) + RecordEncoder.overhead)
+      let byteCount = min(entry.byteCount, partBytes(of: entry, state) + FrameHeaders.overhead)
       let lane = entry.lane.index
       return state.fatal == nil && !state.tails.isDoubtful(lane) && !state.keepingLanes.contains(lane)
         && state.refusals.refusal(of: lanes[lane].topic) == nil && state.lanes[lane].isOpen(for: entry, now: .now())
@@ -231,8 +232,8 @@ package final class Forwarder: Sendable {
 
   /// What one record of the entry may carry of its frame, bytes.
   private func partBytes(of entry: Entry, _ state: borrowing State) -> Int {
-    let largest = state.recordLimit - RecordEncoder.overhead
-    let smallest = Forwarder.smallestRecord - RecordEncoder.overhead
+    let largest = state.recordLimit - FrameHeaders.overhead
+    let smallest = Forwarder.smallestRecord - FrameHeaders.overhead
     return min(largest, state.window.recordBytes(forFrameOf: entry.frame.payload.byteCount, least: smallest))
   }
 
@@ -274,7 +275,7 @@ package final class Forwarder: Sendable {
         entry, recordCount: parts.count, isBackfill: lanes[entry.lane.index].isBackfill, isProbe: isProbe)
     }
     for (index, part) in parts.enumerated() {
-      let byteCount = part.range.count + RecordEncoder.overhead
+      let byteCount = part.range.count + FrameHeaders.overhead
       if index > 0, let obstacle = waitForRoom(byteCount, isProbe: isProbe) {
         return settle(now: .now()) { $0.inFlight.abandon(parts.count - index, of: frame, obstacle) }
       }

@@ -1,6 +1,7 @@
 import Backlog
 import Broker
 import Posix
+import Records
 
 // What delivery reports and librdkafka's events mean, and what is said of them.
 
@@ -38,8 +39,9 @@ extension Forwarder {
     // Only what is safe leaves the backlog, and the next frame of its lane, which tells that it is missing, waits for that.
     quarantine?.keep(
       RefusedFrame(
-        camera: lanes[entry.lane.index].camera.text, topic: record.topic, id: header("ce_id"), time: header("ce_time"),
-        contentType: header("content-type"), reason: "\(error.name): \(error.message)",
+        camera: lanes[entry.lane.index].camera.text, topic: record.topic, id: header(HeaderName.id),
+        time: header(HeaderName.time), contentType: header(HeaderName.contentType),
+        reason: "\(error.name): \(error.message)",
         bytes: Array(entry.frame.payload.bytes))
     ) { [self] in
       backlog.settle {

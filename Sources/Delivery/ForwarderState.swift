@@ -1,6 +1,7 @@
 import Backlog
 import Broker
 import Posix
+import Records
 
 // What the forwarder knows, behind one lock.
 
@@ -117,7 +118,7 @@ extension Forwarder {
     /// a topic's limit finds it so.
     private mutating func softened(_ report: InFlight.Report) -> BrokerError? {
       guard var error = report.error, error.name == "MSG_SIZE_TOO_LARGE", recordLimit > Forwarder.smallestRecord,
-        report.entry.frame.payload.byteCount + RecordEncoder.overhead > Forwarder.smallestRecord
+        report.entry.frame.payload.byteCount + FrameHeaders.overhead > Forwarder.smallestRecord
       else { return report.error }
       if newSecurity == nil { lower(recordLimit: recordLimit / 2) }
       error.disposition = .resend

@@ -1,6 +1,7 @@
 import Backlog
 import Broker
 import Posix
+import Records
 
 // Nothing of a lane is sent while some of it may lie in Kafka already: what an earlier run left on disk, and what a producer
 // took with it when it failed. A thread of its own looks; the other lanes go on.
@@ -94,7 +95,7 @@ extension Forwarder {
   /// The key of a lane's records.
   func key(of lane: Int) -> String { "\(identity.gateway)/\(lanes[lane].camera)" }
 
-  private func conclude(_ lane: Int, _ frames: [SentFrame: [DeliveredFrame]]) {
+  private func conclude(_ lane: Int, _ frames: [FrameID: [DeliveredFrame]]) {
     if !frames.isEmpty {
       log.info(
         "\(lanes[lane].camera): \(frames.count) of its newest frames are in Kafka already and are not sent again, unless "
@@ -118,17 +119,17 @@ extension Forwarder {
 
 /// What was found of lanes whose records may be on several partitions.
 private struct TailSearch {
-  private var open: [Int: (placeCount: Int, frames: [SentFrame: [DeliveredFrame]])] = [:]
+  private var open: [Int: (placeCount: Int, frames: [FrameID: [DeliveredFrame]])] = [:]
 
   mutating func begin(_ lane: Int, placeCount: Int) { open[lane] = (placeCount, [:]) }
 
-  mutating func found(_ frames: [SentFrame: [DeliveredFrame]], for lane: Int) {
+  mutating func found(_ frames: [FrameID: [DeliveredFrame]], for lane: Int) {
     open[lane]?.frames.merge(frames) { $0 + $1 }
     open[lane]?.placeCount -= 1
   }
 
   /// Everything of the lane, when that was its last partition.
-  func end(of lane: Int) -> [SentFrame: [DeliveredFrame]]? {
+  func end(of lane: Int) -> [FrameID: [DeliveredFrame]]? {
     open[lane].flatMap { $0.placeCount == 0 ? $0.frames : nil }
   }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import Posix
+import Records
 
 // Frames that Kafka will never accept, kept for people to look at: for each the picture as it is, and beside it a line of
 // JSON with what it was and why it was refused. What is kept is bounded, and the first are kept rather than the last:
@@ -145,8 +146,8 @@ package final class Quarantine: Sendable {
     try write(frame.bytes, to: name + Quarantine.suffix(of: frame.contentType), in: place)
     var object = JSONObject()
     for (key, value) in [
-      ("camera", frame.camera), ("topic", frame.topic), ("ce_id", frame.id), ("ce_time", frame.time),
-      ("content-type", frame.contentType), ("reason", log.secrets.masked(frame.reason)),
+      ("camera", frame.camera), ("topic", frame.topic), (HeaderName.id, frame.id), (HeaderName.time, frame.time),
+      (HeaderName.contentType, frame.contentType), ("reason", log.secrets.masked(frame.reason)),
     ] {
       object.add(key, value)
     }

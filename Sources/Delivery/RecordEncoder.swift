@@ -1,11 +1,11 @@
 import Backlog
 import Broker
-import CXXHash
 import Frames
 import Posix
+import Records
 
-// Frame to record: CloudEvents 1.0 in the Kafka protocol binding's binary mode, metadata in headers, the frame's bytes
-// as the value. A frame that is too large for one record becomes several, which share a chunk id and a checksum.
+// An entry of the backlog to records for Kafka: the frame's bytes are the value, Records writes the headers. Here is what it
+// takes besides the frame: who the gateway is, the topic, and the time at which the frame is dated.
 
 /// Who this gateway is, in every key and id.
 package struct GatewayIdentity: Sendable {
@@ -15,9 +15,16 @@ package struct GatewayIdentity: Sendable {
   package let ringID: UInt64
   /// Grows with every start, so that numbers never repeat.
   package let epoch: UInt64
+  private let ringIDText: String
 
   package init(gateway: String, ringID: UInt64, epoch: UInt64) {
     (self.gateway, self.ringID, self.epoch) = (gateway, ringID, epoch)
+    ringIDText = hexadecimal(ringID)
+  }
+
+  /// The id of an entry's frame; what an earlier run has left keeps its own epoch.
+  func id(of entry: Entry) -> FrameID {
+    FrameID(ringID: ringIDText, epoch: entry.epoch ?? epoch, sequence: entry.sequence)
   }
 
   /// The identity of a process without a disk ring: a new id, and the clock as the epoch, though never less than
@@ -33,8 +40,6 @@ package struct GatewayIdentity: Sendable {
   ) -> UInt64 { max(UInt64(max(0, nanosecondsSince1970 / 1_000_000_000)), earliestEpoch) }
 
   static let earliestEpoch = UInt64(WallClock.earliest / 1_000_000_000)
-
-  fileprivate var ringIDText: String { hexadecimal(ringID) }
 }
 
 /// One camera and the topic its frames go to.
@@ -63,15 +68,6 @@ package struct RecordEncoder: Sendable {
     (self.identity, self.lanes, self.clock) = (identity, lanes, clock)
   }
 
-  /// What key, headers and framing may add to a frame's bytes in the worst case; a frame must be smaller than
-  /// `message.max.bytes` by this.
-  package static let overhead = 1_280
-  /// More parts than this no reader takes.
-  package static let partLimit = 4_096
-
-  /// The largest frame that can be sent in records of `messageMaxBytes`.
-  package static func largestFrame(messageMaxBytes: Int) -> Int { (messageMaxBytes - overhead) * partLimit }
-
   /// A record and the bytes of the payload that are its value.
   package struct Part {
     package var record: OutgoingRecord
@@ -83,56 +79,25 @@ package struct RecordEncoder: Sendable {
     let payload = entry.frame.payload
     let whole = record(for: entry)
     if payload.byteCount <= partBytes { return [Part(record: whole, range: 0..<payload.byteCount)] }
-    let partBytes = max(partBytes, (payload.byteCount + RecordEncoder.partLimit - 1) / RecordEncoder.partLimit)
-    let starts = Array(stride(from: 0, to: payload.byteCount, by: partBytes))
-    let checksum = hexadecimal(XXH3_64bits(payload.bytes.baseAddress, payload.byteCount))
-    let id = identifier(of: entry)
-    return starts.enumerated().map { index, start in
+    let ranges = FramePart.ranges(of: payload.byteCount, partBytes: partBytes)
+    let checksum = hexadecimal(FrameMetadata.checksum(of: payload.bytes))
+    let id = identity.id(of: entry).text
+    return ranges.enumerated().map { index, range in
+      let part = FramePart(number: index + 1, count: ranges.count, groupID: id, checksum: checksum)
       var record = whole
-      for position in record.headers.indices where record.headers[position].name == "ce_id" {
-        record.headers[position].value = "\(id).\(index + 1)"
-      }
-      record.headers.append(("ce_chunk", "\(index + 1)/\(starts.count)"))
-      record.headers.append(("ce_chunkid", id))
-      record.headers.append(("ce_checksum", checksum))
-      return Part(record: record, range: start..<min(start + partBytes, payload.byteCount))
+      record.headers = part.headers(of: whole.headers)
+      return Part(record: record, range: range)
     }
   }
-
-  private func identifier(of entry: Entry) -> String { "\(identity.ringIDText)-\(epoch(of: entry))-\(entry.sequence)" }
-
-  /// What an earlier run has left goes out under its own epoch.
-  private func epoch(of entry: Entry) -> UInt64 { entry.epoch ?? identity.epoch }
 
   /// The record of an entry without its value, which is the frame's payload.
   package func record(for entry: Entry) -> OutgoingRecord {
     let lane = lanes[entry.lane.index]
     let frame = dated(entry.frame)
     let source = "\(identity.gateway)/\(lane.camera)"
-    var headers: [(name: String, value: String)] = [
-      ("ce_specversion", "1.0"),
-      ("ce_type", "camgate.frame.v1"),
-      ("ce_source", "/" + source),
-      ("ce_id", identifier(of: entry)),
-      ("ce_time", DateTime(nanosecondsSince1970: frame.captureTime).text()),
-      ("content-type", frame.codec.contentType),
-      ("ce_sequence", padded(epoch(of: entry), 10) + padded(entry.sequence, 20)),
-      ("ce_clock", frame.clock.rawValue),
-      ("ce_ptsns", String(frame.pts)),
-    ]
-    if frame.isClockStepped { headers.append(("ce_clockstep", "1")) }
-    if let dts = frame.dts, dts != frame.pts { headers.append(("ce_dtsns", String(dts))) }
-    headers.append(("ce_keyframe", frame.isKeyframe ? "1" : "0"))
-    if frame.isKeyframe, frame.recovery > 0 { headers.append(("ce_recovery", String(frame.recovery))) }
-    if frame.isLeading { headers.append(("ce_leading", "1")) }
-    headers.append(("ce_width", String(frame.width)))
-    headers.append(("ce_height", String(frame.height)))
-    if let gap = frame.gap {
-      headers.append(("ce_gap", gap.frameCount.map { String($0) } ?? "unknown"))
-      if let duration = gap.duration { headers.append(("ce_gapns", String(duration))) }
-      headers.append(("ce_gapreason", gap.reason.rawValue))
-    }
-    if lane.isBackfill { headers.append(("ce_backfill", "1")) }
+    let headers = FrameHeaders.encode(
+      frame, id: identity.id(of: entry), source: "/" + source,
+      time: DateTime(nanosecondsSince1970: frame.captureTime).text(), isBackfill: lane.isBackfill)
     return OutgoingRecord(
       topic: lane.topic, key: source, headers: headers,
       timestamp: frame.clock == .unsynced ? 0 : frame.captureTime / 1_000_000)

@@ -1,5 +1,6 @@
 import Broker
 import Posix
+import Records
 
 // Reads the tails of partitions, with a client of its own, on the thread of whoever asks. A cluster that cannot be reached
 // is waited for, because without it nothing can be sent anyway; one that refuses to be read is not.
@@ -8,7 +9,7 @@ import Posix
 struct TailReader: Sendable {
   enum Result {
     /// What lies under the ids of our frames, by the key of their records.
-    case found([String: [SentFrame: [RecordedFrame]]], TailReading.Outcome)
+    case found([String: [FrameID: [RecordedFrame]]], TailReading.Outcome)
     /// The cluster does not let us look.
     case refused(BrokerError)
   }

@@ -1,20 +1,11 @@
 import Frames
 import Posix
+import Records
 
 // What of ours lies in a partition already, behind the last place that is known to be finished: a pure state machine over
 // the records of one partition. A process that died may have sent more than it wrote down, and what it sent may still be
 // on its way into the partition; others write there, too. So it is read to its end, and on until nothing of ours came for
 // a while, within bounds of time, bytes and memory.
-
-/// A frame of this gateway's ring, whichever run sent it.
-struct SentFrame: Hashable, Comparable, Sendable {
-  var epoch: UInt64
-  var sequence: UInt64
-
-  static func < (left: SentFrame, right: SentFrame) -> Bool {
-    (left.epoch, left.sequence) < (right.epoch, right.sequence)
-  }
-}
 
 /// Reads the tail of one partition.
 struct TailReading {
@@ -46,7 +37,7 @@ struct TailReading {
   /// Frames of which the first parts were seen.
   private var parts: [Parts: PartAssembly] = [:]
   /// What lies under the ids of our frames, by the key of the records: the frames, or what others wrote in their names.
-  private(set) var found: [String: [SentFrame: [RecordedFrame]]] = [:]
+  private(set) var found: [String: [FrameID: [RecordedFrame]]] = [:]
   /// When the cluster was last heard of.
   private(set) var lastAnswer: MonotonicTime
 
@@ -57,7 +48,7 @@ struct TailReading {
   /// A frame that was cut into so many parts; sent again it may be cut into more.
   private struct Parts: Hashable {
     var key: String
-    var frame: SentFrame
+    var frame: FrameID
     var count: Int
   }
 
@@ -69,20 +60,20 @@ struct TailReading {
 
   /// The next record of the partition.
   mutating func take(
-    offset: Int64, value: UnsafeRawBufferPointer, key: String, headers: [(name: String, value: String)],
+    offset: Int64, value: UnsafeRawBufferPointer, key: String, headers: [RecordHeader],
     now: MonotonicTime
   ) {
     byteCount += value.count
     lastAnswer = now
     if offset + 1 >= end { endTime = endTime ?? now }
-    guard let id = headers.first(where: { $0.name == "ce_id" })?.value, let frame = ownFrame(id) else { return }
+    guard let id = headers.first(where: { $0.name == HeaderName.id })?.value, let frame = ownFrame(id) else { return }
     lastOwnTime = now
-    let chunk = headers.first { $0.name == "ce_chunk" }?.value
+    let chunk = headers.first { $0.name == HeaderName.chunk }?.value
     let whole = chunk.map { assemble($0, key, frame, value, offset: offset) } ?? FrameFingerprint(value)
     if let whole { remember(RecordedFrame(fingerprint: whole, offset: offset), as: frame, key) }
   }
 
-  private mutating func remember(_ record: RecordedFrame, as frame: SentFrame, _ key: String) {
+  private mutating func remember(_ record: RecordedFrame, as frame: FrameID, _ key: String) {
     var likenesses = found[key]?[frame] ?? []
     if let index = likenesses.firstIndex(where: { $0.fingerprint == record.fingerprint }) {
       likenesses[index] = record
@@ -104,39 +95,30 @@ struct TailReading {
     return now - started >= limits.longest ? .cut("after \(limits.longest.components.seconds) s") : nil
   }
 
-  /// `<ring id>-<epoch>-<sequence>`, with `.<k>` behind it for a part.
-  private func ownFrame(_ id: String) -> SentFrame? {
-    let fields = id.split(separator: "-", omittingEmptySubsequences: false)
-    guard fields.count == 3, fields[0] == ringID, let epoch = UInt64(fields[1]),
-      let sequence = UInt64(fields[2].prefix { $0 != "." })
-    else { return nil }
-    return SentFrame(epoch: epoch, sequence: sequence)
+  /// The id of a frame of this ring, whichever run sent it; nil for others.
+  private func ownFrame(_ text: String) -> FrameID? {
+    guard var id = FrameID(text), id.ringID == ringID else { return nil }
+    // All share one text.
+    id.ringID = ringID
+    return id
   }
 
   /// Takes part `<k>/<n>`; the whole frame when it was the last one.
   private mutating func assemble(
-    _ chunk: String, _ key: String, _ frame: SentFrame, _ value: UnsafeRawBufferPointer, offset: Int64
+    _ chunk: String, _ key: String, _ frame: FrameID, _ value: UnsafeRawBufferPointer, offset: Int64
   ) -> FrameFingerprint? {
-    let numbers = chunk.split(separator: "/").compactMap { Int($0) }
-    guard numbers.count == 2, (1...max(1, numbers[1])).contains(numbers[0]), numbers[1] <= RecordEncoder.partLimit
-    else { return nil }
-    let group = Parts(key: key, frame: frame, count: numbers[1])
+    guard let (number, count) = FramePart.numbers(chunk) else { return nil }
+    let group = Parts(key: key, frame: frame, count: count)
     if parts[group] == nil {
       // Parts are sent one behind another: what comes without its first one is of no use.
-      guard numbers[0] == 1 else { return nil }
+      guard number == 1 else { return nil }
       if parts.count >= TailReading.assemblyLimit, let oldest = parts.min(by: { $0.value.offset < $1.value.offset }) {
         parts[oldest.key] = nil
       }
-      parts[group] = PartAssembly(partCount: numbers[1])
+      parts[group] = PartAssembly(partCount: count)
     }
-    guard let whole = parts[group]?.take(numbers[0], value, offset: offset) else { return nil }
+    guard let whole = parts[group]?.take(number, value, offset: offset) else { return nil }
     parts[group] = nil
     return whole
   }
-}
-
-/// 16 digits.
-func hexadecimal(_ number: UInt64) -> String {
-  let digits = String(number, radix: 16)
-  return String(repeating: "0", count: 16 - digits.count) + digits
 }

@@ -3,6 +3,7 @@ import Delivery
 import DiskRing
 import Frames
 import Posix
+import Records
 
 // The backlog of a gateway, and who the gateway is: a ring on disk gives its id and its epoch, so that what it holds keeps
 // its name over restarts. A ring that cannot be opened never keeps the gateway from capturing.
@@ -37,7 +38,7 @@ struct GatewayBuffer {
     }
     backlog = Backlog(
       laneCount: lanes.count, memoryBudget: plan.memoryBudget,
-      largestFrame: RecordEncoder.largestFrame(messageMaxBytes: plan.messageMaxBytes), disk: disk)
+      largestFrame: FrameHeaders.largestFrame(messageMaxBytes: plan.messageMaxBytes), disk: disk)
     if plan.isLiveFirst {
       for lane in live.indices { backlog.pair(Lane(index: lane), with: Lane(index: live.count + lane)) }
     }

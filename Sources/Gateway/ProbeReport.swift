@@ -2,6 +2,7 @@ import Capture
 import Delivery
 import Frames
 import Posix
+import Records
 import Settings
 
 // What was found out about a camera, and what to do about it.
@@ -55,7 +56,7 @@ package struct ProbeReport: Sendable {
 
   private var sizeHint: String? {
     let limit = Configuration.Kafka().messageMaxBytes
-    if meter.largestFrame + RecordEncoder.overhead <= limit { return nil }
+    if meter.largestFrame + FrameHeaders.overhead <= limit { return nil }
     // Pictures of a night or of rain are larger than those of now.
     let wanted = (2 * meter.largestFrame >> 20) + 1
     return

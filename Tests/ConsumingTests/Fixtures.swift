@@ -10,7 +10,7 @@ import Testing
 
 func received(
   _ number: UInt64, source: String = "/g/cam", codec: Codec = .h264, isKeyframe: Bool = true, gap: String? = nil,
-  part: ReceivedFrame.Part? = nil, payload: [UInt8] = [1], partition: Int32 = 0
+  part: FramePart? = nil, payload: [UInt8] = [1], partition: Int32 = 0
 ) -> ReceivedFrame {
   ReceivedFrame(
     source: source, id: FrameID("r-1-\(number)")!, time: "", sequence: "", codec: codec, isKeyframe: isKeyframe,

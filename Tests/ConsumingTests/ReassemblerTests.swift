@@ -28,7 +28,7 @@ import Testing
     let sum = String(XXH3_64bits(whole, whole.count), radix: 16)
     return received(
       frame * 10 + UInt64(number), source: source,
-      part: ReceivedFrame.Part(number: number, count: count, groupID: "\(frame)", checksum: checksum ?? sum),
+      part: FramePart(number: number, count: count, groupID: "\(frame)", checksum: checksum ?? sum),
       payload: Array(whole[((number - 1) * size)..<end]))
   }
 

@@ -1,5 +1,6 @@
 import Frames
 import Posix
+import Records
 import Testing
 
 @testable import Backlog
@@ -11,6 +12,10 @@ import Testing
   private func entry(_ sequence: UInt64, epoch: UInt64?, lane: Int = 0) -> Entry {
     Entry(
       lane: Lane(index: lane), sequence: sequence, epoch: epoch, frame: testFrame(Payload([1])), arrivalOrder: sequence)
+  }
+
+  private func id(_ epoch: UInt64, _ sequence: UInt64) -> FrameID {
+    FrameID(ringID: "0000000000000001", epoch: epoch, sequence: sequence)
   }
 
   private func delivered(_ bytes: [UInt8], _ offset: Int64) -> DeliveredFrame {
@@ -25,10 +30,10 @@ import Testing
     tails.know(
       0,
       [
-        SentFrame(epoch: 8, sequence: 1): [delivered([2], 10)],
-        SentFrame(epoch: 8, sequence: 2): [delivered([1, 1], 20)],
-        SentFrame(epoch: 8, sequence: 3): [delivered([], 30), delivered([1], 31), delivered([3], 32)],
-        SentFrame(epoch: 8, sequence: 9): [],
+        id(8, 1): [delivered([2], 10)],
+        id(8, 2): [delivered([1, 1], 20)],
+        id(8, 3): [delivered([], 30), delivered([1], 31), delivered([3], 32)],
+        id(8, 9): [],
       ])
     #expect(tails.position(of: entry(1, epoch: 8), in: identity) == nil)
     #expect(tails.position(of: entry(2, epoch: 8), in: identity) == nil)
@@ -46,7 +51,7 @@ import Testing
     #expect(tails.isDoubtful(0))
     let places = Dictionary(
       uniqueKeysWithValues: [(8, 5), (8, 7), (9, 1)].map { epoch, sequence in
-        (SentFrame(epoch: epoch, sequence: sequence), [delivered([1], Int64(sequence * 10))])
+        (id(epoch, sequence), [delivered([1], Int64(sequence * 10))])
       })
     tails.know(0, places)
     #expect(tails.doubtful == [1])

@@ -2,6 +2,7 @@ import Backlog
 import Broker
 import Frames
 import Posix
+import Records
 import Synchronization
 import Testing
 
@@ -78,7 +79,7 @@ final class ForwarderBench {
     let messageMaxBytes = 64 << 10
     backlog = Backlog(
       laneCount: laneCount, memoryBudget: 64 << 20,
-      largestFrame: RecordEncoder.largestFrame(messageMaxBytes: messageMaxBytes))
+      largestFrame: FrameHeaders.largestFrame(messageMaxBytes: messageMaxBytes))
     let lines = Monitor<[String]>([])
     (self.lines, self.laneCount) = (lines, laneCount)
     appended = Array(repeating: 0, count: laneCount)

@@ -1,6 +1,7 @@
 import Broker
 import Frames
 import Posix
+import Records
 import Testing
 
 @testable import Backlog
@@ -75,7 +76,7 @@ import Testing
   /// The largest frame that is one record, through a window smaller than itself.
   @Test func theLargestFramePasses() throws {
     let bench = try ForwarderBench(laneCount: 2, windowBytes: 1_000)
-    let largest = (64 << 10) - RecordEncoder.overhead
+    let largest = (64 << 10) - FrameHeaders.overhead
     bench.append(3, byteCount: largest)
     #expect(bench.settles())
     try bench.expectEverything(byteCount: largest)

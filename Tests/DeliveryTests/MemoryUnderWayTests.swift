@@ -1,6 +1,7 @@
 import Broker
 import Frames
 import Posix
+import Records
 import Testing
 
 @testable import Backlog
@@ -19,7 +20,7 @@ import Testing
     var held = 0
     for sequence: UInt64 in 1...1_000 {
       let entry = Entry(lane: Lane(index: 0), sequence: sequence, frame: testFrame(payload), arrivalOrder: sequence)
-      let byteCount = payloadByteCount + RecordEncoder.overhead
+      let byteCount = payloadByteCount + FrameHeaders.overhead
       guard state.hasRoom(for: byteCount) else { break }
       state.window.sent(byteCount, now: .now())
       _ = state.inFlight.send(byteCount, of: state.inFlight.begin(entry, recordCount: 1), now: .now())

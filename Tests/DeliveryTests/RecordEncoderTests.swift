@@ -1,6 +1,7 @@
 import Broker
 import Frames
 import Posix
+import Records
 import Testing
 
 @testable import Backlog
@@ -166,7 +167,7 @@ import Testing
     let id = record.headers.first { $0.name == "ce_id" }.map { "ce_chunkid".utf8.count + $0.value.utf8.count } ?? 0
     let backfill = "ce_backfill1".utf8.count + 4
     #expect(
-      headerBytes(record) + part + id + backfill + record.key.utf8.count + framing < RecordEncoder.overhead)
+      headerBytes(record) + part + id + backfill + record.key.utf8.count + framing < FrameHeaders.overhead)
   }
 
   private func parts(_ payload: [UInt8], partBytes: Int) -> [RecordEncoder.Part] {
@@ -201,8 +202,8 @@ import Testing
 
   /// No reader takes more parts.
   @Test func aFrameHasNoMorePartsThanReadersTake() {
-    #expect(parts(Array(repeating: 0, count: 5_000), partBytes: 1).count <= RecordEncoder.partLimit)
-    #expect(RecordEncoder.largestFrame(messageMaxBytes: 16 << 10) >= 32 << 20)
+    #expect(parts(Array(repeating: 0, count: 5_000), partBytes: 1).count <= FramePart.limit)
+    #expect(FrameHeaders.largestFrame(messageMaxBytes: 16 << 10) >= 32 << 20)
   }
 
   @Test func onlyLateFramesAreMarked() {

@@ -1,6 +1,7 @@
 import Broker
 import Frames
 import Posix
+import Records
 import Testing
 
 @testable import Backlog
@@ -39,8 +40,11 @@ import Testing
     try #require(count.read { $0 } == sequences.count)
   }
 
-  private func frames(_ sequences: ClosedRange<Int>) -> [SentFrame: [Int64]] {
-    Dictionary(uniqueKeysWithValues: sequences.map { (SentFrame(7, $0), [Int64($0 - 1)]) })
+  private func frames(_ sequences: ClosedRange<Int>) -> [FrameID: [Int64]] {
+    Dictionary(
+      uniqueKeysWithValues: sequences.map { number in
+        (FrameID(ringID: hexadecimal(ringID), epoch: 7, sequence: UInt64(number)), [Int64(number - 1)])
+      })
   }
 
   @Test func findsWhatLiesBehindAPlaceAndWhere() throws {
@@ -51,7 +55,7 @@ import Testing
     try send(cluster, key: "dock-7/gate", sequences: 1...20, ring: hexadecimal(ringID))
     try send(cluster, key: "dock-7/yard", sequences: 1...5, ring: hexadecimal(ringID))
     try send(cluster, key: "dock-7/gate", sequences: 21...25, ring: hexadecimal(ringID + 1))
-    var found: [Int32: [String: [SentFrame: [Int64]]]] = [:]
+    var found: [Int32: [String: [FrameID: [Int64]]]] = [:]
     try reader(cluster).read(
       [TopicPartition(topic: "t", partition: gate): 12, TopicPartition(topic: "t", partition: yard): 0],
       isStopping: { false }
@@ -109,8 +113,4 @@ import Testing
     }
     #expect(refusal?.name == "TOPIC_AUTHORIZATION_FAILED")
   }
-}
-
-extension SentFrame {
-  fileprivate init(_ epoch: UInt64, _ sequence: Int) { self.init(epoch: epoch, sequence: UInt64(sequence)) }
 }

@@ -1,4 +1,5 @@
 import Posix
+import Records
 import Testing
 
 @testable import Delivery
@@ -29,7 +30,11 @@ import Testing
     RecordedFrame(fingerprint: value.withUnsafeBytes { FrameFingerprint($0) }, offset: offset)
   }
 
-  private func offsets(_ reading: TailReading, _ key: String) -> [SentFrame: [Int64]]? {
+  private func frameID(_ epoch: UInt64, _ sequence: UInt64) -> FrameID {
+    FrameID(ringID: hexadecimal(own), epoch: epoch, sequence: sequence)
+  }
+
+  private func offsets(_ reading: TailReading, _ key: String) -> [FrameID: [Int64]]? {
     reading.found[key]?.mapValues { $0.map(\.offset) }
   }
 
@@ -41,8 +46,8 @@ import Testing
     take(&reading, 3, "9f2c4a117be00d35-8-1")
     take(&reading, 4, "9f2c4a117be00d35-x-9")
     reading.take(offset: 5, value: .init(start: nil, count: 0), key: "dock-7/gate", headers: [], now: at(0))
-    #expect(offsets(reading, "dock-7/gate") == [.init(epoch: 7, sequence: 1): [0], .init(epoch: 8, sequence: 1): [3]])
-    #expect(offsets(reading, "dock-7/yard") == [.init(epoch: 7, sequence: 3): [2]])
+    #expect(offsets(reading, "dock-7/gate") == [frameID(7, 1): [0], frameID(8, 1): [3]])
+    #expect(offsets(reading, "dock-7/yard") == [frameID(7, 3): [2]])
   }
 
   @Test func partsCountOnlyWhenAllAreThere() {
@@ -57,7 +62,7 @@ import Testing
     take(&reading, 2, "9f2c4a117be00d35-7-1.2", chunk: "2/3", [2])
     #expect(reading.found.isEmpty)
     take(&reading, 3, "9f2c4a117be00d35-7-1.3", chunk: "3/3", [3])
-    #expect(reading.found["dock-7/gate"] == [.init(epoch: 7, sequence: 1): [frame([1, 2, 3], 3)]])
+    #expect(reading.found["dock-7/gate"] == [frameID(7, 1): [frame([1, 2, 3], 3)]])
   }
 
   /// A part in the name of another, or one sent once more from the first on: only the bytes count.
@@ -67,28 +72,28 @@ import Testing
     for (offset, part) in [(1, 1), (2, 9), (1, 1), (3, 3), (2, 2), (3, 3)].enumerated() {
       take(&reading, Int64(offset), "\(id).\(part.0)", chunk: "\(part.0)/3", [UInt8(part.1)])
     }
-    #expect(reading.found["dock-7/gate"] == [.init(epoch: 7, sequence: 1): [frame([1, 2, 3], 5)]])
+    #expect(reading.found["dock-7/gate"] == [frameID(7, 1): [frame([1, 2, 3], 5)]])
     for (offset, part) in [(1, 1), (2, 9), (3, 3)].enumerated() {
       take(&reading, Int64(10 + offset), "\(id).\(part.0)", chunk: "\(part.0)/3", [UInt8(part.1)])
     }
     let both = [frame([1, 2, 3], 5), frame([1, 9, 3], 12)]
-    #expect(reading.found["dock-7/gate"]?[.init(epoch: 7, sequence: 1)] == both)
+    #expect(reading.found["dock-7/gate"]?[frameID(7, 1)] == both)
   }
 
   /// Whoever writes under our ids fills neither the memory nor the place of the frame that came first.
   @Test func whatOthersWriteIsBounded() {
     var reading = reading()
     for value in 0...100 as ClosedRange<UInt8> { take(&reading, Int64(value), "9f2c4a117be00d35-7-1", [value]) }
-    let found = reading.found["dock-7/gate"]?[.init(epoch: 7, sequence: 1)] ?? []
+    let found = reading.found["dock-7/gate"]?[frameID(7, 1)] ?? []
     #expect(found.count == TailReading.likenessLimit)
     #expect(found.first == frame([0], 0))
     for sequence in 1...(TailReading.assemblyLimit + 10) {
       take(&reading, Int64(sequence), "9f2c4a117be00d35-8-\(sequence).1", chunk: "1/2", [1])
     }
     take(&reading, 1_000, "9f2c4a117be00d35-8-1.2", chunk: "2/2", [2])
-    #expect(reading.found["dock-7/gate"]?[.init(epoch: 8, sequence: 1)] == nil)
+    #expect(reading.found["dock-7/gate"]?[frameID(8, 1)] == nil)
     take(&reading, 1_001, "9f2c4a117be00d35-8-20.2", chunk: "2/2", [2])
-    #expect(reading.found["dock-7/gate"]?[.init(epoch: 8, sequence: 20)] == [frame([1, 2], 1_001)])
+    #expect(reading.found["dock-7/gate"]?[frameID(8, 20)] == [frame([1, 2], 1_001)])
   }
 
   @Test func itGoesOnUntilNothingOfOursComes() {

@@ -28,7 +28,7 @@ extension IntegrationTests.KafkaSide {
     /// Sends frames of these sizes, one after another, and reads them back.
     private func send(_ sizes: [Int], through front: Server, to broker: Server) throws {
       let backlog = Backlog(
-        laneCount: 1, memoryBudget: 64 << 20, largestFrame: RecordEncoder.largestFrame(messageMaxBytes: 1_000_000))
+        laneCount: 1, memoryBudget: 64 << 20, largestFrame: FrameHeaders.largestFrame(messageMaxBytes: 1_000_000))
       let forwarder = Forwarder(
         configuration: Forwarder.Configuration(
           brokers: front.address, clientID: "large", messageMaxBytes: 1_000_000, windowBytes: 4 << 20,

@@ -15,11 +15,11 @@ let allowedImports: [String: Set<String>] = [
   "DiskRing": ["CXXHash", "Posix"],
   "Backlog": ["CXXHash", "DiskRing", "Frames", "Posix"],
   "Broker": ["CRdKafka", "Posix"],
-  "Delivery": ["Backlog", "Broker", "CXXHash", "Frames", "Posix"],
+  "Delivery": ["Backlog", "Broker", "CXXHash", "Frames", "Posix", "Records"],
   "Discovery": ["CExpat", "CFFmpeg", "Posix"],
   "Settings": ["CYAML", "Frames", "Posix"],
   "Gateway": [
-    "Backlog", "Broker", "Capture", "Delivery", "DiskRing", "Frames", "Imaging", "Posix", "Settings",
+    "Backlog", "Broker", "Capture", "Delivery", "DiskRing", "Frames", "Imaging", "Posix", "Records", "Settings",
   ],
   "Consuming": ["Broker", "CXXHash", "Frames", "Imaging", "Posix", "Records"],
   "camgate": [
