@@ -13,7 +13,7 @@ need_packages qemu-user-static openssl util-linux mount gcc libc6-dev
 board=$("$CROSS/build.sh" camgate)
 board_ringbench=$("$CROSS/build.sh" RingBench)
 # Those that need no server, no device and no checkout.
-portable=(Posix Frames Settings DiskRing Backlog)
+portable=(Posix Frames Records Settings DiskRing Backlog)
 "$CROSS/unit-tests.sh" "${portable[@]}" >/dev/null
 compiler=$("$CROSS/compiler.sh")
 say "building the same for the desk"

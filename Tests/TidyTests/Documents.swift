@@ -48,6 +48,19 @@ func settingsKeys(inTable file: File) -> [String] {
   return all.filter { key in !all.contains { $0.hasPrefix(key + ".") || $0.hasPrefix(key + "[].") } }
 }
 
+/// The headers of records by their names (Sources/Records/HeaderName.swift).
+func headerNames(inTable file: File) -> [String] {
+  file.lines.compactMap { $0.firstMatch(of: #/static let \w+ = "([a-z_-]+)"/#).map { String($0.output.1) } }
+}
+
+/// Names of headers outside the table of them: who spells one has another one.
+func headerComplaints(_ file: File, names: [String]) -> [Complaint] {
+  guard file.isSwift, file.path != "Sources/Records/HeaderName.swift" else { return [] }
+  return file.complaints { line in
+    names.first { line.contains("\"\($0)\"") }.map { "\"\($0)\" is spelt here: HeaderName has it" }
+  }
+}
+
 /// What the document has to speak of stands in it, in backticks, by its full name.
 func unmentionedComplaints(_ file: File, _ kind: String, _ names: some Sequence<String>) -> [Complaint] {
   let text = file.lines.joined(separator: "\n")

@@ -83,6 +83,13 @@ import Testing
     expectNone(unmentionedComplaints(try file("README.md"), "setting", keys))
   }
 
+  @Test func headersAreSpeltOnceAndExplained() throws {
+    let names = headerNames(inTable: try file("Sources/Records/HeaderName.swift"))
+    #expect(names.count > 20, "the table of headers could not be read as text")
+    expectNone(try files { $0.hasPrefix("Sources/") }.flatMap { headerComplaints($0, names: names) })
+    expectNone(unmentionedComplaints(try file("README.md"), "header", names))
+  }
+
   @Test func everyModuleAndThreadIsInTheArchitecture() throws {
     let architecture = document("Sources/README.md")
     expectNone(architectureComplaints(architecture))

@@ -135,6 +135,14 @@ import Testing
     #expect(complaints.map(\.text) == ["the setting `gateway` is not mentioned"])
   }
 
+  @Test func headersSpeltTwice() {
+    let table = #"  package static let id = "ce_id"\#n  static let type = "content-type""#
+    let names = headerNames(inTable: File("a", table))
+    #expect(names == ["ce_id", "content-type"])
+    let file = File("Sources/A/A.swift", #"let a = "ce_identity"\#n print("ce_id")"#)
+    #expect(headerComplaints(file, names: names).map(\.line) == [2])
+  }
+
   @Test func longArchitectures() {
     let lines = { String(repeating: "x\n", count: $0) }
     #expect(architectureComplaints(File("Sources/README.md", lines(250))).isEmpty)
