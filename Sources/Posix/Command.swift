@@ -36,7 +36,7 @@ package enum Command {
       try follow(child, output.reader, errors.reader, until: deadline, limit: limit, &outcome, &status)
     } catch {
       outcome.failure = error
-      // Once it was waited for, its id may be somebody else's.
+      // Once it was waited for, its process id may have been reused.
       guard status == nil else { return outcome }
       kill(-child, SIGKILL)
       var ignored: Int32 = 0

@@ -1,4 +1,5 @@
-// What names a frame for ever: the buffer it came through, the run, and its number. With `HeaderName.source` it is unique.
+// What identifies a frame uniquely: the buffer it came through, the run, and its number; with `HeaderName.source` also among
+// gateways.
 
 /// `<ring id>-<epoch>-<sequence>`.
 package struct FrameID: Sendable, Hashable, Comparable {
