@@ -23,6 +23,11 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 }
 
 private let target: @Sendable ([UInt8]) -> Void = {
+  // Other headers than the library's would have the product write beside FFmpeg's structures, and here alone.
+  let headers = LIBAVCODEC_VERSION_MAJOR << 16 | LIBAVCODEC_VERSION_MINOR << 8 | LIBAVCODEC_VERSION_MICRO
+  guard avcodec_version() == headers else {
+    fatalError("compiled with the headers of another FFmpeg: \(headers), not \(avcodec_version())")
+  }
   // As in Demuxer.
   av_max_alloc(64 << 20)
   notes.attachToThisThread()
