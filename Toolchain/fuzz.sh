@@ -18,9 +18,12 @@ compile() {
   while [ "$1" != -- ]; do modules+=("$1") objects+=("$build/$1.o") && shift; done
   for module in "${@:2}"; do sources+=("Tests/Fuzz/$module.swift"); done
   mapfile -t files < <(for module in "${modules[@]}"; do find "Sources/$module" -name '*.swift'; done | LC_ALL=C sort)
+  # What is made of C headers is elsewhere found again whatever -I says: here it is of this build's headers.
+  flags+=(-module-cache-path "$build/modules")
   key=$({ swiftc --version 2>&1 && echo "${flags[@]}" && cat "$0" Sources/C*/*.h "${files[@]}"; } | sha256sum)
   mkdir -p "$build"
   if [ "$(cat "$build/key" 2>/dev/null)" != "$key" ]; then
+    rm -rf "$build/modules"
     for module in "${modules[@]}"; do
       say "building $module for the fuzzer"
       mapfile -t parts < <(find "Sources/$module" -name '*.swift' | LC_ALL=C sort)

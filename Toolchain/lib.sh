@@ -99,9 +99,14 @@ take_pinned() {
   # shellcheck disable=SC2034  # for the caller
   ARGUMENTS=("${@:2}")
   libraries=$("$ROOT/Toolchain/cross/libraries.sh" desk)
-  # The programs run with copies beside them: other users may not look into this one's cache.
-  mkdir -p "$ROOT/.build-pinned/lib"
-  cp -dpu "$libraries"/lib/*.so* "$ROOT/.build-pinned/lib/"
+  if [ "$(cat "$ROOT/.build-pinned/libraries" 2>/dev/null)" != "$libraries" ]; then
+    # Swift would take what it made of the former headers: its name for that does not depend on -I.
+    rm -rf "$ROOT"/.build-pinned/{libraries,lib} "$ROOT"/.build-pinned/*/*/ModuleCache
+    # The programs run with copies beside them: other users may not look into this one's cache.
+    mkdir -p "$ROOT/.build-pinned/lib"
+    cp -dp "$libraries"/lib/*.so* "$ROOT/.build-pinned/lib/"
+    echo "$libraries" >"$ROOT/.build-pinned/libraries"
+  fi
   PINNED=(--scratch-path "$ROOT/.build-pinned" -Xcc "-I$libraries/include" -Xlinker "-L$libraries/lib" -Xlinker -rpath
     -Xlinker "$ROOT/.build-pinned/lib")
   SWIFT_FLAGS+=("${PINNED[@]}")

@@ -1,3 +1,4 @@
+import CRdKafka
 import Posix
 import Testing
 
@@ -26,6 +27,11 @@ import Testing
   @Test func knownPropertiesPass() {
     #expect(ClientProperty("linger.ms", "5").refusal == nil)
     #expect(ClientProperty("ssl.ca.location", "/nowhere").refusal == nil)
+  }
+
+  /// Compiled with the header of another version, the product would pass librdkafka wrong codes.
+  @Test func theHeaderIsThatOfTheLibrary() {
+    #expect(rd_kafka_version() == RD_KAFKA_VERSION)
   }
 
   /// Each property is legal, but not with the other: found only when the client is made.
