@@ -1,9 +1,15 @@
 import Foundation
+import Posix
 import Synchronization
 import Testing
 
 // Programs as children: started, spoken to, waited for, and gone when the test is. A test waits for what a program says
 // or for its end, never for time to pass; the time limits here only turn a hang into a failure.
+
+extension Duration {
+  /// After so long a test says that something hangs. Nothing is judged by it.
+  static let hangLimit = Duration.seconds(120)
+}
 
 /// How a program ended.
 enum Exit: Equatable, Sendable {
@@ -67,20 +73,22 @@ final class Child: Sendable {
   }
 
   /// Waits for a line of standard output, from line `start` on, and returns it and the number of the next one.
-  func waitForOutput(from start: Int = 0, timeout: Double = 60, where matches: (String) -> Bool) throws -> (String, Int)
-  {
+  func waitForOutput(
+    from start: Int = 0, timeout: Double = Duration.hangLimit.inSeconds, where matches: (String) -> Bool
+  ) throws -> (String, Int) {
     try wait("a line of output", timeout) { state in Self.find(in: state.output, start, matches) }
   }
 
   /// The same for standard error.
   @discardableResult
-  func waitForErrors(from start: Int = 0, timeout: Double = 60, where matches: (String) -> Bool) throws -> (String, Int)
-  {
+  func waitForErrors(
+    from start: Int = 0, timeout: Double = Duration.hangLimit.inSeconds, where matches: (String) -> Bool
+  ) throws -> (String, Int) {
     try wait("a line of the log", timeout) { state in Self.find(in: state.errors, start, matches) }
   }
 
   /// Waits for its end and for everything it said.
-  func waitForExit(timeout: Double = 60) throws -> Exit {
+  func waitForExit(timeout: Double = Duration.hangLimit.inSeconds) throws -> Exit {
     guard let exit = record.wait(timeout, until: { $0.openStreams == 0 ? $0.exit : nil }) else {
       throw ChildError(description: "\(name): still running after \(timeout) s\n\(transcript)")
     }

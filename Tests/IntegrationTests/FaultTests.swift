@@ -35,12 +35,12 @@ extension IntegrationTests.CameraSide {
       }
       var table: [String] = []
       for (fault, camera) in rows {
-        let isThere = camera.wait(until: start + .seconds(Int64(fault.seconds))) { record in
+        let isThere = camera.wait { record in
           record.countAfterGap >= fault.frames && record.gaps.count >= (fault.gaps?.count ?? 1)
             && fault.says.allSatisfy { text in record.lines.contains { $0.contains(text) } }
         }
         let record = camera.record.read { $0 }
-        var complaints = isThere ? [] : ["not there after \(fault.seconds) s: \(record.lines.suffix(12))"]
+        var complaints = isThere ? [] : ["hangs: \(record.lines.suffix(12))"]
         complaints += Self.complaints(about: record, fault)
         #expect(complaints.isEmpty, "\(fault.dialogue): \(complaints.joined(separator: "; "))")
         table.append(try Self.line(fault, record, start))
@@ -72,7 +72,7 @@ extension IntegrationTests.CameraSide {
     }
 
     /// The machines that cameras are: off at the start, rebooted (gone for five seconds), and hung for twenty, with their
-    /// connections open. Once a camera is back, its pictures are, two seconds after the pause that Camgate was in.
+    /// connections open. Once a camera is back, the next attempt brings its pictures.
     @Test func camerasThatGoAndComeBack() throws {
       let ports = try [Testbed.freePort(), Testbed.freePort(), Testbed.freePort()]
       let (rebooted, hung) = (try Testbed.responder(port: ports[1]), try Testbed.responder(port: ports[2]))
@@ -80,8 +80,7 @@ extension IntegrationTests.CameraSide {
       let cameras = try ["off-at-start", "rebooted", "hung"].enumerated().map { index, name in
         WatchedCamera(try Self.description(name, "rtsp://127.0.0.1:\(ports[index])/steady"), clips: clips)
       }
-      let deadline = MonotonicTime.now() + .seconds(120)
-      for camera in cameras[1...] { #expect(camera.wait(until: deadline) { $0.seen.count >= 45 }) }
+      for camera in cameras[1...] { #expect(camera.wait { $0.seen.count >= 45 }) }
       try rebooted.kill()
       hung.child.signal(SIGSTOP)
       let start = MonotonicTime.now()
@@ -94,14 +93,15 @@ extension IntegrationTests.CameraSide {
       print("\n| camera | the records say | allowed | measured |\n| --- | --- | --- | --- |")
       let awakeTime = MonotonicTime.now()
       for (camera, gaps) in zip(cameras, [[], [Gap.Reason.camera], [.camera]]) {
-        #expect(camera.wait(until: deadline) { $0.gaps.count == gaps.count && $0.countAfterGap >= 60 })
+        #expect(camera.wait { $0.gaps.count == gaps.count && $0.countAfterGap >= 60 })
         let record = camera.record.read { $0 }
         let complaints = Self.complaints(about: record, Fault(dialogue: "steady", must: "", gaps: gaps))
         #expect(complaints.isEmpty, "\(camera.name): \(complaints)")
-        let recovery = try #require(
-          camera.recovery(since: camera.name.text == "hung" ? awakeTime : backTime))
-        #expect(recovery < Self.recoveryLimit, "\(camera.name)")
-        print("| \(camera.name) | \(Self.holes(record)) | pause + 2 s | pause + \(Self.tenths(recovery)) |")
+        let isBack = camera.name.text == "hung" ? awakeTime : backTime
+        // The one that was under way may still fail.
+        #expect(record.waits.count { $0.time > isBack } <= 1, "\(camera.name): \(record.lines.suffix(12))")
+        let recovery = try #require(record.recovery(since: isBack))
+        print("| \(camera.name) | \(Self.holes(record)) | the next attempt | pause + \(Self.tenths(recovery)) |")
         #expect(camera.stop())
       }
       withExtendedLifetime(returned) {}
@@ -179,9 +179,6 @@ extension IntegrationTests.CameraSide {
       return Array((complaints + record.disorder).prefix(8))
     }
 
-    /// Once a camera is back, its pictures are there this long after the pause at the latest.
-    static let recoveryLimit = Duration.seconds(2)
-
     /// Behind a connection that was made anew media time is later than all before, by the time that passed here.
     private static func complaints(aboutMediaTimeOf frame: Frame, _ before: ArraySlice<WatchedCamera.Seen>) -> [String]
     {
@@ -198,7 +195,7 @@ extension IntegrationTests.CameraSide {
       let sent = try #require(try String(contentsOf: file, encoding: .utf8).split(separator: "\n").first)
       let recovery = record.recovery(since: start)
       let isReconnected = recovery != nil && fault.frames > 0
-      let allowed = isReconnected ? "pause + 2 s" : record.gaps.isEmpty ? "–" : "to the next whole keyframe"
+      let allowed = isReconnected ? "the next attempt" : record.gaps.isEmpty ? "–" : "to the next whole keyframe"
       let measured =
         isReconnected
         ? "pause + \(tenths(recovery ?? .zero))" : record.gaps.isEmpty ? "–" : tenths(record.longestSilence)

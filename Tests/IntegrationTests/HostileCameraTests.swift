@@ -108,12 +108,12 @@ extension IntegrationTests.CameraSide {
       }
       let start = MonotonicTime.now()
       camera.start()
-      let isHeld = seen.wait(until: start + .seconds(60)) { seen in
+      let isHeld = seen.wait(until: start + .hangLimit) { seen in
         seen.gaps.contains(.limited) && camera.limitedCount > 5_000 ? true : nil
       }
       #expect(isHeld == true)
       camera.stop()
-      #expect(camera.join(until: .now() + .seconds(10)))
+      #expect(camera.join(until: .now() + .hangLimit))
       let limit = 240 * (11 + Int((MonotonicTime.now() - start).inSeconds))
       let (count, gaps) = seen.read { $0 }
       #expect(count < limit && gaps == [.limited], "\(count) frames, \(gaps)")

@@ -29,7 +29,7 @@ extension IntegrationTests.KafkaSide {
         codec: .mjpeg, payload: Payload([1, 2, 3]), isKeyframe: true,
         captureTime: WallClock.nanosecondsSince1970(), clock: .gateway, pts: 0, width: 64, height: 48)
       backlog.append(frame, to: Lane(index: 0))
-      #expect(backlog.waitUntilEmpty(until: .now() + .seconds(60)), "\(lines.read { $0 })")
+      #expect(backlog.waitUntilEmpty(until: .now() + .hangLimit), "\(lines.read { $0 })")
       #expect(forwarder.drain(until: .now()) == 0)
     }
 

@@ -70,13 +70,13 @@ extension IntegrationTests.CameraSide {
         camera.start()
         return camera
       }
-      let deadline = MonotonicTime.now() + .seconds(60)
+      let deadline = MonotonicTime.now() + .hangLimit
       let frames = seen.map { seen in
         _ = seen.wait(until: deadline) { $0.count >= recordCount ? true : nil }
         return seen.read { Array($0.prefix(recordCount)) }
       }
       for camera in running { camera.stop() }
-      for camera in running { #expect(camera.join(until: .now() + .seconds(10))) }
+      for camera in running { #expect(camera.join(until: .now() + .hangLimit)) }
       return frames
     }
   }

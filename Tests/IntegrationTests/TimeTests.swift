@@ -19,7 +19,7 @@ extension IntegrationTests.CameraSide {
       print("\n| sent | records | dated by arrival | complaints |\n| --- | --- | --- | --- |")
       for (fault, camera) in rows {
         #expect(
-          camera.wait(until: start + .seconds(60 + Int64(fault.frames / 25))) { record in
+          camera.wait(until: start + .hangLimit + .seconds(fault.frames / 25)) { record in
             record.seen.count >= fault.frames && record.gaps.count >= fault.reconnects && record.countAfterGap >= 30
           }, "\(fault.dialogue): not there")
         #expect(camera.stop())

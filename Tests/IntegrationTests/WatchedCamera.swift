@@ -16,14 +16,18 @@ final class WatchedCamera: Sendable {
   struct Record: Sendable {
     var seen: [Seen] = []
     var lines: [String] = []
-    /// When the log spoke of the last wait, and how long it was to be.
-    var lastWait: (time: MonotonicTime, pause: Duration)?
+    /// When the log spoke of waits before another attempt, and how long each was to be.
+    var waits: [(time: MonotonicTime, pause: Duration)] = []
 
     var gaps: [Gap.Reason] { seen.compactMap { $0.frame.gap?.reason } }
     /// Frames since the last gap.
     var countAfterGap: Int { seen.count - (seen.lastIndex { $0.frame.gap != nil } ?? 0) }
+
+    /// How long after the end of the last wait, or after the camera was back if that was later, the first frame behind
+    /// the last gap came; nil when there was no wait.
     func recovery(since back: MonotonicTime) -> Duration? {
-      guard let wait = lastWait, let first = seen.last(where: { $0.frame.gap != nil }) ?? seen.first else { return nil }
+      let first = seen.last { $0.frame.gap != nil } ?? seen.first
+      guard let wait = waits.last, let first else { return nil }
       return first.time - max(wait.time + wait.pause, back)
     }
 
@@ -47,7 +51,7 @@ final class WatchedCamera: Sendable {
       }
       record.withLock { record in
         record.lines.append(line)
-        if let pause { record.lastWait = (.now(), pause) }
+        if let pause { record.waits.append((.now(), pause)) }
       }
     }
     camera = Camera(description, log: log.about("camera \(description.name)")) { frame in
@@ -63,17 +67,13 @@ final class WatchedCamera: Sendable {
   var name: CameraName { camera.name }
 
   /// Waits until `isEnough`, at most until `deadline`; whether it came to that.
-  func wait(until deadline: MonotonicTime, _ isEnough: (Record) -> Bool) -> Bool {
+  func wait(until deadline: MonotonicTime = .now() + .hangLimit, _ isEnough: (Record) -> Bool) -> Bool {
     record.wait(until: deadline) { isEnough($0) ? true : nil } ?? false
   }
 
-  /// How long after the end of the last pause, or after the camera was back if that was later, the first frame behind the
-  /// last hole came; nil when there was no pause.
-  func recovery(since back: MonotonicTime) -> Duration? { record.read { $0.recovery(since: back) } }
-
-  /// Ends it; false when it does not within ten seconds.
+  /// Ends it; false when it hangs.
   func stop() -> Bool {
     camera.stop()
-    return camera.join(until: .now() + .seconds(10))
+    return camera.join(until: .now() + .hangLimit)
   }
 }
