@@ -15,7 +15,7 @@ import Testing
   @Test func table() {
     typealias Row = (event: Supervisor.Event, action: Supervisor.Action, state: String)
     let rows: [Row] = [
-      (.opened, .read(by: time(110)), "connecting"),
+      (.opened, .read(by: time(130)), "connecting"),
       (.frame(interval: nil), .read(by: time(105)), "streaming"),
       (.failed(Self.refused), .reopen(at: time(100.5)), "waiting"),
       (.failed(Self.login), .reopen(at: time(130)), "waiting"),
@@ -103,8 +103,8 @@ import Testing
   @Test func packetsThatCannotBeUsedAreSignsOfLife() {
     var supervisor = Supervisor(timeouts: .init())
     _ = supervisor.step(.opened, now: time(0), jitter: 0)
-    #expect(supervisor.step(.unusable, now: time(1), jitter: 0) == .read(by: time(10)), "never less than before")
-    #expect(supervisor.step(.unusable, now: time(8), jitter: 0) == .read(by: time(13)))
+    #expect(supervisor.step(.unusable, now: time(1), jitter: 0) == .read(by: time(30)), "never less than before")
+    #expect(supervisor.step(.unusable, now: time(28), jitter: 0) == .read(by: time(33)))
     #expect(supervisor.step(.unusable, now: time(50), jitter: 0) == .read(by: time(55)))
     #expect(supervisor.step(.unusable, now: time(58), jitter: 0) == .read(by: time(60)))
     #expect(supervisor.step(.unusable, now: time(59.9), jitter: 0) == .read(by: time(60)))
@@ -112,6 +112,96 @@ import Testing
     #expect(supervisor.step(.unusable, now: time(100), jitter: 0) == .read(by: time(105)))
     #expect(supervisor.step(.frame(interval: .seconds(30)), now: time(110), jitter: 0) == .read(by: time(260)))
     #expect(supervisor.step(.unusable, now: time(111), jitter: 0) == .read(by: time(260)))
+  }
+
+  /// A camera that sends a frame each `interval` seconds, the first `offset` seconds after it is asked. With H.264 and
+  /// H.265 a frame is known to be whole when the next one comes.
+  private struct SlowCamera {
+    var interval: Double
+    var offset = 0.0
+    var isParsed = false
+
+    /// How many connections it took to the one that lasts an hour, at most `limit`.
+    func connections(_ supervisor: inout Supervisor, limit: Int = 40) -> Int {
+      var now = MonotonicTime(nanoseconds: 1_000_000_000)
+      for connection in 1..<limit {
+        let opened = now
+        var action = supervisor.step(.opened, now: now, jitter: 1)
+        var count = 0
+        while case .read(let deadline) = action {
+          if now - opened > .seconds(3_600) { return connection }
+          now = opened + .seconds(offset + interval * Double(count + (isParsed ? 1 : 0)))
+          if now > deadline {
+            now = deadline
+            action = supervisor.step(.failed(CaptureError(.silent, "no frame in time")), now: now, jitter: 1)
+            continue
+          }
+          action = supervisor.step(.frame(interval: count > 0 ? .seconds(interval) : nil), now: now, jitter: 1)
+          count += 1
+        }
+        if case .reopen(let time) = action { now = time }
+      }
+      return limit
+    }
+  }
+
+  @Test(arguments: [0.008, 0.04, 1, 4, 10, 30, 60], [0, 20.0])
+  func slowCamerasAreLearnt(_ interval: Double, _ offset: Double) {
+    for isParsed in [false, true] {
+      let camera = SlowCamera(interval: interval, offset: offset, isParsed: isParsed)
+      var supervisor = Supervisor(timeouts: .init())
+      // Five seconds doubled five times are more than two minutes.
+      #expect(camera.connections(&supervisor) <= 6, "parsed: \(isParsed)")
+      #expect(camera.connections(&supervisor) == 1, "it is known now; parsed: \(isParsed)")
+    }
+  }
+
+  /// What is learnt of a camera that hangs does not keep it away when it is back.
+  @Test func aCameraThatHungIsNotTakenForASlowOne() {
+    var supervisor = Supervisor(timeouts: .init())
+    _ = SlowCamera(interval: 0.04).connections(&supervisor)
+    let start = MonotonicTime(nanoseconds: 10_000_000_000_000)
+    var now = start
+    while now - start < .seconds(3_600) {
+      guard case .read(let deadline) = supervisor.step(.opened, now: now, jitter: 1) else { break }
+      #expect(deadline - now <= .seconds(30) || now - start > .seconds(300))
+      let action = supervisor.step(.failed(CaptureError(.silent, "no frame in time")), now: deadline, jitter: 1)
+      guard case .reopen(let time) = action else { break }
+      now = time
+    }
+    _ = supervisor.step(.opened, now: now, jitter: 1)
+    for frame in 0..<100_000 {
+      now = now + .milliseconds(40)
+      _ = supervisor.step(.frame(interval: frame > 0 ? .milliseconds(40) : nil), now: now, jitter: 1)
+    }
+    #expect(supervisor.step(.frame(interval: .milliseconds(40)), now: now, jitter: 1) == .read(by: now + .seconds(5)))
+  }
+
+  /// A pair of pictures each minute: the long interval counts.
+  @Test func burstsDoNotMakeAnImpatientSupervisor() {
+    var supervisor = Supervisor(timeouts: .init())
+    _ = supervisor.step(.opened, now: time(0), jitter: 1)
+    _ = supervisor.step(.frame(interval: .seconds(60)), now: time(60), jitter: 1)
+    #expect(
+      supervisor.step(.frame(interval: .milliseconds(40)), now: time(60.04), jitter: 1) == .read(by: time(360.04)))
+  }
+
+  /// A camera that ends each connection after some seconds is never left alone for longer than it was there.
+  @Test(arguments: [0.1, 4, 20, 29.9])
+  func noPauseIsLongerThanTheStreamBefore(_ seconds: Double) {
+    var supervisor = Supervisor(timeouts: .init())
+    var now = time(1_000)
+    for _ in 0..<20 {
+      _ = supervisor.step(.opened, now: now, jitter: 1)
+      _ = supervisor.step(.frame(interval: nil), now: now, jitter: 1)
+      now = now + .seconds(seconds)
+      guard case .reopen(let until) = supervisor.step(.failed(CaptureError(.ended, "")), now: now, jitter: 1) else {
+        break
+      }
+      #expect(until - now <= max(.seconds(seconds), Supervisor.shortestPause))
+      now = until
+    }
+    #expect(now > time(1_020))
   }
 
   @Test func timeoutsAreThoseOfTheSettings() {

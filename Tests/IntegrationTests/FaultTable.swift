@@ -110,6 +110,8 @@ private let faultsOfConnections: [Fault] = [
   Fault(dialogue: "line", must: "pass over it", frames: 90),
   Fault(dialogue: "channel", must: "pass over it, and miss that frame", frames: 90),
   Fault(dialogue: "report-as-video", must: "pass over it", frames: 90),
+  Fault(dialogue: "slow", must: "learn how slow it is", gaps: [.camera], frames: 3, allowed: "one gap"),
+  Fault(dialogue: "slow-h264", must: "learn how slow it is", gaps: [.camera], frames: 3, allowed: "one gap"),
   Fault(dialogue: "endless-line", must: "give it up, in bounded memory", gaps: [.camera]),
   Fault(dialogue: "endless-frame", must: "give it up, in bounded memory", gaps: [.camera]),
 ]
