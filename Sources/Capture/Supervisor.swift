@@ -41,6 +41,9 @@ struct Supervisor {
   /// How long frames must flow before the next failure starts with the shortest pause again.
   static let healthyAfter = Duration.seconds(30)
 
+  /// How long frames are waited for at most. A camera that sends one a minute is streaming.
+  static let longestPatience = Duration.seconds(300)
+
   /// How long a camera that sends may go without a keyframe; then a new connection, which most cameras begin with one,
   /// is the quicker way.
   static let keyframePatience = Duration.seconds(60)
@@ -49,13 +52,25 @@ struct Supervisor {
   private(set) var state = State.connecting
   private var pause = Supervisor.shortestPause
   private var firstFrame: MonotonicTime?
+  /// How long the next frame is waited for: five times as long as the longest wait that was worth it.
+  private var patience: Duration
+  /// When that much of it was last needed.
+  private var patienceNeeded = MonotonicTime(nanoseconds: 0)
+  /// Whether the camera's rate was ever seen.
+  private var isRateKnown = false
+  /// What came since the connection was opened; nil while there is none.
+  private var received: Received?
+  /// Connections in a row on which nothing came until the deadline.
+  private var emptyCount = 0
   /// When the connection was opened or the last frame accepted, and the deadline given then or since.
   private var lastSuccess = MonotonicTime(nanoseconds: 0)
   private var deadline = MonotonicTime(nanoseconds: 0)
   /// Failed attempts since frames last flowed.
   private(set) var failureCount = 0
 
-  init(timeouts: CameraDescription.Timeouts) { self.timeouts = timeouts }
+  private enum Received { case nothing, unusable, oneFrame, frames }
+
+  init(timeouts: CameraDescription.Timeouts) { (self.timeouts, patience) = (timeouts, timeouts.nextFrame) }
 
   /// The deadline for `open` begun now.
   func connectDeadline(now: MonotonicTime) -> MonotonicTime { now + timeouts.connect }
@@ -64,22 +79,32 @@ struct Supervisor {
   mutating func step(_ event: Event, now: MonotonicTime, jitter: Double) -> Action {
     switch event {
     case .opened:
-      (state, firstFrame) = (.connecting, nil)
-      (lastSuccess, deadline) = (now, now + timeouts.firstFrame)
+      (state, firstFrame, received) = (.connecting, nil, .nothing)
+      let isSlow = patience > timeouts.nextFrame
+      (lastSuccess, deadline) = (now, now + (isSlow ? max(timeouts.firstFrame, patience) : timeouts.firstFrame))
       return .read(by: deadline)
     case .frame(let interval):
       let start = firstFrame ?? now
       (state, firstFrame, failureCount) = (.streaming, start, 0)
       if now - start >= Supervisor.healthyAfter { pause = Supervisor.shortestPause }
-      let patience = max(timeouts.nextFrame, min((interval ?? .zero) * 5, .seconds(300)))
+      received = received == .oneFrame || received == .frames ? .frames : .oneFrame
+      if let interval { learn(interval, now) }
       (lastSuccess, deadline) = (now, now + patience)
       return .read(by: deadline)
     case .unusable:
-      deadline = max(deadline, min(now + timeouts.nextFrame, lastSuccess + Supervisor.keyframePatience))
+      deadline = max(deadline, min(now + patience, lastSuccess + max(patience, Supervisor.keyframePatience)))
+      if received == .nothing { received = .unusable }
       return .read(by: deadline)
     case .failed(let error):
-      if let firstFrame, now - firstFrame >= Supervisor.healthyAfter { pause = Supervisor.shortestPause }
-      firstFrame = nil
+      if let firstFrame {
+        // Never away for longer than it was there.
+        let streamed = now - firstFrame
+        pause =
+          streamed >= Supervisor.healthyAfter
+          ? Supervisor.shortestPause : min(pause, max(streamed, Supervisor.shortestPause))
+      }
+      if error.code == .silent { learnFromSilence(now) }
+      (firstFrame, received) = (nil, nil)
       failureCount += 1
       switch error.disposition {
       case .finish:
@@ -94,6 +119,23 @@ struct Supervisor {
         return .reopen(at: time)
       }
     }
+  }
+
+  /// Five intervals are waited for. After less was enough for ten times as long as is waited, less is waited again, so
+  /// that pictures in bursts do not hide the pauses between these.
+  private mutating func learn(_ interval: Duration, _ now: MonotonicTime) {
+    let needed = max(timeouts.nextFrame, min(interval * 5, Supervisor.longestPatience))
+    (isRateKnown, emptyCount) = (true, 0)
+    if needed >= patience || now - patienceNeeded > patience * 10 { (patience, patienceNeeded) = (needed, now) }
+  }
+
+  /// A connection that ended without a second frame may be one to a slow camera: the next one has twice as long. Without
+  /// any frame it may as well be a camera that hangs, which is waited for as before when its rate is known, or else its
+  /// return would be noticed late; but not for ever, for a rate can be set anew.
+  private mutating func learnFromSilence(_ now: MonotonicTime) {
+    if received == .nothing { emptyCount += 1 }
+    guard received == .oneFrame || (received == .nothing && (!isRateKnown || emptyCount % 4 == 0)) else { return }
+    (patience, patienceNeeded) = (min(patience * 2, max(Supervisor.longestPatience, patience)), now)
   }
 
   /// The wait is over.

@@ -79,8 +79,8 @@ package struct CameraDescription: Sendable, Equatable {
     /// For the connection and the RTSP dialogue.
     package var connect: Duration = .seconds(10)
     /// From there to the first frame.
-    package var firstFrame: Duration = .seconds(10)
-    /// From frame to frame; five frame intervals when that is longer.
+    package var firstFrame: Duration = .seconds(30)
+    /// From frame to frame. A slower camera's interval is learnt (Capture/Supervisor.swift).
     package var nextFrame: Duration = .seconds(5)
 
     package init() {}

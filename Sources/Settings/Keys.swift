@@ -67,8 +67,10 @@ package struct SettingsKey: Sendable {
     key("cameras[].controls", nil, "device only: exposure and the like by the driver's names, set in this order"),
     key("cameras[].timeouts", nil, "when a connection counts as broken"),
     key("cameras[].timeouts.connect", "10s", "for the connection and the RTSP dialogue"),
-    key("cameras[].timeouts.first_frame", "10s", "from there to the first frame"),
-    key("cameras[].timeouts.next_frame", "5s", "from frame to frame; five frame intervals when longer"),
+    key("cameras[].timeouts.first_frame", "30s", "from there to the first frame"),
+    key(
+      "cameras[].timeouts.next_frame", "5s",
+      "from frame to frame; a slower camera's interval is learnt, up to 5m are waited for"),
     key("cameras[].limits", nil, "what is taken of the camera; the rest is dropped up to the next keyframe"),
     key("cameras[].limits.bitrate", "100Mbit/s", "on average over ten seconds; what was dropped is told by ce_gap"),
     key("cameras[].limits.fps", "240", "frames a second, on average over ten seconds"),
