@@ -26,7 +26,8 @@ struct Fault: Sendable {
 
 /// All faults that the scripted cameras play; the ones that need other servers have tests of their own.
 let faultTable: [Fault] = {
-  let all = faultsOfStreams + faultsOfConnections + faultsOfDialogues + faultsOfTransports + faultsOfPackets
+  let all = faultsOfStreams + faultsOfConnections + faultsOfDialogues + silences + faultsOfTransports
+    + faultsOfPackets
   return all.filter { ffmpegMarksGaps || !$0.isPinnedOnly }
 }()
 
@@ -98,7 +99,7 @@ private let faultsOfConnections: [Fault] = [
   Fault(dialogue: "reset", must: "not pass on half a frame, connect again", gaps: [.camera]),
   Fault(dialogue: "sequence-restarts", must: "notice and connect again", gaps: [.camera]),
   Fault(
-    dialogue: "stall", must: "notice and connect again", gaps: [.camera], says: ["no frame for", "no answer in time"]),
+    dialogue: "stall", must: "notice and connect again", gaps: [.camera], says: ["no frame for"]),
   Fault(dialogue: "freeze", must: "notice, say goodbye, connect again", gaps: [.camera], says: ["no frame for"]),
   Fault(dialogue: "lost-inside", must: "drop up to the next keyframe", gaps: [.network]),
   Fault(dialogue: "lost-in-keyframe", must: "drop up to the next keyframe", gaps: [.network]),
@@ -110,10 +111,28 @@ private let faultsOfConnections: [Fault] = [
   Fault(dialogue: "line", must: "pass over it", frames: 90),
   Fault(dialogue: "channel", must: "pass over it, and miss that frame", frames: 90),
   Fault(dialogue: "report-as-video", must: "pass over it", frames: 90),
-  Fault(dialogue: "slow", must: "learn how slow it is", gaps: [.camera], frames: 3, allowed: "one gap"),
-  Fault(dialogue: "slow-h264", must: "learn how slow it is", gaps: [.camera], frames: 3, allowed: "one gap"),
+  Fault(
+    dialogue: "slow", must: "learn how slow it is", gaps: [.camera], frames: 3,
+    says: ["no second frame for 5 s: slower than timeouts.next_frame"], allowed: "one gap"),
+  Fault(
+    dialogue: "slow-h264", must: "learn how slow it is", gaps: [.camera], frames: 3,
+    says: ["no second frame for 5 s: slower than timeouts.next_frame"], allowed: "one gap"),
   Fault(dialogue: "endless-line", must: "give it up, in bounded memory", gaps: [.camera]),
   Fault(dialogue: "endless-frame", must: "give it up, in bounded memory", gaps: [.camera]),
+]
+
+/// Cameras that let Camgate in and show nothing: each silence has its own words.
+private let silences: [Fault] = [
+  Fault(dialogue: "mute", must: "say it", frames: 0, says: ["no picture for 8 s (timeouts.first_frame); retry"]),
+  Fault(
+    dialogue: "no-picture", must: "say it, and what FFmpeg says", frames: 0,
+    says: ["no picture for 8 s (timeouts.first_frame); FFmpeg says: "]),
+  Fault(
+    dialogue: "no-keyframe", must: "wait, then say it", frames: 0,
+    says: ["pictures come, but no keyframe for 60 s: lower the camera's keyframe interval"]),
+  Fault(
+    dialogue: "no-sets", must: "say that nobody can decode it", frames: 0,
+    says: ["keyframes come that nobody can decode (h264)"]),
 ]
 
 private let faultsOfDialogues: [Fault] = [

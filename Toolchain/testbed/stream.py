@@ -90,7 +90,7 @@ class Stream:
         if isinstance(self.clip, rtp.JPEGClip):
             return self.picture()
         unit, sets = self.clip.units[self.number], []
-        if self.clip.is_keyframe(unit) and self.camera.get("parameter_sets", "stream") != "sdp":
+        if self.clip.is_keyframe(unit) and self.camera.get("parameter_sets", "stream") not in ("sdp", "none"):
             sets = [self.clip.sets[kind] for kind in sorted(self.clip.sets)]
         return [piece for nal in [*sets, *unit] for piece in self.clip.packets(nal)]
 
@@ -241,6 +241,10 @@ class Stream:
             kinds = (b"\x1e\0", b"\x0c\xff\x80") * amount
             self.send(b"".join(self.interleaved(kind, self.stamp) for kind in kinds))
             say("undefined", camera=self.camera.name)
+        elif what == "nothing":  # the frame is not sent
+            return []
+        elif what == "no-keyframe":  # the frame is not sent if decoding could begin there
+            return [] if self.clip.is_keyframe(self.clip.units[self.number]) else pieces
         elif what == "inject":  # a stranger's packet with the number that comes next
             head = struct.pack(">BBHII", 0x80, 96, self.sequence, self.stamp, SSRC)
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
