@@ -112,7 +112,8 @@ package final class Camera: Sendable {
     var session = CameraSession(supervisor: Supervisor(timeouts: description.timeouts), limits: description.limits)
     while !interrupt.isStopped {
       var error = session.capture(
-        from: source, interrupt: interrupt, log: log, current: current, opened: note, limited: count, deliver: deliver)
+        from: source, interrupt: interrupt, log: log, notes: notes, current: current, opened: note, limited: count,
+        deliver: deliver)
       source.close()
       error.message = log.secrets.masked(error.message)
       let now = MonotonicTime.now()
@@ -183,14 +184,16 @@ private struct CameraSession {
 
   /// One connection from open to its end; the error says why it ended.
   mutating func capture(
-    from source: any Source, interrupt: Interrupt, log: Log, current: CurrentState,
+    from source: any Source, interrupt: Interrupt, log: Log, notes: FFmpegNotes, current: CurrentState,
     opened: (SourceStream) -> Void, limited: (UInt64) -> Void, deliver: (Frame) -> Void
   ) -> CaptureError {
+    var silence = Silence()
     do throws(CaptureError) {
       interrupt.setDeadline(supervisor.connectDeadline(now: .now()))
       current.become(.connecting)
       let stream = try source.open()
       opened(stream)
+      silence.codec = stream.codec
       follow(supervisor.step(.opened, now: .now(), jitter: 0), interrupt)
       var normalizer = Normalizer(stream: stream, gap: gap)
       var joiner = PictureJoiner(codec: stream.codec, largestFrame: limits.frame)
@@ -199,6 +202,7 @@ private struct CameraSession {
       lastPts = nil
       while true {
         let packet = try joiner.next { () throws(CaptureError) in try source.read() }
+        silence.unitCount += 1
         if packet.oversizeCount > 0 {
           name(.frame, log)
           limited(packet.oversizeCount)
@@ -215,10 +219,12 @@ private struct CameraSession {
           if normalizer.isRefusing { limited(1) }
           follow(supervisor.step(.unusable, now: .now(), jitter: 0), interrupt)
           if wasDecodable, normalizer.undecodableKeyframeCount > 0 {
+            silence.isUndecodable = true
             log.warning("a keyframe that nobody can decode; frames are dropped up to one that somebody can")
           }
           continue
         }
+        silence.frameCount += 1
         admission.took(byteCount: picture.payload.byteCount)
         media.follow(normalizer.pictures)
         let own = media.times(
@@ -244,7 +250,8 @@ private struct CameraSession {
       if hasDelivered {
         gap.append(Gap(frameCount: nil, reason: error.gapReason))
       }
-      return error
+      guard error.code == .silent, silence.codec != nil, notes.strangeSource == nil else { return error }
+      return CaptureError(.silent, silence.message(waited: supervisor.allowed, lastWords: notes.lastWords))
     }
   }
 

@@ -10,6 +10,8 @@ import Posix
 final class FFmpegNotes {
   /// The last error since `clear`, without its line end.
   private(set) var lastError: String?
+  /// The last line on this connection.
+  private(set) var lastWords: String?
   /// RTP packets missed since `clear`.
   private(set) var missedPacketCount = 0
   /// Since `clear` a camera asked for the password in clear, and was not told.
@@ -28,7 +30,7 @@ final class FFmpegNotes {
   /// Forgets what belongs to a connection, too.
   func begin() {
     clear()
-    strangeSource = nil
+    (strangeSource, lastWords) = (nil, nil)
   }
 
   /// Makes this object the one that hears what FFmpeg says on the calling thread. It must live until
@@ -44,6 +46,8 @@ final class FFmpegNotes {
   fileprivate func hear(level: Int32, line: String) {
     // Here the end of the line is still the place where FFmpeg may have cut it.
     let line = log.secrets.masked(line)
+    // Not what it says of the deadline itself.
+    if !line.hasSuffix(ffmpegText(camgate_averror_exit)) { lastWords = line }
     if level <= AV_LOG_ERROR { lastError = line }
     if let count = FFmpegNotes.missedPackets(in: line) { missedPacketCount = min(missedPacketCount + count, 65_536) }
     if let source = FFmpegNotes.strangeSource(in: line) {

@@ -72,6 +72,9 @@ struct Supervisor {
 
   init(timeouts: CameraDescription.Timeouts) { (self.timeouts, patience) = (timeouts, timeouts.nextFrame) }
 
+  /// How long after the connection was opened, or after the last frame, the deadline is.
+  var allowed: Duration { deadline - lastSuccess }
+
   /// The deadline for `open` begun now.
   func connectDeadline(now: MonotonicTime) -> MonotonicTime { now + timeouts.connect }
 

@@ -71,6 +71,16 @@ import Testing
     #expect(!text.contains("chatter") && !text.contains("elsewhere") && !text.contains("hunter2"))
   }
 
+  /// What FFmpeg says of a call that was made to return is no reason for the silence before.
+  @Test func theDeadlineIsNotAmongTheLastWords() {
+    let words = onAThread(Log { _ in }) { notes in
+      say(AV_LOG_WARNING, "Undefined type (30)\n")
+      say(AV_LOG_ERROR, "Failed reading RTSP data: \(ffmpegText(camgate_averror_exit))\n")
+      return notes.lastWords
+    }
+    #expect(words == "Undefined type (30)")
+  }
+
   @Test func aServerCannotOverflowTheCount() {
     let missed = onAThread(Log { _ in }) { notes in
       for _ in 0..<3 { say(AV_LOG_ERROR, "method PLAY failed: 500 RTP: missed 9223372036854775807 packets\n") }

@@ -115,8 +115,7 @@ private let faultsOfConnections: [Fault] = [
     dialogue: "slow", must: "learn how slow it is", gaps: [.camera], frames: 3,
     says: ["no second frame for 5 s: slower than timeouts.next_frame"], allowed: "one gap"),
   Fault(
-    dialogue: "slow-h264", must: "learn how slow it is", gaps: [.camera], frames: 3,
-    says: ["no second frame for 5 s: slower than timeouts.next_frame"], allowed: "one gap"),
+    dialogue: "slow-h264", must: "learn how slow it is", frames: 3, says: ["no picture for 8 s (timeouts.first_frame)"]),
   Fault(dialogue: "endless-line", must: "give it up, in bounded memory", gaps: [.camera]),
   Fault(dialogue: "endless-frame", must: "give it up, in bounded memory", gaps: [.camera]),
 ]
@@ -162,7 +161,7 @@ private let faultsOfTransports: [Fault] = [
   Fault(dialogue: "source-far", transport: .udp, must: "take them from the camera", frames: 90, isPinnedOnly: true),
   Fault(
     dialogue: "from-elsewhere", transport: .udp, must: "not take them, and say why", frames: 0,
-    says: ["no answer in time"] + (ffmpegMarksGaps ? ["127.0.0.3"] : [])),
+    says: ffmpegMarksGaps ? ["no answer in time", "127.0.0.3"] : ["no picture for"]),
 ]
 
 /// The last frame dated by this clock; `isOurs`: by this machine's, not by one that is an hour or more off.
