@@ -1,3 +1,4 @@
+import Glibc
 import Posix
 import Testing
 
@@ -9,6 +10,13 @@ import Testing
     for host in ["127.0.0.1", "[::1]", "localhost"] { try resolver.resolve(host, interrupt: Interrupt()) }
     let error = captureError { try resolver.resolve("camera.invalid", interrupt: Interrupt()) }
     #expect(error?.code == .unreachable && error?.message.contains("camera.invalid") == true)
+  }
+
+  @Test(arguments: ["camera.local", "Camera.LOCAL", "camera.local."])
+  func namesOfMulticastDNSAreExplained(_ host: String) {
+    let resolver = Resolver { _ in EAI_NONAME }
+    let error = captureError { try resolver.resolve(host, interrupt: Interrupt()) }
+    #expect(error?.message.contains("multicast DNS") == true && error?.message.contains("address") == true)
   }
 
   /// A name server that does not answer holds getaddrinfo for as long as it likes; the camera's thread goes on.

@@ -155,6 +155,15 @@ private let faultsOfTransports: [Fault] = [
   Fault(dialogue: "loss-10", transport: .udp, must: "drop up to the next keyframe", gaps: nil, frames: 1),
   Fault(dialogue: "reordered", transport: .udp, must: "put them in order", frames: 90),
   Fault(dialogue: "tcp-only", transport: .auto, must: "take TCP instead", says: ["using TCP"]),
+  Fault(
+    dialogue: "tcp-only", transport: .udp, must: "say what to set", frames: 0,
+    says: ["does not offer RTP over UDP", "set transport: tcp"]),
+  Fault(
+    dialogue: "udp-only", must: "say what to set", frames: 0,
+    says: ["does not offer RTP over TCP", "set transport: udp"]),
+  Fault(
+    dialogue: "udp-only-400", must: "say what to try", frames: 0,
+    says: ["400 Bad Request", "it may not offer RTP over TCP: try transport: udp"]),
   Fault(dialogue: "lossy", transport: .auto, must: "take TCP instead", gaps: nil, frames: 200, says: ["using TCP"]),
   Fault(dialogue: "injected", transport: .udp, must: "not take them", frames: 90),
   Fault(dialogue: "source", transport: .udp, must: "take them", frames: 90),

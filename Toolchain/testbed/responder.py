@@ -233,7 +233,7 @@ class Connection(Stream):
         wanted = headers.get("transport", "")
         kind = "tcp" if "TCP" in wanted else "udp"
         if kind in self.camera.get("refuse", []):
-            return self.answer(headers, "461 Unsupported Transport")
+            return self.answer(headers, self.camera.get("refusal", "461 Unsupported Transport"))
         if kind == "tcp":
             return self.answer(headers, lines=["Transport: RTP/AVP/TCP;unicast;interleaved=0-1"])
         first = int(re.search(r"client_port=(\d+)", wanted)[1])
