@@ -60,7 +60,10 @@ package struct CaptureError: Error, Sendable, Equatable {
   }
 
   /// The error for an FFmpeg return value (libavutil/error.h). `detail` is the last thing FFmpeg logged about it.
-  init(ffmpeg code: Int32, while action: String, detail: String?) {
+  /// `transport` is the one that was asked for, where another one could be.
+  init(
+    ffmpeg code: Int32, while action: String, detail: String?, transport: CameraDescription.RTSPTransport? = nil
+  ) {
     let reason = detail.map { " (\($0))" } ?? " (\(ffmpegText(code)))"
     switch code {
     case camgate_averror_unauthorized:
@@ -74,7 +77,8 @@ package struct CaptureError: Error, Sendable, Equatable {
       camgate_averror_protocol_not_found:
       self.init(.unusable, "the camera refuses the request\(reason)")
     case camgate_averror(EPROTONOSUPPORT):
-      self.init(.unusable, "the camera does not offer this transport\(reason): try tcp")
+      let remedy = transport.map { " RTP over \($0.rawValue.uppercased())\(reason): set transport: \($0.other)" }
+      self.init(.unusable, "the camera does not offer\(remedy ?? " this transport\(reason)")")
     case camgate_averror_invalid_data:
       let question = action == "connecting" ? "is this the camera's RTSP port and path?" : "is this a video?"
       self.init(.unusable, "no usable video stream\(reason): \(question)")
@@ -92,6 +96,11 @@ package struct CaptureError: Error, Sendable, Equatable {
       self.init(.unreachable, "failed while \(action)\(reason)")
     }
   }
+}
+
+extension CameraDescription.RTSPTransport {
+  /// What to set instead of it.
+  var other: String { self == .tcp ? "udp" : "tcp" }
 }
 
 /// FFmpeg's own text for an error (av_strerror).

@@ -41,7 +41,10 @@ final class Demuxer {
       if guardian.refusal == nil, !guardian.hasSeenStreams, notes.lastError?.contains("method PLAY failed") == true {
         throw CaptureError(.unusable, Demuxer.noVideo)
       }
-      throw guardian.refusal ?? Demuxer.failure(code, while: isLive ? "connecting" : "opening", interrupt, notes)
+      throw guardian.refusal
+        ?? Demuxer.failure(
+          code, while: isLive ? "connecting" : "opening", interrupt, notes,
+          transport: Demuxer.transport(options), hasSeenStreams: guardian.hasSeenStreams)
     }
     self.context = context
     (self.interrupt, self.notes, self.guardian, self.isLive) = (interrupt, notes, guardian, isLive)
@@ -135,7 +138,8 @@ final class Demuxer {
   /// Why a call failed. Orders and deadlines go first: FFmpeg makes something else of an interrupted call here and
   /// there, as "invalid data" of an answer that never came.
   private static func failure(
-    _ code: Int32, while action: String, _ interrupt: Interrupt, _ notes: FFmpegNotes
+    _ code: Int32, while action: String, _ interrupt: Interrupt, _ notes: FFmpegNotes,
+    transport: CameraDescription.RTSPTransport? = nil, hasSeenStreams: Bool = false
   ) -> CaptureError {
     if interrupt.isStopped { return CaptureError(.stopped, "stopped") }
     if notes.hasRefusedBasic {
@@ -145,13 +149,25 @@ final class Demuxer {
           + "Switch it to digest or use rtsps; if neither is possible, write auth: basic")
     }
     var error = CaptureError(
-      ffmpeg: interrupt.isDue ? camgate_averror_exit : code, while: action, detail: notes.lastError)
+      ffmpeg: interrupt.isDue ? camgate_averror_exit : code, while: action, detail: notes.lastError,
+      transport: transport)
+    // The description was given, so it is the transport that is refused, or all there is.
+    if let transport, hasSeenStreams, code == camgate_averror_bad_request || code == camgate_averror_other_4xx {
+      error.message +=
+        "; it may not offer RTP over \(transport.rawValue.uppercased()): try transport: \(transport.other)"
+    }
     if let source = notes.strangeSource, error.code == .silent {
       error.message +=
         "; packets come from \(source) and are not taken, for the camera does not say that it sends from there: "
         + "transport tcp needs no such address"
     }
     return error
+  }
+
+  /// The transport that these options ask for, where the camera could be asked for another one.
+  private static func transport(_ options: [(String, String)]) -> CameraDescription.RTSPTransport? {
+    if options.contains(where: { $0 == "protocol_whitelist" && $1.contains("tls") }) { return nil }
+    return options.first { $0.0 == "rtsp_transport" }.flatMap { CameraDescription.RTSPTransport(rawValue: $0.1) }
   }
 
   /// Makes a source's packet of an AVPacket, which is empty afterwards. RTP has no decoding times; those that FFmpeg makes

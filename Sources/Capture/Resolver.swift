@@ -33,10 +33,21 @@ final class Resolver: Sendable {
     while !interrupt.isDue {
       guard let answer = state.wait(until: .now() + .milliseconds(100), for: { $0.answer }) else { continue }
       if answer == 0 { return }
-      throw CaptureError(.unreachable, "the name '\(host)' does not resolve (\(String(cString: gai_strerror(answer))))")
+      throw CaptureError(
+        .unreachable,
+        "the name '\(host)' does not resolve (\(String(cString: gai_strerror(answer))))\(Resolver.remedy(for: host))")
     }
     if interrupt.isStopped { throw CaptureError(.stopped, "stopped") }
     throw CaptureError(.unreachable, "no name server answers for '\(host)'")
+  }
+
+  /// Names under .local are asked of the machines themselves (multicast DNS, RFC 6762, section 3), through a module of the
+  /// C library that a static program cannot load.
+  private static func remedy(for host: String) -> String {
+    let name = host.lowercased()
+    return name.hasSuffix(".local") || name.hasSuffix(".local.")
+      ? ": names under .local need multicast DNS, which the static build does not speak (others: install libnss-mdns); "
+        + "write the camera's address, or a name that a name server knows" : ""
   }
 
   private static let getaddrinfo: @Sendable (String) -> Int32 = { host in

@@ -26,7 +26,8 @@ struct Fault: Sendable {
 
 /// All faults that the scripted cameras play; the ones that need other servers have tests of their own.
 let faultTable: [Fault] = {
-  let all = faultsOfStreams + faultsOfConnections + faultsOfDialogues + silences + faultsOfTransports
+  let all =
+    faultsOfStreams + faultsOfConnections + faultsOfDialogues + silences + faultsOfTransports
     + faultsOfPackets
   return all.filter { ffmpegMarksGaps || !$0.isPinnedOnly }
 }()
