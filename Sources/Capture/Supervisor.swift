@@ -49,6 +49,7 @@ struct Supervisor {
   static let keyframePatience = Duration.seconds(60)
 
   private let timeouts: CameraDescription.Timeouts
+  private let hasLogin: Bool
   private(set) var state = State.connecting
   private var pause = Supervisor.shortestPause
   private var firstFrame: MonotonicTime?
@@ -70,7 +71,10 @@ struct Supervisor {
 
   private enum Received { case nothing, unusable, oneFrame, frames }
 
-  init(timeouts: CameraDescription.Timeouts) { (self.timeouts, patience) = (timeouts, timeouts.nextFrame) }
+  /// `hasLogin`: refusals are refusals of a login that was told.
+  init(timeouts: CameraDescription.Timeouts, hasLogin: Bool = false) {
+    (self.timeouts, self.hasLogin, patience) = (timeouts, hasLogin, timeouts.nextFrame)
+  }
 
   /// How long after the connection was opened, or after the last frame, the deadline is.
   var allowed: Duration { deadline - lastSuccess }

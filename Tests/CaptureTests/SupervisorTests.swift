@@ -65,6 +65,38 @@ import Testing
     #expect(pauses(&supervisor, Self.login, 3) == [30, 30, 30])
   }
 
+  /// Common cameras lock a login for half an hour after five refusals, and anew with each one in that time.
+  @Test func aLoginThatNeverWorkedIsTriedMoreAndMoreRarely() {
+    let minutes = [0.5, 0.5, 1, 2, 5, 15, 35, 35, 35]
+    for jitter in [0.0, 1] {
+      var supervisor = Supervisor(timeouts: .init(), hasLogin: true)
+      let pauses = pauses(&supervisor, Self.login, minutes.count, jitter: jitter)
+      for (pause, minutes) in zip(pauses.dropFirst(2), minutes.dropFirst(2)) {
+        // Never less, or it would still be locked.
+        #expect((minutes * 60...minutes * 66).contains(pause))
+      }
+    }
+  }
+
+  /// Other failures in between are no refusals, and do not make one forget those.
+  @Test func refusalsAreCountedOverOtherFailures() {
+    var supervisor = Supervisor(timeouts: .init(), hasLogin: true)
+    _ = pauses(&supervisor, Self.login, 3, jitter: 0)
+    _ = pauses(&supervisor, Self.refused, 5, jitter: 0)
+    #expect(pauses(&supervisor, Self.login, 2, jitter: 0) == [120, 300])
+  }
+
+  /// The camera boots, or has too many connections.
+  @Test func aLoginThatWorkedIsTriedAsUsual() {
+    var supervisor = Supervisor(timeouts: .init(), hasLogin: true)
+    _ = pauses(&supervisor, Self.login, 5, jitter: 0)
+    _ = supervisor.step(.opened, now: time(10), jitter: 1)
+    _ = supervisor.step(.frame(interval: nil), now: time(10), jitter: 1)
+    _ = supervisor.step(.failed(Self.refused), now: time(100), jitter: 1)
+    #expect(pauses(&supervisor, Self.login, 9) == [1, 2, 4, 8, 16, 32, 64, 120, 120])
+    #expect(pauses(&supervisor, Self.refused, 1) == [30])
+  }
+
   @Test(arguments: [(0.0, 0.05), (0.05, 0.05), (0.5, 0.25), (1, 0.5), (7, 0.5), (-1, 0.05), (.nan, 0.05)])
   func jitterTakesAPartButAtLeastATenth(_ jitter: Double, _ pause: Double) {
     var supervisor = Supervisor(timeouts: .init())
