@@ -101,6 +101,11 @@ package final class Camera: Sendable {
   /// Asks the thread to end; `join` waits for it.
   package func stop() { interrupt.stop() }
 
+  /// Does not wait any longer for the next attempt, if that is what it does.
+  package func retryNow() {
+    if case .waiting = state { interrupt.endPause() }
+  }
+
   /// Waits for the thread; false when it was still busy (a name server that does not answer) at `deadline`.
   package func join(until deadline: MonotonicTime) -> Bool { thread.withLock { $0 }?.join(until: deadline) ?? true }
 
@@ -109,7 +114,8 @@ package final class Camera: Sendable {
     notes.attachToThisThread()
     defer { notes.detachFromThisThread() }
     let source = makeSource(notes: notes)
-    var session = CameraSession(supervisor: Supervisor(timeouts: description.timeouts), limits: description.limits)
+    var session = CameraSession(
+      supervisor: Supervisor(timeouts: description.timeouts, hasLogin: hasLogin), limits: description.limits)
     while !interrupt.isStopped {
       var error = session.capture(
         from: source, interrupt: interrupt, log: log, notes: notes, current: current, opened: note, limited: count,
@@ -123,13 +129,17 @@ package final class Camera: Sendable {
       case .reopen(let time):
         current.become(.waiting(error, until: time), isRepeated: session.isRepeated(error))
         interrupt.setDeadline(time)
-        _ = interrupt.sleep(until: time)
+        interrupt.pause(until: time)
         session.supervisor.beginConnecting()
       case .finish, .read:
         return current.become(.finished(failure), isRepeated: interrupt.isStopped)
       }
     }
     current.become(.finished(CaptureError(.stopped, "stopped")), isRepeated: true)
+  }
+
+  private var hasLogin: Bool {
+    if case .rtsp(_, _?, _, _) = description.source { true } else { false }
   }
 
   private func makeSource(notes: FFmpegNotes) -> any Source {

@@ -25,6 +25,11 @@ final class CurrentState: Sendable {
     case .stalled(let since): log.warning("no frame for \(rounded(.now() - since)) s")
     case .waiting(let error, let until):
       let text = "\(error.message); retry in \(rounded(until - .now())) s"
+      // Only a login that never worked is kept waiting so long.
+      if until - .now() >= Supervisor.pausesOfRefusedLogin[0] {
+        log.warning("\(text), for cameras lock a login that fails often; SIGHUP or a restart tries at once")
+        return
+      }
       let later = error.disposition == .retrySlowly ? "every 3 to 30 s" : "at growing intervals up to 30 s"
       if isRepeated { log.debug(text) } else { log.warning("\(text), then \(later)") }
     case .finished(let error): if !isRepeated { log.info(error.message) }

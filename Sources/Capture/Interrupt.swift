@@ -8,7 +8,8 @@ import Synchronization
 /// The deadline of one camera's present blocking call, and the order to stop.
 final class Interrupt: Sendable {
   private let deadline = Atomic<Int64>(.max)
-  private let stopping = Monitor(false)
+  private struct Orders { var isStopped = false, isHurried = false }
+  private let orders = Monitor(Orders())
   private let stopped = Atomic<Bool>(false)
   private let isSayingGoodbye = Atomic<Bool>(false)
   private let quietMark = Atomic<Int64>(.max)
@@ -35,7 +36,7 @@ final class Interrupt: Sendable {
   /// Makes all calls return, now and later, and ends every `sleep`.
   func stop() {
     stopped.store(true, ordering: .relaxed)
-    stopping.withLock { $0 = true }
+    orders.withLock { $0.isStopped = true }
   }
 
   /// Whether `stop` was called.
@@ -52,7 +53,16 @@ final class Interrupt: Sendable {
   }
 
   /// Waits until `time`; false when stopped meanwhile.
-  func sleep(until time: MonotonicTime) -> Bool { stopping.wait(until: time) { $0 ? true : nil } == nil }
+  func sleep(until time: MonotonicTime) -> Bool { orders.wait(until: time) { $0.isStopped ? true : nil } == nil }
+
+  /// Waits until `time` at most: less when stopped, or when `endPause` was called since the last one.
+  func pause(until time: MonotonicTime) {
+    _ = orders.wait(until: time) { $0.isStopped || $0.isHurried ? true : nil }
+    orders.withLock { $0.isHurried = false }
+  }
+
+  /// Ends the pause under way, or the next one.
+  func endPause() { orders.withLock { $0.isHurried = true } }
 
   /// Runs `goodbye` (RTSP TEARDOWN) with a second of its own, also when a deadline has just passed or the camera was
   /// stopped: cameras allow few sessions, and one that is not torn down stays taken.

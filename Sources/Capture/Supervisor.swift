@@ -38,6 +38,11 @@ struct Supervisor {
   /// The first pause after a failure; it doubles up to `longestPause`.
   static let shortestPause = Duration.milliseconds(500)
   static let longestPause = Duration.seconds(30)
+  /// The longest pause of a camera that took the login before: it boots, or has too many connections.
+  static let longestPauseForLogin = Duration.seconds(120)
+  /// The pauses from the third refusal on of a login that never worked. Cameras lock one for half an hour after a handful
+  /// of refusals, and anew with each one in that time, so the last is longer than the lock.
+  static let pausesOfRefusedLogin: [Duration] = [60, 120, 300, 900, 2_100].map { .seconds($0) }
   /// How long frames must flow before the next failure starts with the shortest pause again.
   static let healthyAfter = Duration.seconds(30)
 
@@ -50,6 +55,10 @@ struct Supervisor {
 
   private let timeouts: CameraDescription.Timeouts
   private let hasLogin: Bool
+  /// Whether the camera took the login at least once.
+  private var hasLoginWorked = false
+  /// Refusals of a login that never worked.
+  private var refusalCount = 0
   private(set) var state = State.connecting
   private var pause = Supervisor.shortestPause
   private var firstFrame: MonotonicTime?
@@ -87,6 +96,7 @@ struct Supervisor {
     switch event {
     case .opened:
       (state, firstFrame, received) = (.connecting, nil, .nothing)
+      hasLoginWorked = hasLogin
       let isSlow = patience > timeouts.nextFrame
       (lastSuccess, deadline) = (now, now + (isSlow ? max(timeouts.firstFrame, patience) : timeouts.firstFrame))
       return .read(by: deadline)
@@ -113,19 +123,33 @@ struct Supervisor {
       if error.code == .silent { learnFromSilence(now) }
       (firstFrame, received) = (nil, nil)
       failureCount += 1
-      switch error.disposition {
-      case .finish:
+      if error.disposition == .finish {
         state = .finished(error)
         return .finish
-      case .retry, .retrySlowly:
-        let longest = error.disposition == .retrySlowly ? Supervisor.longestPause : pause
-        pause = min(pause * 2, Supervisor.longestPause)
-        // At least a tenth, so that a camera that refuses at once is never hammered.
-        let time = now + longest * max(0.1, min(jitter, 1))
-        state = .waiting(until: time, error: error)
-        return .reopen(at: time)
+      }
+      let time = now + pauseBehind(error, jitter: max(0.1, min(jitter, 1)))
+      state = .waiting(until: time, error: error)
+      return .reopen(at: time)
+    }
+  }
+
+  /// `jitter` is at least a tenth, so that a camera that refuses at once is never hammered.
+  private mutating func pauseBehind(_ error: CaptureError, jitter: Double) -> Duration {
+    if error.code == .unauthorized, hasLogin {
+      if hasLoginWorked { return doubled(upTo: Supervisor.longestPauseForLogin) * jitter }
+      refusalCount += 1
+      if refusalCount >= 3 {
+        let pauses = Supervisor.pausesOfRefusedLogin
+        return pauses[min(refusalCount - 3, pauses.count - 1)] * (1 + jitter / 10)
       }
     }
+    let usual = doubled(upTo: Supervisor.longestPause)
+    return (error.disposition == .retrySlowly ? Supervisor.longestPause : usual) * jitter
+  }
+
+  private mutating func doubled(upTo longest: Duration) -> Duration {
+    defer { pause = min(pause * 2, longest) }
+    return min(pause, longest)
   }
 
   /// Five intervals are waited for. After less was enough for ten times as long as is waited, less is waited again, so

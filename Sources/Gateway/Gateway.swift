@@ -50,8 +50,11 @@ package final class Gateway: Sendable {
   }
 
   /// Uses these certificates and this login from now on; files are read again. What is wrong with them is logged, and
-  /// then the old ones stay.
-  package func renew(_ security: Security) { forwarder.renew(security) }
+  /// then the old ones stay. Cameras that wait for their next attempt make it at once.
+  package func renew(_ security: Security) {
+    forwarder.renew(security)
+    for camera in cameras { camera.retryNow() }
+  }
 
   /// Stops the cameras; one that hangs in a name server is left to the end of the process.
   package func stopCameras() {

@@ -71,4 +71,18 @@ import Testing
     #expect(result.read { $0 } == false)
     #expect(!interrupt.sleep(until: past), "a stopped one does not sleep any more")
   }
+
+  /// What is asked of a camera ends its pause, and nothing that its source sleeps through.
+  @Test func pausesEndWhenThereIsHurry() {
+    let interrupt = Interrupt()
+    let thread = Thread.start(name: "sleeper") { interrupt.pause(until: MonotonicTime(nanoseconds: .max)) }
+    interrupt.endPause()
+    thread.join()
+    interrupt.endPause()
+    #expect(interrupt.sleep(until: .now()))
+    interrupt.pause(until: MonotonicTime(nanoseconds: .max))
+    interrupt.pause(until: .now())
+    interrupt.stop()
+    interrupt.pause(until: MonotonicTime(nanoseconds: .max))
+  }
 }

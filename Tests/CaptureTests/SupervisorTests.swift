@@ -83,7 +83,7 @@ import Testing
     var supervisor = Supervisor(timeouts: .init(), hasLogin: true)
     _ = pauses(&supervisor, Self.login, 3, jitter: 0)
     _ = pauses(&supervisor, Self.refused, 5, jitter: 0)
-    #expect(pauses(&supervisor, Self.login, 2, jitter: 0) == [120, 300])
+    #expect(pauses(&supervisor, Self.login, 2, jitter: 0) == [121.2, 303])
   }
 
   /// The camera boots, or has too many connections.
