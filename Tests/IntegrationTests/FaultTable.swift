@@ -72,6 +72,8 @@ private let faultsOfPackets: [Fault] = [
   Fault(dialogue: "tiny-packets", must: "pass over them", frames: 90, isPinnedOnly: true),
   Fault(dialogue: "extension-too-long", must: "drop up to the next keyframe", gaps: [.network], isPinnedOnly: true),
   Fault(dialogue: "padding-too-long", must: "drop up to the next keyframe", gaps: [.network], isPinnedOnly: true),
+  Fault(dialogue: "named-twice", must: "take what is named last", frames: 90),
+  Fault(dialogue: "real-data", must: "take RTP all the same", frames: 90, isPinnedOnly: true),
   Fault(dialogue: "huge-once", must: "drop it, up to the next keyframe", gaps: [.limited]),
   Fault(dialogue: "jpeg", must: "miss nothing", check: size("640x480")),
   Fault(dialogue: "jpeg-modulo", must: "take the description's size", isPinnedOnly: true, check: size("2560x64")),

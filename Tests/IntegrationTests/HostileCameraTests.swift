@@ -50,6 +50,43 @@ extension IntegrationTests.CameraSide {
       try gateway.stop()
     }
 
+    /// A description that names one payload after another leaves none of them behind.
+    @Test func payloadsThatAreNamedOftenTakeNoMemory() throws {
+      let responder = try Testbed.responder()
+      let broker = try MockCluster(brokerCount: 1)
+      let gateway = try Gateway(brokers: broker.address, [Gateway.Camera("often", try responder.url("named-often"))])
+      try Self.wait(for: 2, "play", responder)
+      let before = try Self.peakMemory(of: gateway.child)
+      try Self.wait(for: 6, "play", responder)
+      let growth = (try Self.peakMemory(of: gateway.child) - before) >> 20
+      print("four descriptions with 2,000 payloads: \(growth) MiB more")
+      #expect(growth < (ffmpegMarksGaps ? 12 : 400))
+      try gateway.stop()
+    }
+
+    /// Addresses in front of all tracks belong to each track: there are few of them.
+    @Test func addressesOfADescriptionTakeNoMemory() throws {
+      let responder = try Testbed.responder()
+      let broker = try MockCluster(brokerCount: 1)
+      let gateway = try Gateway(brokers: broker.address, [Gateway.Camera("many", try responder.url("many-sources"))])
+      try Self.wait(for: 1, "play", responder)
+      let peak = try Self.peakMemory(of: gateway.child) >> 20
+      print("2,000 addresses, 1,000 tracks: a peak of \(peak) MiB")
+      #expect(peak < (ffmpegMarksGaps ? 128 : 512))
+      try gateway.stop()
+    }
+
+    /// Formats that Camgate does not take are not parsed, whatever a description makes of them. (An FFmpeg without our
+    /// patches ends by a signal.)
+    @Test(.enabled(if: ffmpegMarksGaps)) func realMediaDoesNotEndTheProcess() throws {
+      let responder = try Testbed.responder()
+      let broker = try MockCluster(brokerCount: 1)
+      let gateway = try Gateway(brokers: broker.address, [Gateway.Camera("real", try responder.url("real-jpeg"))])
+      // Nothing of use comes, and it connects again.
+      try Self.wait(for: 2, "play", responder)
+      try gateway.stop()
+    }
+
     /// A redirect to another host is refused before anything goes there, a connection included.
     @Test func noConnectionGoesWhereARedirectLeads() throws {
       let responder = try Testbed.responder()

@@ -16,6 +16,8 @@ A dialogue (every key may be left out):
   claimed_fps = 30.0         how many the RTP times say
   parameter_sets = "stream"  or "sdp", "both"
   attributes = []            more lines of the session description
+  first_lines = [[N, "…"]]   N times this line in front of its tracks
+  last_lines = [[N, "…"]]    and at its end
   marker = true              whether the last packet of a frame has RTP's marker bit
   jpeg_size = "header"       of Motion JPEG: "header", modulo 2048; "none", 0; "extension", 0 and ONVIF's extension
   jpeg_tables = "each"       of Motion JPEG: quantisation tables with each picture, or only "once"
@@ -222,12 +224,17 @@ class Connection(Stream):
 
     def describe(self, headers):
         in_sdp = self.camera.get("parameter_sets", "stream") in ("sdp", "both")
-        lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=camera", "t=0 0", "m=video 0 RTP/AVP 96", "c=IN IP4 0.0.0.0"]
+        lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=camera", "t=0 0", *self.repeated("first_lines")]
+        lines += ["m=video 0 RTP/AVP 96", "c=IN IP4 0.0.0.0"]
         lines += [*self.camera.clip.attributes(in_sdp), *self.camera.get("attributes", []), "a=control:track0"]
         if self.camera.get("audio", False):
             lines += ["m=audio 0 RTP/AVP 0", "c=IN IP4 0.0.0.0", "a=rtpmap:0 PCMU/8000", "a=control:track1"]
+        lines += self.repeated("last_lines")
         base = f"Content-Base: rtsp://{self.responder.host}:{self.responder.port}/{self.camera.name}/"
         self.answer(headers, lines=["Content-Type: application/sdp", base], body=(CRLF.join(lines) + CRLF).encode())
+
+    def repeated(self, key):
+        return [line for count, line in self.camera.get(key, []) for _ in range(count)]
 
     def setup(self, headers):
         wanted = headers.get("transport", "")

@@ -48,8 +48,9 @@ def shrink(directory):
 def hasten(script):
     """A dialogue in which everything comes to pass in the first frames, at once."""
     events = [{**event, "at": min(event["at"], 2 + index)} for index, event in enumerate(script.get("event", []))]
+    few = {key: [[min(count, 2), line] for count, line in script.get(key, [])] for key in ("first_lines", "last_lines")}
     quick = {"fps": 2000.0, "claimed_fps": script.get("claimed_fps", script.get("fps", 30.0)), "report_delay": 0.0}
-    return script | quick | {"event": events} | ({"open_gop": 0} if "open_gop" in script else {})
+    return script | quick | few | {"event": events} | ({"open_gop": 0} if "open_gop" in script else {})
 
 
 def record(port, name, login):
