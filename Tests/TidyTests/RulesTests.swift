@@ -63,6 +63,7 @@ import Testing
 
   @Test func unfinishedWork() {
     #expect(unfinishedComplaints(File("a.py", "# TODO: later\n# todo\n# FIXME")).map(\.line) == [1, 3])
+    #expect(unfinishedComplaints(File("a.patch", " /* XXX */\n-// XXX\n+// XXX")).map(\.line) == [3])
   }
 
   /// Examples are put together, so that this file passes the rule itself.
