@@ -2,9 +2,9 @@ import Foundation
 import Testing
 
 extension IntegrationTests.CameraSide {
-  /// The image's own scripts for the clock, run by a shell with the board's files in a namespace of mounts. Only what
-  /// would set this machine's clock is another program.
-  @Suite struct ClockScriptTests {
+  /// The image's own scripts for clock and settings, run by a shell with the board's files in a namespace of mounts. Only
+  /// what would set this machine's clock is another program, and `camgate`.
+  @Suite struct ImageScriptTests {
     /// Runs `commands` where image/root/sbin is /sbin, with /run, /etc and /data of the board's; what they print. What
     /// `camgate system confine` would start is printed by it.
     private func board(_ commands: String) throws -> [String] {
@@ -12,7 +12,8 @@ extension IntegrationTests.CameraSide {
         set -e
         work=$3
         mount -t tmpfs tmpfs "$work"
-        mkdir -p "$work/dev" "$work/etc" "$work/run/network" "$work/data/time" "$work/bin" "$work/sbin"
+        mkdir -p "$work/dev" "$work/run/network" "$work/data/time" "$work/bin" "$work/sbin" "$work/config"
+        cp -r "$1/image/root/etc" "$work/etc"
         echo 1800000000 >"$work/etc/build-time"
         cp "$1"/image/root/sbin/* "$work/sbin/"
         printf '#!/bin/sh\nshift 4\necho "starts $*" >>/run/started\n' >"$work/bin/camgate"
@@ -22,7 +23,7 @@ extension IntegrationTests.CameraSide {
           mkdir -p "$work/usr/$name" && [ ! -d /usr/$name ] || mount --bind /usr/$name "$work/usr/$name"
         done
         for name in lib lib64; do ln -sfn usr/$name "$work/$name"; done
-        for name in sh sed cat date mv sync sleep; do ln -s "/usr/bin/$name" "$work/bin/$name"; done
+        for name in sh sed cat date mv sync sleep cp rm mkdir chown chmod find hostname; do ln -s "/usr/bin/$name" "$work/bin/$name"; done
         chroot "$work" /bin/sh -e -c "$2"
         """#
       let place = FileManager.default.temporaryDirectory.appending(path: "camgate-board-\(UUID().uuidString)")
@@ -45,6 +46,40 @@ extension IntegrationTests.CameraSide {
         /sbin/clock; cat /run/started
         """)
       #expect(said == ["starts ntpd -n \(servers) -S /sbin/save-clock"])
+    }
+
+    /// What moves the clock by more than an hour is doubtful on a board that keeps it.
+    @Test(arguments: [("3599.9", false), ("-3599.9", false), ("3601.0", true), ("-86400.5", true)])
+    func aLargeStepOfTheClockIsWarnedOf(_ offset: String, _ isWarnedOf: Bool) throws {
+      let said = try board("offset=\(offset) /sbin/save-clock step")
+      #expect(said.contains { $0.contains("clock: set by \(offset) s") }, "\(said)")
+      #expect(said.contains { $0.contains("warning: ") } == isWarnedOf, "\(said)")
+    }
+
+    /// Of the card's partition the settings and what they name are kept, for root to write and the gateway to read; what
+    /// was taken off the card goes.
+    @Test func onlyTheSettingsAndTheirFilesAreKept() throws {
+      let said = try board(
+        """
+        printf '#!/bin/sh\n[ $2 != files ] || cat /run/named\n' >/bin/camgate
+        printf '#!/bin/sh\nshift 2; exec "$@"\n' >/bin/chpst
+        chmod +x /bin/chpst; : >/run/log
+        mkdir /config/secrets /other
+        for file in camgate.yaml password by-chance secrets/token secrets/by-chance ../other/file; do
+          echo "of $file" >/config/$file
+        done
+        printf '/config/password\n/config/secrets/token\n/config/../other/file\n/other/file\n' >/run/named
+        /sbin/settings
+        find /data/settings ! -type d -printf '%P %m %U %G\n'; find /data/settings -type d -printf '%P/ %m %U %G\n'
+        cat /run/chosen; rm /config/password; echo /config/secrets/token >/run/named
+        /sbin/settings
+        find /data -type f -printf 'then %P\n'
+        """)
+      let expected: Set<String> = [
+        "camgate.yaml 440 0 100", "password 440 0 100", "secrets/token 440 0 100", "/ 550 0 100", "secrets/ 550 0 100",
+        "/config/camgate.yaml", "then settings/camgate.yaml", "then settings/secrets/token",
+      ]
+      #expect(Set(said) == expected, "\(said)")
     }
 
     /// A time that somebody invented ends with the start in which it was told.
