@@ -98,3 +98,22 @@ func folders(in folder: String, _ paths: [String]) -> [String] {
   }
   return Set(below).sorted()
 }
+
+/// The programs that busybox is built with, by its configuration.
+func applets(inConfiguration file: File) -> [String] {
+  let options: Set<Substring> = ["STATIC", "LFS", "SHOW_USAGE", "LONG_OPTS", "BUSYBOX", "SH_IS_ASH", "FLOAT_DURATION"]
+  return file.lines.compactMap { line in
+    guard let name = line.wholeMatch(of: #/CONFIG_(\w+)=y/#)?.output.1, !options.contains(name),
+      !name.hasPrefix("FEATURE_"), !name.hasPrefix("ASH_")
+    else { return nil }
+    return name.lowercased()
+  }
+}
+
+/// Programs that no line of the scripts calls, comments aside. The shell and the first process have other names there.
+func uncalledApplets(_ names: [String], in scripts: [File]) -> [String] {
+  let lines = scripts.flatMap(\.lines).filter { !$0.contains(#/^\s*#/#) }
+  let words = Set(lines.flatMap { $0.split { !$0.isLetter && !$0.isNumber && $0 != "-" && $0 != "_" && $0 != "." } })
+  let implied: Set<String> = ["ash", "init", "test"]
+  return names.filter { !implied.contains($0) && !words.contains(Substring($0)) }
+}

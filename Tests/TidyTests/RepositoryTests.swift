@@ -108,4 +108,12 @@ import Testing
     expectNone(unmentionedComplaints(toolchain, "verb", verbs))
     expectNone(unmentionedComplaints(toolchain, "folder", folders(in: "Toolchain", paths)))
   }
+
+  /// The image has no program that neither its scripts nor its tests call.
+  @Test func everyAppletIsCalled() throws {
+    let names = applets(inConfiguration: try file("image/busybox.config"))
+    #expect(names.count > 20, "the configuration of busybox could not be read as text")
+    let scripts = try files { $0.hasPrefix("image/") || $0.hasPrefix("Toolchain/image/test/") }
+    #expect(uncalledApplets(names, in: scripts.filter { !$0.path.hasSuffix(".config") }) == [])
+  }
 }

@@ -161,4 +161,11 @@ import Testing
     #expect(verbs(inUsage: usage) == ["setup", "image-test"])
     #expect(folders(in: "Tests", ["Tests/B/x", "Tests/A/y/z", "Tests/README.md", "Sources/C/x"]) == ["A", "B"])
   }
+
+  @Test func appletsOfBusybox() {
+    let configuration = File("busybox.config", "# what it is\nCONFIG_STATIC=y\nCONFIG_LS=y\nCONFIG_TR=y\nCONFIG_ASH=y")
+    #expect(applets(inConfiguration: configuration) == ["ls", "tr", "ash"])
+    let script = File("startup", "#!/bin/sh\n# tr is not called\nfiles=$(ls /)\ntrue tr.x")
+    #expect(uncalledApplets(["ls", "tr", "ash"], in: [script]) == ["tr"])
+  }
 }
