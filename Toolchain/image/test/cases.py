@@ -223,8 +223,9 @@ def check_daemons(board):
     # In this order: the address first, then the name servers.
     board.run("until [ -s /run/network/resolv.conf ]; do sleep 0.2; done")
     assert "inet 10.0.2.15/24" in board.run("ip address show dev eth0")
-    limits = board.run("cd /proc/sys/kernel; cat kptr_restrict sysrq ../user/max_user_namespaces")
-    assert limits.split() == ["2", "0", "0"], limits
+    names = "kptr_restrict sysrq ../user/max_user_namespaces unprivileged_bpf_disabled"
+    assert board.run(f"cd /proc/sys/kernel; cat {names}").split() == ["2", "0", "0", "1"]
+    assert int(board.run("cat /proc/$(pidof ntpd)/maps").split("-")[0], 16) > 1 << 32
 
 
 def case_watchdog(context):
