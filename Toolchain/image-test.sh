@@ -4,7 +4,7 @@
 #
 # usage: Toolchain/dev image-test [--short | --long] [CASE...]      the cases are in Toolchain/image/test/cases.py
 #        --short    what CI has time for: boot and settings
-#        --long     also what takes an hour more: power cuts at random moments, torn writes, a second build
+#        --long     also what takes an hour more: power cuts at random moments, torn writes, a slow card, a second build
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 

@@ -24,6 +24,7 @@ import group
 import writes
 from cards import Cards
 from foreign import ForeignDisk
+from group import case_group  # noqa: F401
 from machine import HOST
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -366,7 +367,7 @@ def case_bytes(context):
 
 
 SHORT = ["boot", "outage", "settings", "network", "cards", "devices", "watchdog", "memory"]
-LONG = ["bytes", "power", "writes"]
+LONG = ["bytes", "power", "writes", "group"]
 
 
 def main():
