@@ -5,4 +5,6 @@ package enum FaultKind: String, Sendable, CaseIterable, Hashable {
   case readError = "read error"
   case wornFile = "one file cannot be written"
   case garbledRead = "page damaged in memory"
+  case failedWrite = "write fails"
+  case failedSync = "every sync fails"
 }

@@ -28,6 +28,8 @@ package struct Life {
   private let hasBadReads: Bool
   /// Whether the cursor's file wears out. Drawn apart, so that it changes no other life.
   private let hasBadCursor: Bool
+  /// Whether all syncs, or all writes, fail for a while.
+  private let hasBadDisk: Bool
   private var mischief: SeededRandom
   private let length: Int
 
@@ -45,6 +47,7 @@ package struct Life {
     hasBadReads = random.chance(30)
     mischief = SeededRandom(seed: SeededRandom.mixed(seed &+ 0x1357))
     hasBadCursor = mischief.chance(20)
+    hasBadDisk = mischief.chance(25)
     length = 150 + random.below(150)
   }
 
@@ -87,7 +90,23 @@ package struct Life {
     default: if isRough { try rot() }
     }
     if hasBadCursor, mischief.chance(4) { try world.wearCursorOut() }
-    if world.ring?.degraded != nil { try reopen(losingPower: false) }
+    if hasBadDisk, mischief.chance(2) { breakDisk() }
+    // Meanwhile life goes on with what is there.
+    if world.ring?.degraded != nil, mischief.chance(10) {
+      if mischief.chance(50) { try world.recover() } else { try reopen(losingPower: false) }
+    }
+  }
+
+  /// From now on no sync works, or no write, until all faults end.
+  private mutating func breakDisk() {
+    guard world.ring != nil, world.storage.faults.syncFails == 0 else { return }
+    if mischief.chance(70) {
+      world.say("no sync works any more")
+      world.storage.faults.syncFails = 1_000
+    } else {
+      world.say("no write works any more")
+      (world.storage.faults.writeFails, world.storage.faults.code) = (1_000, mischief.chance(50) ? ENOSPC : EIO)
+    }
   }
 
   private mutating func append(_ stream: Int) throws {

@@ -19,6 +19,7 @@ package final class SimulatedStorage: Storage {
   /// What goes wrong by itself, in thousandths of the calls.
   package struct Faults {
     package var writeFails = 0
+    package var syncFails = 0
     package var writeIsShort = 0
     package var readFails = 0
     /// A page is damaged in memory, or on its way there; reading it from the disk again gives what was written.
@@ -176,7 +177,10 @@ package final class SimulatedStorage: Storage {
       throw error
     }
     if isWorn(number) { throw SystemError(code: EIO, operation: "pwritev") }
-    if random.below(1_000) < faults.writeFails { throw SystemError(code: faults.code, operation: "pwritev") }
+    if random.below(1_000) < faults.writeFails {
+      strikes[.failedWrite, default: 0] += 1
+      throw SystemError(code: faults.code, operation: "pwritev")
+    }
     var bytes: [UInt8] = []
     for piece in pieces { bytes.append(contentsOf: piece) }
     if bytes.count > 1, random.below(1_000) < faults.writeIsShort {
@@ -225,11 +229,19 @@ package final class SimulatedStorage: Storage {
   package func sync(_ number: FileNumber) throws(SystemError) {
     try call("fdatasync")
     let file = file(number)
-    if isWorn(number) {
+    if isSyncFailing(number) {
       file.endSync(coveredCount: file.pending.count, fails: true, &random)
       throw SystemError(code: EIO, operation: "fdatasync")
     }
     file.endSync(coveredCount: file.pending.count, fails: false, &random)
+  }
+
+  /// Whether a sync of this file that ends now fails.
+  func isSyncFailing(_ number: FileNumber) -> Bool {
+    if isWorn(number) { return true }
+    guard random.below(1_000) < faults.syncFails else { return false }
+    strikes[.failedSync, default: 0] += 1
+    return true
   }
 
   /// Whether writing and syncing this file fails.

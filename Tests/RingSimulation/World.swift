@@ -49,6 +49,10 @@ package final class World {
   /// An opening that found damage was itself cut short: what it had to tell is lost.
   var mayBeUntold = false
   var sequence: UInt64 = 0
+  /// Streams of which something made room since a sync worked last.
+  var evictedSinceSync: Set<StreamID> = []
+  /// What an event has shown to be broken.
+  var broken: Violation?
   /// The power was cut in the middle of a call: the model does not know what the ring had decided.
   var wasCutShort = false
   /// How often each recovery case was met.
@@ -98,6 +102,8 @@ package final class World {
     cursorWrites = ring.cursorWriteCount
     lastCursorWrite = nil
     takeEvents()
+    // A ring that is made smaller lets go of several segments at once.
+    (evictedSinceSync, broken) = ([], nil)
     (memory, queue) = ([], [])
     try adoptWhatIsLeft(ring)
     if storage.hasCrashed { return }
@@ -139,7 +145,7 @@ package final class World {
       if record.key > models[stream].finished {
         let result = write(ring, stream, record)
         if storage.hasCrashed { return }
-        if result == .notNow {
+        if result == .notNow || result == .degraded {
           try settleEvents()
           return
         }
@@ -205,12 +211,13 @@ package final class World {
   /// The sync that was begun ends.
   func endSync(fails: Bool) throws {
     guard let ring, let request = pendingSync else { return }
-    let fails = fails || storage.isWorn(request.file)
+    let fails = storage.isSyncFailing(request.file) || fails
     pendingSync = nil
     say("sync ends\(fails ? " badly" : "")")
     storage.endSync(request.file, fails: fails)
     ring.syncFinished(request, fails ? SystemError(code: EIO, operation: "fdatasync") : nil)
     if storage.hasCrashed { return }
+    if !fails { evictedSinceSync = [] }
     if let finished = pendingFinished, !fails {
       for stream in models.indices {
         models[stream].durableFinished = max(models[stream].durableFinished, finished[stream])
@@ -284,10 +291,17 @@ package final class World {
     guard let ring, !storage.hasCrashed else { return }
     (storage.faults, storage.worn) = (SimulatedStorage.Faults(), nil)
     say("all faults end")
+    try endSync(fails: false)
     now = now + .seconds(120)
-    ring.retry(now: now)
-    try settleEvents()
-    try drain()
+    for _ in 0..<10 {
+      ring.retry(now: now)
+      try settleEvents()
+      try drain()
+      try flush()
+      now = now + .seconds(2)
+    }
+    if let error = ring.degraded { throw Violation("nothing is taken after all faults have ended: \(error)") }
+    if !queue.isEmpty { throw Violation("\(queue.count) records still wait after all faults have ended") }
     for stream in models.indices {
       if try walk(ring, stream, from: ring.cursor(of: ids[stream]).finished).isHeld {
         throw Violation("stream \(stream) is still held after all faults have ended")

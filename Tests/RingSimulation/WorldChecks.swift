@@ -19,6 +19,9 @@ extension World {
       say("event: \(event)")
       switch event {
       case .evicted(let stream, _, let first, let last):
+        if !evictedSinceSync.insert(stream).inserted, broken == nil {
+          broken = Violation("stream \(stream.number): \(first) to \(last) made room again, and no sync has worked since")
+        }
         mark(stream) { $0.key >= first && $0.key <= last }
       case .damaged(let stream, let key): mark(stream) { $0.key == key }
       case .rewrite(let ticket):
@@ -149,6 +152,7 @@ extension World {
   /// Compares without bytes, one stream of them.
   package func checkStep() throws {
     stepCount += 1
+    if let broken, !storage.hasCrashed { throw broken }
     guard ring != nil else { return }
     try check(stepCount % models.count, bytes: stepCount % 16 == 0)
     try checkSize()
