@@ -142,13 +142,14 @@ final class RingKeeper {
 
   private func tell(_ event: RingEvent) {
     switch event {
-    case .evicted(_, let count, _, _): tellEvicted(count)
+    case .evicted(_, let count, _, _): if count > 0 { tellEvicted(count) }
     case .rewrite: log.warning("a sync failed: what it was for is written again to another segment")
-    case .retired(let file, let error): log.error("\(options.directory)/\(file) is not used any more: \(error)")
+    case .retired(let file, let error):
+      log.error("cannot write \(options.directory)/\(file) (\(error)): what it was for is written elsewhere")
     case .degraded(let error):
       log.error(
         "the ring in \(options.directory) cannot be written (\(error)): what it holds is still sent, new frames are "
-          + "buffered in MEMORY ONLY, a power cut loses them; repair the disk and restart")
+          + "buffered in MEMORY ONLY, a power cut loses them; writing is tried again at growing intervals")
     case .recovered: log.info("the ring in \(options.directory) can be written again")
     case .unreadable(let file, let error):
       log.error(

@@ -93,7 +93,8 @@ final class Spooler {
     for event in events {
       switch event {
       case .rewrite(let ticket): queue.unwrite(after: ticket)
-      case .degraded: queue.unwrite(after: ring.durableTicket)
+      // Else what was written before is synced as ever.
+      case .degraded: if !ring.isPresent { queue.unwrite(after: ring.durableTicket) }
       case .evicted, .damaged, .retired, .cursorFailed, .recovered, .unreadable, .readable, .found: break
       }
     }

@@ -168,11 +168,12 @@ package struct LogPosition: Sendable, Hashable {
 
 /// What the ring has to tell; `Ring.takeEvents` hands them over in order.
 package enum RingEvent: Sendable, Equatable {
-  /// The ring was full: these records of the stream, not finished yet, made room.
+  /// The ring was full: these records of the stream made room, `count` of them not finished yet. Of the others nothing on
+  /// disk says yet that they are finished: after a crash they may count as evicted.
   case evicted(StreamID, count: UInt64, first: RecordKey, last: RecordKey)
   /// A sync failed: all records with tickets after this one are void. Append them again, in order, before anything new.
   case rewrite(after: Ticket)
-  /// A segment file cannot be used any more; the ring goes on with the others.
+  /// Writing or syncing a segment file failed. What it was for is written elsewhere; the file is tried again later.
   case retired(file: String, SystemError)
   /// Headers or syncs failed several times in a row, the device is read-only, or the directory is gone: new records stay
   /// in memory. Nothing more is evicted; reading and finishing go on. `Ring.retry` tries again at growing intervals.

@@ -1,3 +1,4 @@
+import Glibc
 import Posix
 
 // The ring: a directory of preallocated segments that survives power cuts. Fault model: a crash keeps, drops, tears (at
@@ -69,6 +70,15 @@ package final class Ring {
   var current: Segment?
   /// The segment after `current`, prepared before it is needed.
   var spare: Segment?
+  /// What the spare's file holds until the first record goes into the spare.
+  var spareHolds: Segment?
+  /// Failures to write headers, records and footers in a row, and when a header is tried again.
+  var writeTimer = RetryTimer()
+  /// A sync has worked since a segment made room.
+  var hasSynced = true
+  /// How often writing a file has failed since it worked last.
+  var failedFiles: [String: Int] = [:]
+  var lastWriteError = SystemError(code: EIO, operation: "no segment of the ring can be written")
   var nextGeneration: UInt64 = 1
   var cuts: [Cut] = []
   /// The caller may have marks of records that are void.
@@ -174,7 +184,7 @@ package final class Ring {
 
   /// Bytes of all segments that can be written.
   package var capacity: Int {
-    (segments.count { !$0.isBad } + freeFiles.count + (spare == nil ? 0 : 1)) * segmentByteCount
+    (segments.count { !$0.isBad } + freeFiles.count + (spare == nil || spareHolds != nil ? 0 : 1)) * segmentByteCount
   }
 
   func finishedKey(_ stream: UInt16) -> RecordKey { streams[stream]?.cursor.finished.key ?? .zero }

@@ -64,8 +64,10 @@ extension Ring {
       return nil
     }
     guard spare.state == .open || options.defects.contains(.recordsBeforeHeader) else { return nil }
+    // Only now is what the file held let go.
+    if let spareHolds { evict(spareHolds, isLate: true) }
     segments.append(spare)
-    (current, self.spare) = (spare, nil)
+    (current, self.spare, spareHolds) = (spare, nil, nil)
     return roomed(spare, stream, recordByteCount, now: now)
   }
 
@@ -125,42 +127,61 @@ extension Ring {
   // MARK: Segments
 
   /// Starts to prepare the next segment: chooses a file, writes a new header into it. It can be used when that is
-  /// durable. What the file held is let go only once the header is written: a disk that takes no writes keeps what it has.
+  /// durable. What the file holds stays in the ring until the first record goes into the new segment: a disk that takes
+  /// no writes, or does not sync, keeps what it has.
   func prepareSpare() {
-    guard spare == nil, degradation == nil else { return }
     guard storage.isPresent else { return degrade(SystemError(code: ENOENT, operation: "the ring's directory")) }
-    for _ in 0..<Ring.prepareAttempts {
-      guard let (name, evicted) = reclaimableFile else { break }
+    while spare == nil, writeTimer.failureCount < Ring.patience || writeTimer.isDue(now) {
+      let headerEnd = 2 * SegmentHeader(identity: identity(""), cuts: cuts, streams: tableEntries).encoded().count
+      guard let (name, held) = reclaimableFile(headerEnd: headerEnd) else { break }
       // Also a header that could not be written may be there after a crash: its generation is used up.
       let segment = newSegment(name)
       nextGeneration += 1
       do throws(SystemError) {
         let copy = SegmentHeader(
-          identity: segment.identity, cuts: cuts, streams: tableEntries.map { $0.losing(evicted) }
+          identity: segment.identity, cuts: cuts, streams: tableEntries.map { $0.losing(held) }
         ).encoded()
         try storage.writeAll(bytes: copy + copy, to: openFile(of: segment), at: 0)
-        if let evicted { evict(evicted) } else { freeFiles.removeAll { $0 == name } }
-        spare = segment
-        return
       } catch {
         closeFile(of: segment)
-        evicted?.isBad = true
-        freeFiles.removeAll { $0 == name }
-        events.append(.retired(file: name, error))
+        noteFailure(of: name, error)
         if error.isFinal { return degrade(error) }
+        continue
+      }
+      (spare, spareHolds) = (segment, held)
+      freeFiles.removeAll { $0 == name }
+      if let held, !keeps(held, headerEnd: headerEnd) || options.defects.contains(.evictsEarly) {
+        evict(held)
+        spareHolds = nil
       }
     }
-    let isBusy = !segments.busy.isEmpty
-    if !isBusy { degrade(SystemError(code: EIO, operation: "no segment of the ring can be written")) }
+    if spare == nil, current == nil, segments.busy.isEmpty { degrade(lastWriteError) }
   }
 
-  /// So many files are tried one after another.
-  private static let prepareAttempts = 3
+  /// So many failures in a row are met with another file at once; after that, intervals grow.
+  static let patience = 3
 
-  private func newSegment(_ name: String) -> Segment {
-    let identity = SegmentIdentity(
+  /// Whether a segment can be read, after a crash too, when a header that long lies over its own.
+  private func keeps(_ segment: Segment, headerEnd: Int) -> Bool {
+    segment.hasFooter && !segment.isBad && segment.dataStart >= headerEnd
+  }
+
+  /// The file of the spare is as free, or as much in use, as it was before.
+  func dropSpare() {
+    guard let spare else { return }
+    closeFile(of: spare)
+    if spareHolds == nil { freeFiles.append(spare.name) }
+    (self.spare, spareHolds) = (nil, nil)
+  }
+
+  private func identity(_ name: String) -> SegmentIdentity {
+    SegmentIdentity(
       ringID: id, generation: nextGeneration, slot: Segment.slot(ofFile: name) ?? 0,
       segmentByteCount: UInt32(segmentByteCount), epoch: epoch)
+  }
+
+  private func newSegment(_ name: String) -> Segment {
+    let identity = identity(name)
     let header = SegmentHeader(identity: identity, cuts: cuts, streams: tableEntries)
     let segment = Segment(
       name: name, identity: identity, dataStart: 2 * header.encoded().count, state: .preparing,
@@ -171,18 +192,54 @@ extension Ring {
   }
 
   /// A file that may be overwritten: one that holds nothing, else that of the oldest segment with nothing unfinished,
-  /// else that of the oldest, which is evicted whole.
-  private var reclaimableFile: (name: String, evicted: Segment?)? {
-    if let name = freeFiles.first { return (name, nil) }
-    let candidates = segments.filter { $0.state == .sealed && !$0.isBad }
-    return (candidates.first { $0.isFinished(finishedKey) } ?? candidates.first).map { ($0.name, $0) }
+  /// else that of the oldest, which makes room as a whole. Files that have failed come later.
+  private func reclaimableFile(headerEnd: Int) -> (name: String, holds: Segment?)? {
+    if failedFiles.isEmpty, let name = freeFiles.first { return (name, nil) }
+    var best: (rank: (Int, Int, Int), name: String, holds: Segment?)?
+    for name in freeFiles {
+      let rank = rank(of: name, holding: 0)
+      if best.map({ rank < $0.rank }) ?? true { best = (rank, name, nil) }
+    }
+    for segment in segments where segment.state == .sealed {
+      let failures = failedFiles.isEmpty ? nil : failedFiles[segment.name]
+      if segment.isBad, failures == nil { continue }
+      let isFinished = segment.isFinished(finishedKey)
+      let holding = isFinished ? 1 : keeps(segment, headerEnd: headerEnd) ? 2 : 3
+      // What a header that is not durable would cost: one between two syncs that work.
+      if holding == 3, !hasSynced, degradation == nil { continue }
+      let rank = rank(of: segment.name, holding: holding)
+      if best.map({ rank < $0.rank }) ?? true { best = (rank, segment.name, segment) }
+      if failedFiles.isEmpty, isFinished { break }
+    }
+    return best.map { ($0.name, $0.holds) }
   }
 
-  /// Takes a segment out of the ring and tells what was lost with it.
-  func evict(_ segment: Segment) {
+  /// The least is taken first. `holding`: 0 nothing, 1 nothing unfinished, 2 what a header that is not durable leaves as
+  /// it is, 3 what that would cost. As long as nothing can be written, few files are touched again and again, and one
+  /// more only when each of them has failed as often as there are of them.
+  private func rank(of name: String, holding: Int) -> (Int, Int, Int) {
+    guard !failedFiles.isEmpty else { return (0, holding, 0) }
+    let failures = failedFiles[name] ?? 0
+    if holding == 3, writeTimer.hasFailed { return (.max, holding, failures) }
+    let (count, fewest) = (failedFiles.count, failedFiles.values.min() ?? 0)
+    if writeTimer.failureCount >= Ring.patience, count >= Ring.patience, fewest < count {
+      return (failures == 0 ? .max : failures, holding, 0)
+    }
+    return (failures > 1 ? failures : 0, holding, failures)
+  }
+
+  /// Takes a segment out of the ring and tells what was lost with it. `isLate`: more may be finished than when the header
+  /// was written that takes its place.
+  func evict(_ segment: Segment, isLate: Bool = false) {
     for (stream, summary) in segment.summaries.sorted(by: { $0.key < $1.key }) {
       let finished = finishedKey(stream)
       if var state = streams[stream] {
+        let durable = state.durableCursor?.finished.key ?? .zero
+        // A crash may forget that it was finished.
+        if isLate, durable < min(finished, summary.last.key) {
+          let first = max(durable, summary.first.key)
+          events.append(.evicted(StreamID(number: stream), count: 0, first: first, last: summary.last.key))
+        }
         state.cursor.evictedThrough = state.cursor.evictedThrough.merged(with: summary.last)
         state.floor = state.floor.merged(with: summary.last)
         streams[stream] = state
@@ -199,6 +256,7 @@ extension Ring {
         }
       }
       events.append(.evicted(StreamID(number: stream), count: count, first: first, last: summary.last.key))
+      hasSynced = false
     }
     segments.remove(segment)
     heldSegments.removeAll { $0 === segment }
@@ -208,18 +266,12 @@ extension Ring {
 
   /// A write failed: the segment takes no more records. What is in it is made durable if that still works.
   func retire(_ segment: Segment, _ error: SystemError) {
-    events.append(.retired(file: segment.name, error))
+    noteFailure(of: segment.name, error)
     segment.isBad = true
     if segment.state == .open { segment.state = .closing }
     if current === segment { current = nil }
     if error.isFinal || !storage.isPresent { return degrade(error) }
     prepareSpare()
-  }
-
-  func degrade(_ error: SystemError) {
-    guard degradation == nil else { return }
-    degradation = error
-    events.append(.degraded(error))
   }
 
   func openFile(of segment: Segment) throws(SystemError) -> FileNumber {

@@ -10,17 +10,46 @@ extension Ring {
   /// before anything else; it costs nothing while nothing has failed.
   package func retry(now: MonotonicTime) {
     self.now = now
+    guard degradation != nil, spare == nil, !storage.isReadOnly, writeTimer.isDue(now) else { return }
+    if !options.defects.contains(.degradesForGood) { prepareSpare() }
   }
 
   /// When `retry` has something to do; nil while nothing has failed.
   package var retryTime: MonotonicTime? {
     heldSegments.removeAll { $0.retryTime == nil }
-    return heldSegments.compactMap(\.retryTime).min()
+    let writing = degradation != nil && spare == nil ? writeTimer.time : nil
+    return (heldSegments.compactMap(\.retryTime) + [writing].compactMap { $0 }).min()
   }
 
   /// Whether a restart would find the stream's position, or nothing can be done about that: nothing has to wait for it.
   package func isPositionSettled(of stream: StreamID) -> Bool {
     degradation != nil || cursor.timer.hasFailed || durablePosition(of: stream) != nil
+  }
+
+  // MARK: Writing
+
+  /// A header, records or a footer could not be written, or not be synced.
+  func noteFailure(of name: String, _ error: SystemError) {
+    writeTimer.fail(now: now)
+    lastWriteError = error
+    // What the process lacks is no fault of the file.
+    if !error.isShortage { failedFiles[name, default: 0] += 1 }
+    events.append(.retired(file: name, error))
+  }
+
+  /// No records are taken until a header is durable.
+  func degrade(_ error: SystemError) {
+    if !writeTimer.hasFailed || writeTimer.isDue(now) { writeTimer.fail(now: now) }
+    guard degradation == nil else { return }
+    degradation = error
+    events.append(.degraded(error))
+  }
+
+  /// A header is durable: there is where to go on.
+  func recover() {
+    guard degradation != nil else { return }
+    degradation = nil
+    events.append(.recovered)
   }
 
   // MARK: Reading
@@ -65,4 +94,9 @@ extension Ring {
     guard segment.heldRecords.removeValue(forKey: record.offset) != nil else { return }
     if segment.unreadableSince == nil { events.append(.readable(file: segment.name)) }
   }
+}
+
+extension SystemError {
+  /// The process lacks descriptors or memory for now: it says nothing about the disk.
+  var isShortage: Bool { code == EMFILE || code == ENFILE || code == ENOMEM }
 }

@@ -106,6 +106,6 @@ extension Ring {
       return true
     }
     let records = Dictionary(scan.index.entries.map { ($0.offset, $0) }) { first, _ in first }
-    return index.entries.allSatisfy { records[$0.offset] == $0 }
+    return index.entries.allSatisfy { segment.lostOffsets.contains($0.offset) || records[$0.offset] == $0 }
   }
 }

@@ -20,6 +20,7 @@ struct RingOpening {
   var streams: [UInt16: Ring.Stream] = [:]
   var cuts: [Cut] = []
   var highestEpoch: UInt64 = 0
+  var highestGeneration: UInt64 = 0
   /// Damaged places, to be kept aside.
   var damaged: [(segment: Segment, finding: RecoveryFinding)] = []
   /// What to say instead of an errno.
@@ -49,6 +50,10 @@ struct RingOpening {
     readTables()
     scanSegments()
     streams = merger.merge(segments, &report)
+    for (stream, last) in overwritten {
+      guard let known = streams[stream]?.cursor.evictedThrough else { continue }
+      streams[stream]?.cursor.evictedThrough = known.merged(with: last)
+    }
     for stream in streams.values { highestEpoch = max(highestEpoch, stream.last.key.epoch) }
     return try repairAndBuild()
   }
@@ -92,7 +97,8 @@ struct RingOpening {
       do throws(SystemError) {
         let number = try storage.open(file.name, creating: false)
         defer { storage.close(number) }
-        let probe = try SegmentProbe(storage, number, name: file.name, byteCount: file.byteCount)
+        var probe = try SegmentProbe(storage, number, name: file.name, byteCount: file.byteCount)
+        if !options.defects.contains(.evictsEarly) { try probe.undoReuse(storage, number, options.defects) }
         if isSegment || probe.identity != nil { probes.append(probe) }
       } catch {
         if isSegment { report.failures.append(error) }
@@ -141,6 +147,17 @@ struct RingOpening {
   private mutating func adopt(_ probe: SegmentProbe, _ recoveryCase: RecoveryCase) {
     var finding = RecoveryFinding(recoveryCase, file: probe.name)
     defer { report.add(finding) }
+    if let undone = probe.undone, recoveryCase != .foreign {
+      // No record was written behind this header, and it still says what it says of streams and cuts. Not of what is
+      // finished: it may be written over next, and then that would go back.
+      highestEpoch = max(highestEpoch, undone.identity.epoch)
+      highestGeneration = max(highestGeneration, undone.identity.generation)
+      cuts += undone.cuts
+      let streams = undone.streams.map {
+        StreamTableEntry(number: $0.number, description: $0.description, cursor: CursorEntry())
+      }
+      merger.add(streams, of: undone.identity.generation)
+    }
     switch recoveryCase {
     case .foreign: foreignFiles.append(probe.name)
     case .blank, .copy: freeFiles.append(probe.name)
@@ -150,6 +167,7 @@ struct RingOpening {
     default:
       guard let identity = probe.identity else { return }
       highestEpoch = max(highestEpoch, identity.epoch)
+      highestGeneration = max(highestGeneration, identity.generation)
       let segment = Segment(
         name: probe.name, identity: identity, dataStart: probe.dataStart, state: .sealed,
         salt: identity.salt(options.defects))
@@ -157,6 +175,7 @@ struct RingOpening {
       if let trailer = probe.trailer { (segment.end, segment.durableEnd) = (trailer.dataEnd, trailer.dataEnd) }
       segments.append(segment)
       if let header = probe.header { adopt(header, of: segment) }
+      if probe.undone != nil { undone.insert(identity.generation) }
       if recoveryCase.needsScan { unsealed[identity.generation] = (recoveryCase, probe.fileByteCount) }
       if !probe.hasItsName {
         let isStray = Segment.slot(ofFile: probe.name) == nil
@@ -212,6 +231,11 @@ struct RingOpening {
   var foreignFiles: [String] = []
   /// Segments without a sound footer, by generation, and how long their files are.
   private var unsealed: [UInt64: (recoveryCase: RecoveryCase, fileByteCount: Int)] = [:]
+  /// Segments whose file was to be used again.
+  var undone: Set<UInt64> = []
+  /// Streams that have lost records to the first one of a file's next use, which is lost itself, and up to where: these
+  /// have made room, and there may be no record behind them whose ordinal would show it.
+  private var overwritten: [UInt16: Mark] = [:]
   private var merger = StreamMerger()
 
   // MARK: Scanning
@@ -219,7 +243,7 @@ struct RingOpening {
   /// Scans what has no footer, and of the newest segment that has one the end: what was written last, where a power cut
   /// strikes, and its neighbours.
   private mutating func scanSegments() {
-    let newestSealed = segments.last { unsealed[$0.generation] == nil }
+    let newestSealed = segments.last { unsealed[$0.generation] == nil && !undone.contains($0.generation) }
     for segment in segments {
       if let found = unsealed[segment.generation] {
         scan(segment, limit: min(found.fileByteCount, segmentByteCount))
@@ -227,12 +251,18 @@ struct RingOpening {
           segment === segments.last && found.recoveryCase.takesRecords
           && !segment.isBad && !cuts.contains { $0.generation == segment.generation }
         scanned.append((segment, takesRecords))
-      } else if segment === newestSealed {
+      } else if segment === newestSealed || undone.contains(segment.generation) {
         let before = segment.summaries
-        // All of it when a stream is named by a record in it.
-        scan(segment, limit: segment.end, onlyEnd: areNamed(segment, in: segment.declared))
+        // All of it when a stream is named by a record in it, or when something may have been written over it.
+        let isEndEnough = segment === newestSealed && areNamed(segment, in: segment.declared)
+        scan(segment, limit: segment.end, onlyEnd: isEndEnough)
+        if undone.contains(segment.generation) {
+          for (stream, sums) in before where segment.summary(of: stream) != sums {
+            overwritten[stream] = sums.last.merged(with: overwritten[stream] ?? .start)
+          }
+        }
         // Its footer lists records that are no more: it gets a new one.
-        if segment.summaries != before { scanned.append((segment, false)) }
+        if segment.summaries != before || undone.contains(segment.generation) { scanned.append((segment, false)) }
       }
     }
   }
@@ -253,6 +283,10 @@ struct RingOpening {
       report.addSound(scan.index.count - index.count)
       // What could not be read may be sound: nothing is written over it.
       if let error = window.error { throw error }
+      // What was written over is listed by the footer all the same.
+      if undone.contains(segment.generation), let listed = try storage.index(of: segment, file) {
+        segment.lostOffsets = Set(listed.entries.map(\.offset)).subtracting(scan.index.entries.map(\.offset))
+      }
     } catch {
       segment.isBad = true
       report.failures.append(error)
@@ -280,7 +314,8 @@ struct RingOpening {
       merger.add(scan.declarations, of: segment.generation)
       segment.declared.formUnion(scan.declarations.map(\.number))
     }
-    for finding in scan.findings {
+    // What was written over a segment before its file was used again after all was told when it made room.
+    for finding in scan.findings where !undone.contains(segment.generation) {
       report.add(finding)
       if finding.byteCount > 0 { damaged.append((segment, finding)) }
       // What a footer still lists; where there is none, new records may come to lie there.
@@ -292,7 +327,9 @@ struct RingOpening {
 
 extension SegmentProbe {
   /// Whose the file is by its header.
-  fileprivate var headerIdentity: SegmentIdentity? { header?.identity ?? (isHeaderUnread ? trailer?.identity : nil) }
+  fileprivate var headerIdentity: SegmentIdentity? {
+    header?.identity ?? undone?.identity ?? (isHeaderUnread ? trailer?.identity : nil)
+  }
 
   var hasItsName: Bool { identity.map { Segment.fileName(slot: $0.slot) == name } ?? true }
 }

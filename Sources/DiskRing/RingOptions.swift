@@ -66,6 +66,10 @@ package struct RingDefects: OptionSet, Sendable {
   package static let cursorBlocks = RingDefects(rawValue: 1 << 14)
   /// What cannot be read is given up as damaged.
   package static let errorIsDamage = RingDefects(rawValue: 1 << 9)
+  /// The oldest segment makes room for a header that is not durable.
+  package static let evictsEarly = RingDefects(rawValue: 1 << 10)
+  /// A ring that could not be written is not written again.
+  package static let degradesForGood = RingDefects(rawValue: 1 << 11)
 }
 
 /// A file whose bytes are to be made durable; one at a time.

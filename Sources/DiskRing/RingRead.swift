@@ -101,6 +101,10 @@ extension Ring {
   func lose(_ record: StoredRecord, in segment: Segment, _ bytes: UnsafeRawBufferPointer) -> ReadResult {
     damagedKeeper.keep(bytes, generation: segment.generation, offset: record.offset)
     segment.lostOffsets.insert(record.offset)
+    // Its ordinal is not given again.
+    if record.offset < segment.durableEnd, let floor = streams[record.stream.number]?.floor {
+      streams[record.stream.number]?.floor = floor.merged(with: record.mark)
+    }
     segment.index?.remove { $0.offset == record.offset }
     events.append(.damaged(record.stream, record.key))
     return .damaged

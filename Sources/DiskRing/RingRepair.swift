@@ -27,10 +27,13 @@ extension RingOpening {
     ring.forgettable = forgettableStreams
     ring.cursor.durableTurn = cursorTurn
     ring.previousEpoch = highestEpoch
-    ring.nextGeneration = (segments.last?.generation ?? 0) + 1
+    ring.nextGeneration = highestGeneration + 1
     for segment in segments where segment.state == .sealed && segment.index != nil { ring.touch(segment) }
     ring.lookAtAllSegments()
-    if !storage.isReadOnly { try ring.shrink(to: block) }
+    if !storage.isReadOnly {
+      ring.secureCursor()
+      try ring.shrink(to: block)
+    }
     return ring
   }
 
@@ -68,7 +71,7 @@ extension RingOpening {
   // MARK: Repairs
 
   private mutating func repair() throws(RingError) -> Superblock {
-    let highest = max(highestEpoch, segments.last?.generation ?? 0)
+    let highest = max(highestEpoch, highestGeneration)
     guard highest < numberLimit - numberReserve else {
       throw RingError(
         .forged,
@@ -101,6 +104,7 @@ extension RingOpening {
     (renamed.summaries, renamed.declared, renamed.lostOffsets) = (
       segment.summaries, segment.declared, segment.lostOffsets
     )
+    (renamed.isBad, renamed.hasFooter) = (segment.isBad, segment.hasFooter)
     segments = segments.map { $0 === segment ? renamed : $0 }
     scanned = scanned.map { $0.segment === segment ? (renamed, $0.takesRecords) : $0 }
     damaged = damaged.map { $0.segment === segment ? (renamed, $0.finding) : $0 }
@@ -233,12 +237,15 @@ extension RingOpening {
       let file = try storage.open(segment.name, creating: false)
       defer { storage.close(file) }
       try storage.sync(file)
-      guard !takesRecords, let index = segment.index,
+      // What an undone use of the file has written over was told; the footer still says the rest.
+      guard !takesRecords, !undone.contains(segment.generation), let index = segment.index,
         segment.end + Footer.byteCount(entries: index.count, streams: segment.streamCount) <= segmentByteCount
       else { return }
       let footer = Footer(index, identity: segment.identity, dataStart: segment.dataStart, dataEnd: segment.end)
+      segment.hasFooter = false
       try storage.writeFooter(footer, to: file)
       try storage.sync(file)
+      segment.hasFooter = true
     } catch {
       segment.isBad = true
       report.failures.append(error)
@@ -273,6 +280,14 @@ extension RingOpening {
 }
 
 extension Ring {
+  /// What only a header says is finished is written down before that header is written over.
+  func secureCursor() {
+    let isBehind = streams.values.contains { $0.cursor.finished.key > $0.durableCursor?.finished.key ?? .zero }
+    guard isBehind, let request = writeCursor(now: MonotonicTime(nanoseconds: .min)) else { return }
+    performSync(request)
+    (cursor.lastWrite, cursor.durableWrite) = (nil, nil)
+  }
+
   /// Removes files beyond the wanted size: first those that hold nothing, then the oldest. What is lost is in the
   /// durable cursor before the first file goes.
   func shrink(to block: Superblock) throws(RingError) {

@@ -10,7 +10,9 @@ extension Ring {
   /// that is not durable is due at once, with `isUrgent` all records are.
   package func nextSync(now: MonotonicTime, flush: Bool = false, isUrgent: Bool = false) -> SyncRequest? {
     self.now = now
-    guard pendingSync == nil, degradation == nil, !storage.isReadOnly, syncDelay.isDue(now) else { return nil }
+    guard pendingSync == nil, !storage.isReadOnly, syncDelay.isDue(now) else { return nil }
+    // Without its directory nothing is durable, whatever a sync says.
+    if degradation != nil, !storage.isPresent { return nil }
     if isCursorDue(now, flush: flush), let request = writeCursor(now: now) { return request }
     if let spare, spare.state == .preparing, let request = request(of: spare, .header(spare)) { return request }
     for segment in segments.busy {
@@ -38,7 +40,7 @@ extension Ring {
 
   /// When `nextSync` should be asked again even if nothing happens; nil for never.
   package var nextSyncTime: MonotonicTime? {
-    if pendingSync != nil || degradation != nil || storage.isReadOnly { return nil }
+    if pendingSync != nil || storage.isReadOnly || (degradation != nil && !storage.isPresent) { return nil }
     if let time = syncDelay.time { return time }
     let isUrgent = spare?.state == .preparing || segments.busy.contains { $0.state == .closing }
     if isUrgent { return MonotonicTime(nanoseconds: .min) }
@@ -58,7 +60,7 @@ extension Ring {
 
   private func request(of segment: Segment, _ kind: PendingSync) -> SyncRequest? {
     do throws(SystemError) { return request(try openFile(of: segment), kind) } catch {
-      failed(kind, error)
+      if error.isShortage { syncDelay.fail(now: now) } else { failed(kind, error) }
       return nil
     }
   }
@@ -94,16 +96,22 @@ extension Ring {
     syncDelay.succeed()
     if let error, !options.defects.contains(.retriesSync) { return failed(pending.kind, error) }
     if error != nil { return }
+    hasSynced = true
     switch pending.kind {
     case .cursor(let entries): cursorIsDurable(entries)
     case .header(let segment):
       segment.state = .open
+      recover()
       cuts.removeAll { cut in !segments.contains { $0.generation == cut.generation } }
     case .records(let segment, let end, let lastTicket):
       segment.durableEnd = max(segment.durableEnd, end)
       if segment.durableEnd == segment.end { segment.oldestUndurable = nil }
       durableTicket = max(durableTicket, lastTicket)
-    case .footer(let segment): seal(segment)
+      writeTimer.succeed()
+      failedFiles[segment.name] = nil
+    case .footer(let segment):
+      segment.hasFooter = true
+      seal(segment)
     }
   }
 
@@ -120,20 +128,19 @@ extension Ring {
     switch kind {
     case .cursor: return cursorFailed(error)
     case .header(let segment):
-      events.append(.retired(file: segment.name, error))
-      closeFile(of: segment)
-      if spare === segment { spare = nil }
+      noteFailure(of: segment.name, error)
+      if spare === segment { dropSpare() }
     case .footer(let segment):
-      events.append(.retired(file: segment.name, error))
+      noteFailure(of: segment.name, error)
       segment.isBad = true
       seal(segment)
     case .records(let segment, _, _):
-      events.append(.retired(file: segment.name, error))
+      noteFailure(of: segment.name, error)
       segment.isBad = true
       voidUndurable(from: segment)
     }
     if error.isFinal || !storage.isPresent { return degrade(error) }
-    prepareSpare()
+    if degradation == nil { prepareSpare() }
   }
 
   /// Records whose sync failed, and all behind them, are void: they are cut off here and, by a note in the next header,
@@ -148,12 +155,8 @@ extension Ring {
     }
     current = nil
     hasVoidMarks = true
-    if let spare {
-      // Its header does not know of the cuts.
-      closeFile(of: spare)
-      freeFiles.append(spare.name)
-      self.spare = nil
-    }
+    // Its header does not know of the cuts.
+    dropSpare()
     for number in streams.keys { forgetVoid(number) }
     events.append(.rewrite(after: durableTicket))
   }

@@ -26,6 +26,8 @@ final class Segment {
   }
   /// The file failed: read what is in it, never write it again.
   var isBad = false
+  /// Its footer is on disk, sound and durable.
+  var hasFooter = false
   var file: FileNumber?
   /// Where the next record goes.
   var end: Int
@@ -99,7 +101,7 @@ final class Segment {
   }
 
   /// Takes the sums of a sealed segment from its footer.
-  func adopt(_ sums: PackedSums) { (openSums, packedSums) = ([:], sums) }
+  func adopt(_ sums: PackedSums) { (openSums, packedSums, hasFooter) = ([:], sums, true) }
 
   private func pack() {
     guard packedSums == nil else { return }

@@ -21,6 +21,10 @@ struct SegmentProbe {
   private var footerIdentity: SegmentIdentity?
   private var hasFooterRemains = false
   private var isBlank = false
+  /// A sound footer of an earlier use of the file.
+  private var earlier: (trailer: Trailer, sums: PackedSums?)?
+  /// The header of a use of the file that came to nothing.
+  private(set) var undone: SegmentHeader?
 
   var identity: SegmentIdentity? { header?.identity ?? trailer?.identity }
   var dataStart: Int { header == nil ? trailer?.dataStart ?? 0 : 2 * headerByteCount }
@@ -37,8 +41,22 @@ struct SegmentProbe {
     try readHeaders(storage, file)
     // The footer of an earlier use of the file says nothing.
     if let header, let footerIdentity, header.identity != footerIdentity {
+      if let trailer, footerIdentity.isEarlierUse(than: header.identity) { earlier = (trailer, sums) }
       (trailer, sums, hasFooterRemains) = (nil, nil, false)
     }
+  }
+
+  /// A file that was to be used again and has no record of that use is still what its footer says: what it held made
+  /// room only for the first record.
+  mutating func undoReuse(_ storage: any Storage, _ file: FileNumber, _ defects: RingDefects) throws(SystemError) {
+    guard let header, let earlier, Int(earlier.trailer.identity.segmentByteCount) == fileByteCount else { return }
+    let window = SegmentWindow(storage, file, byteCount: fileByteCount)
+    let scanner = SegmentScanner(
+      window: window, file: name, salt: header.identity.salt(defects), dataStart: dataStart)
+    let hasFrames = scanner.hasFrames
+    if let error = window.error { throw error }
+    if hasFrames { return }
+    (trailer, sums, undone, self.header) = (earlier.trailer, earlier.sums, header, nil)
   }
 
   /// The newer of the sound headers of a segment that is read no further; nil when there is none.
@@ -154,5 +172,12 @@ struct SlotProbe {
   var newerVersion: UInt32? {
     for case .newer(let version) in states { return version }
     return nil
+  }
+}
+
+extension SegmentIdentity {
+  /// Whether this is what a file was before it became `other`.
+  fileprivate func isEarlierUse(than other: SegmentIdentity) -> Bool {
+    ringID == other.ringID && generation < other.generation && segmentByteCount == other.segmentByteCount
   }
 }

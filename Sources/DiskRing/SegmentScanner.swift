@@ -134,6 +134,19 @@ struct SegmentScanner {
     return scan
   }
 
+  /// Whether there is a frame of the segment, sound or not.
+  var hasFrames: Bool {
+    var place = nextHeader(from: dataStart)
+    while let offset = place {
+      let bytes = window.bytes(at: offset, count: RecordHeader.byteCount)
+      if let header = bytes.flatMap({ RecordHeader.decode($0, salt: salt, offset: offset) }), header.kind == .frame {
+        return true
+      }
+      place = nextHeader(from: offset + 8)
+    }
+    return false
+  }
+
   private func recoveryCase(_ place: Place, followed: Bool) -> RecoveryCase {
     switch place {
     case .record(_, let isBodySound):

@@ -21,6 +21,8 @@ package struct Canary: Sendable {
     Canary(name: "epoch that ignores the clock", defects: .epochIgnoresClock),
     Canary(name: "records wait for a cursor that fails", defects: .cursorBlocks),
     Canary(name: "what cannot be read is damaged", defects: .errorIsDamage),
+    Canary(name: "room made for a header that is not durable", defects: .evictsEarly),
+    Canary(name: "a ring that is not written again", defects: .degradesForGood),
   ]
 
   /// What is found first, in scripts or random lives; nil when nothing is.

@@ -25,6 +25,8 @@ struct StreamModel {
   var isInexact = false
   /// What the caller has finished.
   var finished: RecordKey = .zero
+  /// What the caller has ever finished: of that a crash may forget some, and rot of a footer bring it back.
+  var everFinished: RecordKey = .zero
   /// What a durable cursor is known to say.
   var durableFinished: RecordKey = .zero
   /// What was finished when.
@@ -36,6 +38,7 @@ struct StreamModel {
 
   mutating func finish(_ key: RecordKey, now: MonotonicTime) {
     finished = max(finished, key)
+    everFinished = max(everFinished, finished)
     history.append((now, finished))
   }
 

@@ -1,0 +1,81 @@
+import Glibc
+import Posix
+import RingSimulation
+import Testing
+
+@testable import DiskRing
+
+/// A disk that fails for a while, or for good: nothing that was written before is given up for it.
+@Suite struct FailingDiskTests {
+  private let storage = SimulatedStorage(seed: 1)
+  private let options = RingOptions(size: .bytes(1 << 20 + 6 << 15), segmentByteCount: 32 << 10, minimumEpoch: 100)
+  private let gate = StreamDescription(name: "gate", topic: "cameras")
+
+  private func open() throws -> (ring: Ring, stream: StreamID) {
+    let ring = try Ring.open(storage, options)
+    return (ring, try ring.register(gate))
+  }
+
+  /// A ring with 90 durable records, which is nearly full.
+  private func filled() throws -> (ring: Ring, stream: StreamID) {
+    let (ring, stream) = try open()
+    for sequence in 1...90 { try spill(ring, stream, 10, as: sequence) }
+    ring.flush(now: .start)
+    _ = ring.takeEvents()
+    return (ring, stream)
+  }
+
+  /// Goes on appending, every five seconds, and syncs.
+  private func goOn(_ ring: Ring, _ stream: StreamID, from first: Int, count: Int) -> [AppendResult] {
+    let bytes = payload(10)
+    return (0..<count).map { step in
+      let now = MonotonicTime.start + .seconds(5 * (step + 1))
+      ring.retry(now: now)
+      let record = NewRecord(
+        stream: stream, key: RecordKey(epoch: ring.epoch, sequence: UInt64(first + step)), isKeyframe: true,
+        captureTime: 0, metadata: [])
+      let result = bytes.withUnsafeBytes { ring.append(record, payload: [$0], now: now) }
+      ring.flush(now: now)
+      return result
+    }
+  }
+
+  private func evictedCount(_ ring: Ring) -> UInt64 {
+    ring.takeEvents().reduce(0) { sum, event in
+      if case .evicted(_, let count, _, _) = event { sum + count } else { sum }
+    }
+  }
+
+  @Test func aDiskThatNoLongerSyncsIsSentFrom() throws {
+    let (ring, stream) = try filled()
+    storage.faults.syncFails = 1_000
+    let results = goOn(ring, stream, from: 1_000, count: 720)
+    #expect(results.last == .degraded && ring.degraded != nil)
+    #expect(evictedCount(ring) == 0)
+    #expect(read(ring, stream).prefix(90).count == 90, "what is there is still sent")
+    let failures = storage.strikes[.failedSync] ?? 0
+    #expect(failures > 10 && failures < 200, "tried again at growing intervals: \(failures) times in an hour")
+    ring.close()
+    storage.crash()
+    let (again, same) = try open()
+    #expect(read(again, same).filter { $0 == payload(10) }.count >= 90)
+    again.close()
+  }
+
+  @Test(arguments: [ENOSPC, EIO])
+  func writesThatFailForAMomentAreTriedAgain(code: CInt) throws {
+    let (ring, stream) = try filled()
+    (storage.faults.writeFails, storage.faults.code) = (1_000, code)
+    let results = goOn(ring, stream, from: 1_000, count: 20)
+    #expect(results.last == .degraded && evictedCount(ring) == 0)
+    storage.faults = SimulatedStorage.Faults()
+    let later = goOn(ring, stream, from: 2_000, count: 60)
+    #expect(ring.degraded == nil && later.last?.isWritten == true)
+    #expect(read(ring, stream).count >= 90, "what was there is still there")
+    ring.close()
+  }
+}
+
+extension AppendResult {
+  fileprivate var isWritten: Bool { if case .written = self { true } else { false } }
+}
