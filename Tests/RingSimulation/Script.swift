@@ -108,9 +108,10 @@ package struct Script: Sendable {
 
   /// Plays, cuts the power at a call, recovers and goes on for a bit. Returns how many calls there were.
   private func calls(
-    cutAt call: Int?, fate: Int, defects: RingDefects, _ cases: inout [RecoveryCase: Int]
+    cutAt call: Int?, fate: Int, defects: RingDefects, isVerbose: Bool = false, _ cases: inout [RecoveryCase: Int]
   ) throws -> Int {
     let world = world(fate + 1, defects)
+    world.isVerbose = isVerbose
     defer { cases.merge(world.caseCounts, uniquingKeysWith: +) }
     world.storage.cutsAtTotal = call
     do {
@@ -123,6 +124,13 @@ package struct Script: Sendable {
     } catch let violation as Violation {
       throw Violation("script \(text), power cut at call \(call ?? 0), fate \(fate): \(violation)")
     }
+  }
+
+  /// One life of `cutEverywhere`, step by step; what was violated, nil when nothing was.
+  package func replay(cutAt call: Int, fate: Int) -> String? {
+    var cases: [RecoveryCase: Int] = [:]
+    do { _ = try calls(cutAt: call, fate: fate, defects: [], isVerbose: true, &cases) } catch { return "\(error)" }
+    return nil
   }
 
   /// Like that, and once more while recovering; false when the recovery had fewer calls.

@@ -12,6 +12,8 @@ private func say(_ text: String) { try? Files.write(Array((text + "\n").utf8), t
 struct Campaign {
   static let lifeCount: UInt64 = 10_000
   static let threadCount = 2
+  /// Outcomes of every power cut in a script; every so many-th also strikes in the recovery.
+  static let (fates, nested) = (4, 5)
   /// How often every recovery case has to be met.
   static let fewestHits = 100
 
@@ -75,6 +77,21 @@ struct Campaign {
     return violations == 0
   }
 
+  /// One script, or with the numbers of a call and a fate one life of it; false when something was violated.
+  static func play(_ script: Script, _ numbers: [Int]) -> Bool {
+    var violation: String?
+    if numbers.count == 2 {
+      violation = script.replay(cutAt: numbers[0], fate: numbers[1])
+    } else {
+      var cases: [RecoveryCase: Int] = [:]
+      do { say("sim: \(try script.cutEverywhere(fates: fates, nested: nested, counting: &cases)) lives") } catch {
+        violation = "\(error)"
+      }
+    }
+    if let violation { say("violation: \(violation)") }
+    return violation == nil
+  }
+
   private static func inParallel(_ work: @escaping @Sendable () -> Void) {
     let threads = (0..<threadCount).map { Thread.start(name: "sim-\($0)", work) }
     for thread in threads { thread.join() }
@@ -88,7 +105,7 @@ struct Campaign {
     guard index < Script.all.count else { return false }
     var cases: [RecoveryCase: Int] = [:]
     var (lives, violation): (Int, String?) = (0, nil)
-    do { lives = try Script.all[index].cutEverywhere(fates: 4, nested: 5, counting: &cases) } catch {
+    do { lives = try Script.all[index].cutEverywhere(fates: fates, nested: nested, counting: &cases) } catch {
       violation = "\(error)"
     }
     tally.withLock {

@@ -4,12 +4,16 @@ import Posix
 import RingSimulation
 
 // `Toolchain/dev sim`: the whole budget. `Toolchain/dev sim SEED`: one life again, step by step. With a second number:
-// all lives from the first to the second, in short.
+// all lives from the first to the second, in short. `Toolchain/dev sim SCRIPT`: one script, power cut at every call;
+// with CALL and FATE, that life of it again, step by step.
 
 let arguments = Array(CommandLine.arguments.dropFirst())
 if let first = arguments.first {
+  if let script = Script.all.first(where: { $0.text == first }) {
+    exit(Campaign.play(script, arguments.dropFirst().compactMap { Int($0) }) ? 0 : 1)
+  }
   guard let seed = UInt64(first) else {
-    print("usage: sim [SEED [LAST]]")
+    print("usage: sim [SEED [LAST] | SCRIPT [CALL FATE]]")
     exit(64)
   }
   if arguments.count > 1, let last = UInt64(arguments[1]), last >= seed {
