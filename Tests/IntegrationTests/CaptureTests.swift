@@ -24,8 +24,10 @@ extension IntegrationTests.CameraSide {
       try Testbed.read(broker, names, frames: 90, follow: true, skip: ["decode"], mayComplain: true)
       try gateway.stop()
       #expect(gateway.child.errors.contains { $0.contains("none left behind") }, "\(gateway.child.transcript)")
-      let findings = try Testbed.read(broker, names, frames: 90)
-      #expect(findings.lost == 0 && findings.repeated == 0 && findings.twice == 0 && findings.gaps == 0)
+      // A busy machine loses packets of UDP like any network, and then the records say so.
+      let findings = try Testbed.read(broker, names, frames: 90, gaps: ["network"])
+      #expect(findings.lost == 0 && findings.repeated == 0 && findings.twice == 0)
+      for name in names where !name.hasSuffix("-udp") { #expect(findings.cameras[name]?.gaps == 0, "\(name)") }
     }
 
     /// A camera that reboots comes back by itself; the first frame after it says that some are missing.
