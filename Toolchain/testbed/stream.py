@@ -131,10 +131,15 @@ class Stream:
             held, self.held = self.held, None
             self.datagram(packet, channel)
             packet = held
-        elif channel == 0 and self.camera.get("swap", 0) and self.count % self.camera.get("swap", 0) == 1:
+        elif self.is_swapped(packet, channel):
             self.held = packet
             return None
         return self.datagram(packet, channel)
+
+    def is_swapped(self, packet, channel):
+        """Whether it changes places with the next one, which is sent at the same moment: a frame's last is not."""
+        every = self.camera.get("swap", 0)
+        return channel == 0 and every and self.count % every == 1 and not packet[1] & 0x80
 
     def datagram(self, packet, channel):
         self.udp[channel % 2].sendto(packet, ("127.0.0.1", self.ports[channel % 2]))
