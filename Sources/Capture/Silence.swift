@@ -1,7 +1,7 @@
 import Frames
 import Posix
 
-// Why a camera that let Camgate in shows nothing, in words for the person who can mend it: what came on the connection
+// Why a camera that let Camgate in shows nothing, in words for the person who can fix it: what came on the connection
 // tells a slow camera, one without keyframes, pictures that nobody can decode, and nothing at all apart.
 
 /// What one connection brought until its deadline.

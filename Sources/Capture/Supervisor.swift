@@ -41,7 +41,7 @@ struct Supervisor {
   /// The longest pause of a camera that took the login before: it boots, or has too many connections.
   static let longestPauseForLogin = Duration.seconds(120)
   /// The pauses from the third refusal on of a login that never worked. Cameras lock one for half an hour after a handful
-  /// of refusals, and anew with each one in that time, so the last is longer than the lock.
+  /// of refusals, and again with each one in that time, so the last is longer than the lock.
   static let pausesOfRefusedLogin: [Duration] = [60, 120, 300, 900, 2_100].map { .seconds($0) }
   /// How long frames must flow before the next failure starts with the shortest pause again.
   static let healthyAfter = Duration.seconds(30)
@@ -162,7 +162,7 @@ struct Supervisor {
 
   /// A connection that ended without a second frame may be one to a slow camera: the next one has twice as long. Without
   /// any frame it may as well be a camera that hangs, which is waited for as before when its rate is known, or else its
-  /// return would be noticed late; but not for ever, for a rate can be set anew.
+  /// return would be noticed late; but not forever: a rate can be changed.
   private mutating func learnFromSilence(_ now: MonotonicTime) {
     if received == .nothing { emptyCount += 1 }
     guard received == .oneFrame || (received == .nothing && (!isRateKnown || emptyCount % 4 == 0)) else { return }

@@ -65,7 +65,7 @@ import Testing
     #expect(pauses(&supervisor, Self.login, 3) == [30, 30, 30])
   }
 
-  /// Common cameras lock a login for half an hour after five refusals, and anew with each one in that time.
+  /// Common cameras lock a login for half an hour after five refusals, and again with each one in that time.
   @Test func aLoginThatNeverWorkedIsTriedMoreAndMoreRarely() {
     let minutes = [0.5, 0.5, 1, 2, 5, 15, 35, 35, 35]
     for jitter in [0.0, 1] {
