@@ -41,6 +41,8 @@ package struct DiskFacts: Sendable {
   package var positions: [RecordPosition?]
   /// What an earlier run has left in them.
   package var leftovers: [StreamInventory]
+  /// What an earlier run was asked to `keep`; empty when there is nothing, or it cannot be read.
+  package var learnt = ""
   package var recovery: RecoveryReport
   /// The run before this one may have lost frames that were only in memory.
   package var endedBadly: Bool
@@ -55,6 +57,8 @@ package final class DiskBuffer: Sendable {
     var isRung = false
     var syncs: [(request: SyncRequest, error: SystemError?)] = []
     var state: Monitor<BacklogState>?
+    /// What is to be kept for the next run.
+    var learnt: (@Sendable () -> String)?
     /// Everything is to be made durable at once.
     var isSecuring = false
     var isClosing = false
@@ -97,10 +101,11 @@ package final class DiskBuffer: Sendable {
     let leftovers = ring.inventory.filter { $0.recordCount > 0 || $0.last.key > $0.cursor.finished.key }
     let others = leftovers.map(\.description).filter { !lanes.contains($0) }
     for lane in others { streams.append(try ring.register(lane)) }
-    let facts = DiskFacts(
+    var facts = DiskFacts(
       ringID: ring.id, epoch: ring.epoch, byteCount: ring.byteCount, lanes: lanes + others,
       positions: streams.map { ring.cursor(of: $0).position }, leftovers: leftovers, recovery: ring.recovery,
       endedBadly: !ring.recovery.isNew && OrderlyStop.epoch(storage) != ring.previousEpoch)
+    facts.learnt = LearntNote.text(in: storage)
     return (ring, storage, facts)
   }
 
@@ -109,6 +114,10 @@ package final class DiskBuffer: Sendable {
 
   /// There may be something to do.
   func ring() { bell.withLock { $0.isRung = true } }
+
+  /// Keeps a text of up to 64 KiB for the next run (`DiskFacts.learnt`), in place of what was kept before. Returns at
+  /// once; `learnt` is asked for it later, on the thread of the disk.
+  package func keep(_ learnt: @escaping @Sendable () -> String) { bell.withLock { $0.learnt = learnt } }
 
   /// Everything that is written is synced at once from now on.
   func secure() { bell.withLock { $0.isSecuring = true } }

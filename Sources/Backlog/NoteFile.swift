@@ -9,7 +9,7 @@ struct NoteFile {
   let name: String
   let storage: PosixStorage
   /// More than this none of them has.
-  private static let byteLimit = 4_096
+  private static let byteLimit = 65_536
 
   /// What it says; empty when there is none or it cannot be read.
   var text: String {

@@ -17,6 +17,7 @@ final class RingKeeper {
   private var wasSpilling = false
   private var clocks: BootClocks
   private var isClockNoted = false
+  private var learnt: LearntNote
   private var evicted: (count: UInt64, told: MonotonicTime?) = (0, nil)
 
   init(
@@ -25,6 +26,7 @@ final class RingKeeper {
     (self.ring, self.storage, self.options, self.facts) = (ring, storage, options, facts)
     (self.bell, self.log) = (bell, log)
     clocks = BootClocks(text: NoteFile(name: BootClocks.fileName, storage: storage).text)
+    learnt = LearntNote(storage: storage, log: log)
     syncer = RingSyncer { request, error in bell.withLock { $0.syncs.append((request, error)) } }
   }
 
@@ -43,6 +45,7 @@ final class RingKeeper {
       let news = listen(until: deadline)
       isClosing = news.isClosing
       for sync in news.syncs { ring.syncFinished(sync.request, sync.error) }
+      if let text = news.learnt?() { learnt.replace(with: text) }
       ring.retry(now: .now())
       let isBusy = step(spooler, state)
       let now = MonotonicTime.now()
@@ -73,8 +76,10 @@ final class RingKeeper {
 
   private func listen(until deadline: MonotonicTime) -> DiskBuffer.Bell {
     let rung: DiskBuffer.Bell? = bell.wait(until: deadline) { bell in
-      guard bell.isRung || bell.isClosing || !bell.syncs.isEmpty else { return nil }
-      defer { (bell.isRung, bell.syncs) = (false, []) }
+      guard bell.isRung || bell.isClosing || !bell.syncs.isEmpty || bell.learnt != nil else {
+        return nil
+      }
+      defer { (bell.isRung, bell.syncs, bell.learnt) = (false, [], nil) }
       return bell
     }
     return rung

@@ -38,27 +38,36 @@ package final class Camera: Sendable {
   private let deliver: @Sendable (Frame) -> Void
   private let video: VideoSystem
   private let encoder: @Sendable () -> (any PictureEncoder)?
+  private let learnt: Mutex<Learnt>
+  private let onLearning: @Sendable (Learnt) -> Void
   private let current: CurrentState
   private let opened = Mutex<SourceStream?>(nil)
   private let limited = Mutex<UInt64>(0)
   private let thread = Mutex<Thread?>(nil)
 
   /// `deliver` is called on the camera's thread with every frame, in decoding order. It should not block for long.
-  /// `encoder` makes the JPEGs of devices that have raw pictures only; without one these are an error.
+  /// `encoder` makes the JPEGs of devices that have raw pictures only; without one these are an error. `learnt` is what
+  /// was found out about the camera before; `onLearning` is told on its thread when there is more, and must not block.
   package convenience init(
-    _ description: CameraDescription, log: Log, encoder: @escaping @Sendable () -> (any PictureEncoder)? = { nil },
-    deliver: @escaping @Sendable (Frame) -> Void
+    _ description: CameraDescription, learnt: Learnt = Learnt(), log: Log,
+    encoder: @escaping @Sendable () -> (any PictureEncoder)? = { nil },
+    onLearning: @escaping @Sendable (Learnt) -> Void = { _ in }, deliver: @escaping @Sendable (Frame) -> Void
   ) {
-    self.init(description, log: log, encoder: encoder, video: VideoSystem(), deliver: deliver)
+    self.init(
+      description, learnt: learnt, log: log, encoder: encoder, video: VideoSystem(), onLearning: onLearning,
+      deliver: deliver)
   }
 
   /// With the video devices of `video`.
   init(
-    _ description: CameraDescription, log: Log, encoder: @escaping @Sendable () -> (any PictureEncoder)? = { nil },
-    video: VideoSystem, deliver: @escaping @Sendable (Frame) -> Void
+    _ description: CameraDescription, learnt: Learnt = Learnt(), log: Log,
+    encoder: @escaping @Sendable () -> (any PictureEncoder)? = { nil }, video: VideoSystem,
+    onLearning: @escaping @Sendable (Learnt) -> Void = { _ in }, deliver: @escaping @Sendable (Frame) -> Void
   ) {
     (self.description, self.log, self.deliver) = (description, log, deliver)
     (self.encoder, self.video) = (encoder, video)
+    self.learnt = Mutex(learnt)
+    self.onLearning = onLearning
     let current = CurrentState(log: log)
     self.current = current
     interrupt = Interrupt(onQuiet: { current.stall(since: $0) })
@@ -85,6 +94,9 @@ package final class Camera: Sendable {
 
   /// Tracks of it that are not used, e.g. "audio (aac)".
   package var ignoredTracks: [String] { opened.withLock { $0?.ignoredTracks ?? [] } }
+
+  /// What is known about it, of earlier runs and of this one.
+  package var knowledge: Learnt { learnt.withLock { $0 } }
 
   /// Frames that were more than its limits allow.
   package var limitedCount: UInt64 { limited.withLock { $0 } }
@@ -115,17 +127,22 @@ package final class Camera: Sendable {
     defer { notes.detachFromThisThread() }
     let source = makeSource(notes: notes)
     var session = CameraSession(
-      supervisor: Supervisor(timeouts: description.timeouts, hasLogin: hasLogin), limits: description.limits)
+      supervisor: Supervisor(timeouts: description.timeouts, hasLogin: hasLogin, learnt: knowledge),
+      limits: description.limits)
+    if !knowledge.phrases.isEmpty { log.info("learnt earlier: \(knowledge.phrases.joined(separator: "; "))") }
     while !interrupt.isStopped {
       var error = session.capture(
         from: source, interrupt: interrupt, log: log, notes: notes, current: current, opened: note, limited: count,
+        learn: learn,
         deliver: deliver)
       source.close()
       error.message = log.secrets.masked(error.message)
       let now = MonotonicTime.now()
       let isLoopless = if case .file(_, loops: false) = description.source { error.code == .ended } else { false }
       let failure = isLoopless ? CaptureError(.stopped, "the file is at its end") : error
-      switch session.supervisor.step(.failed(failure), now: now, jitter: .random(in: 0...1)) {
+      let action = session.supervisor.step(.failed(failure), now: now, jitter: .random(in: 0...1))
+      learn(session.supervisor.learnt)
+      switch action {
       case .reopen(let time):
         current.become(.waiting(error, until: time), isRepeated: session.isRepeated(error))
         interrupt.setDeadline(time)
@@ -155,6 +172,19 @@ package final class Camera: Sendable {
     case .device(let device):
       VideoSource(device, system: video, interrupt: interrupt, encoder: encoder)
     }
+  }
+
+  /// Says what is new, and hands it on.
+  private func learn(_ now: Learnt) {
+    let before = learnt.withLock { learnt in
+      defer { learnt = now }
+      return learnt
+    }
+    guard before != now else { return }
+    if let patience = now.patience, patience > before.patience ?? .zero {
+      log.info("frames are waited for up to \(patience.components.seconds) s from now on")
+    }
+    onLearning(now)
   }
 
   private func count(_ number: UInt64) { limited.withLock { $0 += number } }
@@ -195,7 +225,8 @@ private struct CameraSession {
   /// One connection from open to its end; the error says why it ended.
   mutating func capture(
     from source: any Source, interrupt: Interrupt, log: Log, notes: FFmpegNotes, current: CurrentState,
-    opened: (SourceStream) -> Void, limited: (UInt64) -> Void, deliver: (Frame) -> Void
+    opened: (SourceStream) -> Void, limited: (UInt64) -> Void, learn: (Learnt) -> Void,
+    deliver: (Frame) -> Void
   ) -> CaptureError {
     var silence = Silence()
     do throws(CaptureError) {
@@ -205,6 +236,7 @@ private struct CameraSession {
       opened(stream)
       silence.codec = stream.codec
       follow(supervisor.step(.opened, now: .now(), jitter: 0), interrupt)
+      learn(supervisor.learnt)
       var normalizer = Normalizer(stream: stream, gap: gap)
       var joiner = PictureJoiner(codec: stream.codec, largestFrame: limits.frame)
       var media = MediaClock()
@@ -243,6 +275,7 @@ private struct CameraSession {
         let times = timeline.place(
           pts: own.pts, dts: own.dts, arrival: packet.arrival.boot, isRestarted: own.isBeginning)
         follow(supervisor.step(.frame(interval: interval(to: times.pts)), now: .now(), jitter: 0), interrupt)
+        learn(supervisor.learnt)
         lastError = nil
         current.become(.streaming(stream.codec, width: picture.width, height: picture.height))
         let time = clock.captureTime(

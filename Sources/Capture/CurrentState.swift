@@ -26,7 +26,7 @@ final class CurrentState: Sendable {
     case .waiting(let error, let until):
       let text = "\(error.message); retry in \(rounded(until - .now())) s"
       // Only a login that never worked is kept waiting so long.
-      if until - .now() >= Supervisor.pausesOfRefusedLogin[0] {
+      if until - .now() >= LoginTries.pauses[0] {
         log.warning("\(text), for cameras lock a login that fails often; SIGHUP or a restart tries at once")
         return
       }

@@ -80,7 +80,7 @@ package struct CameraDescription: Sendable, Equatable {
     package var connect: Duration = .seconds(10)
     /// From there to the first frame.
     package var firstFrame: Duration = .seconds(30)
-    /// From frame to frame. A slower camera's interval is learnt (Capture/Supervisor.swift).
+    /// From frame to frame. A slower camera's interval is learnt (Capture/Patience.swift).
     package var nextFrame: Duration = .seconds(5)
 
     package init() {}

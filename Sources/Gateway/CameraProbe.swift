@@ -23,14 +23,17 @@ package final class CameraProbe: Sendable {
   }
 
   private let description: CameraDescription
+  private let learnt: Learnt?
   private let camera: Camera
   private let seen: Monitor<Seen>
 
-  /// `log` is told what the log of `camgate run` would be.
-  package init(_ description: CameraDescription, log: Log) {
+  /// `learnt` is what a gateway has found out about the camera, nil where none was asked; `log` is told what the log of
+  /// `camgate run` would be.
+  package init(_ description: CameraDescription, learnt: Learnt? = nil, log: Log) {
     let seen = Monitor(Seen())
     (self.description, self.seen) = (description, seen)
-    camera = Camera(description, log: log, encoder: { JPEGEncoder() }) { frame in
+    self.learnt = learnt
+    camera = Camera(description, learnt: learnt ?? Learnt(), log: log, encoder: { JPEGEncoder() }) { frame in
       let (arrival, wallClock) = (MonotonicTime.now(), WallClock.nanosecondsSince1970())
       seen.withLock { seen in
         seen.firstFrame = seen.firstFrame ?? arrival
@@ -86,7 +89,8 @@ package final class CameraProbe: Sendable {
     let failure = ending?.code == .stopped ? nil : ending
     return ProbeReport(
       description: description, meter: final.meter, firstFrameAfter: final.firstFrame.map { $0 - start },
-      failure: failure, usedTransport: camera.transport, warnings: camera.warnings, ignoredTracks: camera.ignoredTracks)
+      failure: failure, usedTransport: camera.transport, warnings: camera.warnings, ignoredTracks: camera.ignoredTracks,
+      learnt: learnt)
   }
 
   /// Whether `transport: auto` goes on with TCP after `error`, as far as one can see from here.

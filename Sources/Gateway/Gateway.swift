@@ -27,7 +27,7 @@ package final class Gateway: Sendable {
   package init(_ plan: GatewayPlan, log: Log) {
     self.log = log
     let buffer = GatewayBuffer(plan, log: log)
-    let backlog = buffer.backlog
+    let (backlog, learnt) = (buffer.backlog, buffer.learnt)
     (self.backlog, lanes) = (backlog, buffer.lanes)
     forwarder = Forwarder(
       configuration: plan.delivery, identity: buffer.identity, lanes: buffer.lanes, backlog: backlog,
@@ -36,7 +36,10 @@ package final class Gateway: Sendable {
     capturedCounts = counts
     cameras = plan.cameras.enumerated().map { index, camera in
       let about = log.about("camera \(camera.description.name)")
-      return Camera(camera.description, log: about, encoder: { JPEGEncoder() }) { frame in
+      return Camera(
+        camera.description, learnt: learnt.known(of: camera.description), log: about, encoder: { JPEGEncoder() },
+        onLearning: { learnt.keep($0, of: camera.description) }
+      ) { frame in
         counts[index].value.add(1, ordering: .relaxed)
         backlog.append(frame, to: Lane(index: index))
       }

@@ -15,6 +15,8 @@ struct GatewayBuffer {
   /// Those of the cameras, in their order; with live-first those for what they had to wait with, in the same order; then
   /// those of which an earlier run has left something on disk.
   let lanes: [LaneDescription]
+  /// What is known about the cameras; kept on disk.
+  let learnt: LearntCameras
   /// Where refused frames are kept; nil without a disk.
   let quarantine: Quarantine?
 
@@ -39,6 +41,7 @@ struct GatewayBuffer {
     backlog = Backlog(
       laneCount: lanes.count, memoryBudget: plan.memoryBudget,
       largestFrame: FrameHeaders.largestFrame(messageMaxBytes: plan.messageMaxBytes), disk: disk)
+    learnt = LearntCameras(of: plan.cameras.map(\.description), disk: disk, log: log)
     if plan.isLiveFirst {
       for lane in live.indices { backlog.pair(Lane(index: lane), with: Lane(index: live.count + lane)) }
     }

@@ -10,6 +10,7 @@ extension ProbeReport {
     var rows: [(String, String)] = [("camera", place)]
     if let login { rows.append(("login", login)) }
     if let transport { rows.append(("transport", transport)) }
+    if let learnt { rows.append(("learnt", learnt.summary)) }
     if meter.frameCount > 0 { rows += measurements }
     let width = (rows.map(\.0.count).max() ?? 0) + 2
     var lines = rows.map { $0.0 + String(repeating: " ", count: width - $0.0.count) + $0.1 }
@@ -90,6 +91,7 @@ extension ProbeReport {
     object.add("camera", place)
     if case .rtsp(_, let login?, _, _) = description.source { object.add("username", login.username) }
     if let transport { object.add("transport", transport) }
+    if let learnt { object.add("learnt", learnt.phrases) }
     object.add("works", works)
     if let failure {
       object.add("error", failure.message)

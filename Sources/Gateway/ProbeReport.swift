@@ -19,6 +19,8 @@ package struct ProbeReport: Sendable {
   package var usedTransport: CameraDescription.RTSPTransport?
   package var warnings: [String]
   package var ignoredTracks: [String]
+  /// What a gateway has found out about the camera; nil where none was asked.
+  package var learnt: Learnt?
 
   /// Whether `camgate run` would do with this camera.
   package var works: Bool { failure == nil && meter.frameCount > 0 }

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Backlog
 import Capture
+import DiskRing
 import Frames
 import Gateway
 import Glibc
@@ -52,6 +54,11 @@ struct Probe: ParsableCommand {
   @Option(help: "Encoding, size and rate to ask a device for, as \"mjpeg 1280x720@15\".")
   var format: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Show and use what the gateway with this buffer.directory has learnt about the camera.", valueName: "directory"))
+  var ring: String?
+
   @Flag(help: "Show what `camgate run` would log.")
   var verbose = false
 
@@ -74,7 +81,7 @@ struct Probe: ParsableCommand {
     let signals = Signals()
     let secrets = Terminal.secrets
     let log = verbose ? Log(level: .debug, secrets: secrets) : Log(secrets: secrets) { _ in }
-    let probe = CameraProbe(description, log: log)
+    let probe = CameraProbe(description, learnt: try learnt(of: description), log: log)
     let report = probe.run(for: .seconds(seconds), needsPicture: picture != nil, progress: show) {
       signals.next(until: .now()) == .stop
     }
@@ -82,6 +89,15 @@ struct Probe: ParsableCommand {
     let isSaved = try savePicture(of: probe, report)
     try json ? Terminal.writeResult(report.json) : Terminal.writeResult(lines: report.lines)
     if !report.works || !isSaved { throw ExitCode.failure }
+  }
+
+  /// What a gateway has learnt about the camera; nil when none is named.
+  private func learnt(of description: CameraDescription) throws -> Learnt? {
+    guard let ring else { return nil }
+    do throws(RingError) { return LearntFile(text: try learntText(inRing: ring)).known(of: description) } catch {
+      Terminal.writeError(message: "camgate: \(error)")
+      throw ExitCode.failure
+    }
   }
 
   private func show(_ progress: CameraProbe.Progress) {

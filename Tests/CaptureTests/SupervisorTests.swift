@@ -188,6 +188,45 @@ import Testing
     }
   }
 
+  /// A restart costs none of it: the next run waits as long from its first connection on.
+  @Test(arguments: [0.04, 4, 10, 60], [0, 20.0])
+  func whatIsLearntOutlivesARun(_ interval: Double, _ offset: Double) {
+    for isParsed in [false, true] {
+      let camera = SlowCamera(interval: interval, offset: offset, isParsed: isParsed)
+      var first = Supervisor(timeouts: .init())
+      _ = camera.connections(&first)
+      var second = Supervisor(timeouts: .init(), learnt: first.learnt)
+      #expect(camera.connections(&second) == 1, "parsed: \(isParsed)")
+      #expect(second.learnt == first.learnt)
+    }
+  }
+
+  /// What is kept on a card changes a few times, not with every frame; and is forgotten once the camera is quick again.
+  @Test func whatIsRememberedChangesRarely() {
+    var supervisor = Supervisor(timeouts: .init())
+    var now = time(1_000)
+    var values: [Duration?] = []
+    _ = supervisor.step(.opened, now: now, jitter: 1)
+    for frame in 0..<20_000 {
+      let interval = frame < 10_000 ? 8 + Double(frame * 7 % 50) / 10 : 0.5
+      now = now + .seconds(interval)
+      _ = supervisor.step(.frame(interval: .seconds(interval)), now: now, jitter: 1)
+      if supervisor.learnt.patience != values.last ?? nil { values.append(supervisor.learnt.patience) }
+    }
+    #expect(values.count <= 4, "\(values)")
+    #expect(values.last == .some(nil), "\(values)")
+  }
+
+  @Test func aLoginThatWorkedInAnEarlierRunIsTriedAsUsual() {
+    var learnt = Learnt()
+    learnt.hasLoginWorked = true
+    var supervisor = Supervisor(timeouts: .init(), hasLogin: true, learnt: learnt)
+    #expect(pauses(&supervisor, Self.login, 9) == [0.5, 1, 2, 4, 8, 16, 32, 64, 120])
+    #expect(supervisor.learnt.hasLoginWorked)
+    var without = Supervisor(timeouts: .init(), learnt: learnt)
+    #expect(pauses(&without, Self.login, 3) == [30, 30, 30], "no login, nothing that could have worked")
+  }
+
   /// What is learnt of a camera that hangs does not keep it away when it is back.
   @Test func aCameraThatHungIsNotTakenForASlowOne() {
     var supervisor = Supervisor(timeouts: .init())
@@ -230,7 +269,7 @@ import Testing
       guard case .reopen(let until) = supervisor.step(.failed(CaptureError(.ended, "")), now: now, jitter: 1) else {
         break
       }
-      #expect(until - now <= max(.seconds(seconds), Supervisor.shortestPause))
+      #expect(until - now <= max(.seconds(seconds), Backoff.shortest))
       now = until
     }
     #expect(now > time(1_010), "nor is it hammered")

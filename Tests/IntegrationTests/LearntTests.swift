@@ -30,8 +30,7 @@ extension IntegrationTests.CameraSide {
       let first = try gateway("gate", url)
       try first.waitForLog("no second frame for 5 s")
       try first.waitForLog("frames are waited for up to 40 s from now on")
-      first.child.signal(SIGKILL)
-      _ = try first.child.waitForExit()
+      try first.stop()
 
       let patient = try probe(url, "--seconds", "8")
       #expect(patient.output.contains { $0.contains("waits up to 40 s for a frame") }, "\(patient.transcript)")
