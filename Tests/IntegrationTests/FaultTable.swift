@@ -28,7 +28,7 @@ struct Fault: Sendable {
 let faultTable: [Fault] = {
   let all =
     faultsOfStreams + faultsOfConnections + faultsOfDialogues + silences + faultsOfTransports
-    + faultsOfPackets
+    + faultsOfPackets + faultsOfSessions + faultsOfSetup
   return all.filter { ffmpegMarksGaps || !$0.isPinnedOnly }
 }()
 
@@ -118,23 +118,83 @@ private let faultsOfConnections: [Fault] = [
     dialogue: "slow", must: "learn how slow it is", gaps: [.camera], frames: 3,
     says: ["no second frame for 5 s: slower than timeouts.next_frame"], allowed: "one gap"),
   Fault(
-    dialogue: "slow-h264", must: "learn how slow it is", frames: 3, says: ["no picture for 8 s (timeouts.first_frame)"]),
+    dialogue: "slow-h264", must: "learn how slow it is", frames: 3,
+    says: [silence("packets come, but no whole picture (h264)")]),
   Fault(dialogue: "endless-line", must: "give it up, in bounded memory", gaps: [.camera]),
   Fault(dialogue: "endless-frame", must: "give it up, in bounded memory", gaps: [.camera]),
 ]
 
 /// Cameras that let Camgate in and show nothing: each silence has its own words.
 private let silences: [Fault] = [
-  Fault(dialogue: "mute", must: "say it", frames: 0, says: ["no picture for 8 s (timeouts.first_frame); retry"]),
+  Fault(dialogue: "mute", must: "say it", frames: 0, says: [silence("no byte came") + "; retry"]),
+  Fault(
+    dialogue: "mute", transport: .udp, must: "say it", frames: 0,
+    says: [silence("no packet came over UDP (a firewall? try transport: tcp)")]),
+  Fault(dialogue: "only-reports", must: "say it", frames: 0, says: [silence("only reports (RTCP) come, no picture")]),
+  Fault(
+    dialogue: "other-payload", must: "say it", frames: 0,
+    says: [silence("packets come, but none of the picture's track (another channel or payload type than the camera said)")]),
   Fault(
     dialogue: "no-picture", must: "say it, and what FFmpeg says", frames: 0,
-    says: ["no picture for 8 s (timeouts.first_frame); FFmpeg says: "]),
+    says: [silence("packets come, but no whole picture (h264)") + "; FFmpeg says: "]),
   Fault(
     dialogue: "no-keyframe", must: "wait, then say it", frames: 0,
     says: ["pictures come, but no keyframe for 60 s: lower the camera's keyframe interval"]),
   Fault(
     dialogue: "no-sets", must: "say that nobody can decode it", frames: 0,
     says: ["keyframes come that nobody can decode (h264)"]),
+]
+
+/// What is said of eight seconds without a picture: the distribution's FFmpeg does not count what comes.
+private func silence(_ words: String) -> String {
+  (ffmpegMarksGaps ? words : "no picture") + " for 8 s (timeouts.first_frame)"
+}
+
+/// Sessions, and what keeps them.
+private let faultsOfSessions: [Fault] = [
+  Fault(
+    dialogue: "kept-by-get-parameter", must: "find what keeps it", gaps: [.camera, .camera], frames: 400,
+    says: [
+      "connections end after 6 s, as its sessions do (6 s): kept with GET_PARAMETER from the next one on",
+      "GET_PARAMETER keeps its sessions",
+    ], allowed: "two gaps", isPinnedOnly: true),
+  Fault(
+    dialogue: "dies-of-get-parameter", must: "find what keeps it", gaps: [.camera, .camera], frames: 400,
+    says: [
+      "connections end after 3 s, as its sessions do (6 s): kept with OPTIONS from the next one on",
+      "OPTIONS keeps its sessions",
+    ], allowed: "two gaps", isPinnedOnly: true),
+  Fault(dialogue: "reports-wanted", transport: .udp, must: "send them", frames: 30, isPinnedOnly: true),
+  Fault(
+    dialogue: "slow-session", must: "keep it between two pictures", gaps: [.camera], frames: 3, allowed: "one gap",
+    isPinnedOnly: true),
+  Fault(dialogue: "session-of-setup", must: "take the session of SETUP", isPinnedOnly: true),
+  byDigest("digest-sha256"),
+  Fault(dialogue: "digest-sha256-first", must: "log in"),
+  byDigest("digest-md5-first"),
+]
+
+/// A login that FFmpeg stumbles over as distributions have it.
+private func byDigest(_ dialogue: String) -> Fault {
+  Fault(
+    dialogue: dialogue, must: ffmpegMarksGaps ? "log in" : "say that it cannot log in",
+    frames: ffmpegMarksGaps ? 45 : 0,
+    says: ffmpegMarksGaps ? [] : ["the camera asks for Digest with SHA-256, which the FFmpeg this camgate is linked with"])
+}
+
+/// What cameras answer to SETUP.
+private let faultsOfSetup: [Fault] = [
+  // Another FFmpeg misses the reports.
+  Fault(
+    dialogue: "transport-bare", must: "take what was asked for", frames: 90,
+    check: clock(ffmpegMarksGaps ? .camera : .gateway)),
+  Fault(dialogue: "transport-none", must: "take what was asked for", frames: 90, isPinnedOnly: true),
+  Fault(
+    dialogue: "transport-channels", must: "take these channels", frames: 90, isPinnedOnly: true, check: clock(.camera)),
+  Fault(
+    dialogue: "other-channel", must: "take that channel, and say it", frames: 90,
+    says: ["packets come on channel 2, not 0"], isPinnedOnly: true, check: clock(.camera)),
+  Fault(dialogue: "two-videos", must: "set up one", frames: 90, isPinnedOnly: true),
 ]
 
 private let faultsOfDialogues: [Fault] = [

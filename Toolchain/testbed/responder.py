@@ -31,6 +31,7 @@ A dialogue (every key may be left out):
   sets_time = "previous"     parameter sets have the RTP time of the frame before
   range = 0.0                what the answer to PLAY says where the stream begins, in seconds
   login = "user:password"    asked for (basic)
+  digest = ["SHA-256"]       asked for in this way instead, each algorithm in a header of its own
   echo = "percent"           a request with a login is refused, and the reason repeats it in this spelling (echo.py)
   source = "127.0.0.1"       where the answer to SETUP says that UDP packets come from; left out, it says nothing
   sends_from = "127.0.0.1"   where they do come from
@@ -40,6 +41,15 @@ A dialogue (every key may be left out):
   seed = 1                   of the losses
   connections = 0            how many may be open at once; 0 for any
   session_timeout = 60       seconds after which a session ends in which nothing was asked
+  kept_by = ["OPTIONS"]      the requests that keep it; left out, any
+  dies_of = ["OPTIONS"]      the connection is closed at these requests, once it plays
+  public = "…"               the methods that the answer to OPTIONS lists
+  reports_wanted = 5.0       over UDP: ends when the client has sent no report (RTCP) for so many seconds
+  session = "4711"           the session that SETUP makes; others are not known
+  transport = "…"            what the answer to SETUP says of the transport; "" for nothing
+  channel = 0                on which channel pictures come over TCP, reports on the next one
+  payload_type = 96          the RTP payload type of what comes
+  second_video = false       a second track of pictures in the description, of which SETUP is refused
 
   [[reply]]                  answers one request in another way; replies are used up in their order
   method = "DESCRIBE"
@@ -76,6 +86,7 @@ import time
 import tomllib
 
 import echo
+import login
 import media
 import rtp
 from stream import CRLF, Gone, Stream, say
@@ -161,15 +172,17 @@ class Connection(Stream):
                 continue  # the answer to a request of ours
             path = re.sub(r"^rtsps?://[^/]*/?", "", words[1]).split("/")[0].split("?")[0]
             self.camera = self.camera or self.responder.cameras.get(path)
-            self.asked = time.monotonic()
+            if not self.index or words[0] in self.camera.get("kept_by", [words[0]]):
+                self.asked = time.monotonic()
             scheme = headers.get("authorization", "").split(" ")[0]
             say("request", camera=path, method=words[0], agent=headers.get("user-agent", ""), scheme=scheme)
             return words[0], headers
 
     def answer(self, headers, status="200 OK", lines=(), body=b""):
         timeout = self.camera.get("session_timeout", 60) if self.camera else 60
-        session = f"Session: 4711;timeout={timeout}"
-        head = [f"RTSP/1.0 {status}", f"CSeq: {headers.get('cseq', '0')}", session, *lines]
+        session = self.camera.get("session", "4711") if self.camera and self.is_set_up else "4711"
+        named = f"Session: {session};timeout={timeout}"
+        head = [f"RTSP/1.0 {status}", f"CSeq: {headers.get('cseq', '0')}", named, *lines]
         if body:
             head.append(f"Content-Length: {len(body)}")
         self.send((CRLF.join(head) + CRLF * 2).encode() + body)
@@ -180,11 +193,15 @@ class Connection(Stream):
             return self.answer(headers, "404 Not Found")
         if reply := camera.reply_to(method):
             return self.play_reply(reply, headers)
-        if method != "OPTIONS" and not self.is_welcome(headers):
+        if method != "OPTIONS" and not self.is_welcome(method, headers):
             say("refuse", camera=camera.name)
-            return self.answer(headers, "401 Unauthorized", ['WWW-Authenticate: Basic realm="camera"'])
+            return self.answer(headers, "401 Unauthorized", login.challenges(camera.get("digest", [])))
         if "echo" in camera.script and "authorization" in headers:
             return self.answer(headers, "500 " + self.echo(headers["authorization"]))
+        if method == "PLAY" and headers.get("session", "").split(";")[0] != camera.get("session", "4711"):
+            return self.answer(headers, "454 Session Not Found")
+        if self.index and method in camera.get("dies_of", []):
+            raise Gone
         known = {"OPTIONS": self.options, "DESCRIBE": self.describe, "SETUP": self.setup, "PLAY": self.play}
         if method in known:
             return known[method](headers)
@@ -196,12 +213,10 @@ class Connection(Stream):
         user, _, secret = base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
         return echo.spellings(user, secret)[self.camera.get("echo", "plain")]
 
-    def is_welcome(self, headers):
+    def is_welcome(self, method, headers):
         if "echo" in self.camera.script:
             return "authorization" in headers
-        login = self.camera.get("login", "")
-        given = headers.get("authorization", "")
-        return not login or given == "Basic " + base64.b64encode(login.encode()).decode()
+        return login.is_right(self.camera.get("login", ""), self.camera.get("digest", []), method, headers)
 
     def fill(self, text):
         return text.replace("{port}", str(self.responder.port)).replace("{name}", self.camera.name)
@@ -220,7 +235,8 @@ class Connection(Stream):
             raise Gone
 
     def options(self, headers):
-        self.answer(headers, lines=["Public: OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN"])
+        public = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN"
+        self.answer(headers, lines=["Public: " + self.camera.get("public", public)])
 
     def describe(self, headers):
         in_sdp = self.camera.get("parameter_sets", "stream") in ("sdp", "both")
@@ -229,6 +245,8 @@ class Connection(Stream):
         lines += [*self.camera.clip.attributes(in_sdp), *self.camera.get("attributes", []), "a=control:track0"]
         if self.camera.get("audio", False):
             lines += ["m=audio 0 RTP/AVP 0", "c=IN IP4 0.0.0.0", "a=rtpmap:0 PCMU/8000", "a=control:track1"]
+        if self.camera.get("second_video", False):
+            lines += ["m=video 0 RTP/AVP 97", "c=IN IP4 0.0.0.0", "a=rtpmap:97 H264/90000", "a=control:track2"]
         lines += self.repeated("last_lines")
         base = f"Content-Base: rtsp://{self.responder.host}:{self.responder.port}/{self.camera.name}/"
         self.answer(headers, lines=["Content-Type: application/sdp", base], body=(CRLF.join(lines) + CRLF).encode())
@@ -241,8 +259,12 @@ class Connection(Stream):
         kind = "tcp" if "TCP" in wanted else "udp"
         if kind in self.camera.get("refuse", []):
             return self.answer(headers, self.camera.get("refusal", "461 Unsupported Transport"))
+        if self.is_set_up and self.camera.get("second_video", False):
+            return self.answer(headers, "453 Not Enough Bandwidth")
+        self.is_set_up = True
         if kind == "tcp":
-            return self.answer(headers, lines=["Transport: RTP/AVP/TCP;unicast;interleaved=0-1"])
+            transport = self.camera.get("transport", "RTP/AVP/TCP;unicast;interleaved=0-1")
+            return self.answer(headers, lines=["Transport: " + transport] if transport else [])
         first = int(re.search(r"client_port=(\d+)", wanted)[1])
         self.ports = (first, first + 1)
         for _ in range(2):

@@ -33,7 +33,9 @@ class Stream:
         self.camera, self.ports, self.udp = None, None, []
         self.sending = threading.Lock()
         self.over = threading.Event()
-        self.octets = self.count = 0
+        self.octets = self.count = self.index = 0
+        self.is_set_up = False
+        self.reported = time.monotonic()
         self.asked = time.monotonic()
         self.held = None
         self.extension = b""
@@ -62,11 +64,13 @@ class Stream:
         udp = bool(self.udp)
         ntp = self.ntp + round(self.clip.delay(self.number) * claimed * 1e9)
         say("play", camera=camera.name, connection=self.index, number=self.number, ntp=ntp, udp=udp)
-        started = time.monotonic()
+        started = self.reported = time.monotonic()
         for count in itertools.count():
             if self.over.wait(max(0, started + count / fps - time.monotonic())):
                 return
             if time.monotonic() - self.asked > camera.get("session_timeout", 60):
+                raise Gone
+            if udp and self.silence() > camera.get("reports_wanted", 1e9):
                 raise Gone
             shown = count * claimed + self.clip.delay(self.number) * claimed
             self.previous = self.stamp
@@ -84,6 +88,13 @@ class Stream:
             if camera.get("audio", False):
                 self.other_track(count)
             self.number = camera.number = (self.number + 1) % len(self.clip.units)
+
+    def silence(self):
+        """For how many seconds the client has sent no report."""
+        with contextlib.suppress(BlockingIOError):
+            while self.udp[1].recv(2048, socket.MSG_DONTWAIT):
+                self.reported = time.monotonic()
+        return time.monotonic() - self.reported
 
     def pieces(self):
         """The present frame as RTP payloads, parameter sets in front of a keyframe."""
@@ -108,7 +119,8 @@ class Stream:
             first = 0x90 if self.extension else 0x80
             late = self.camera.get("sets_time", "") == "previous" and self.clip.kind(piece) in sets
             stamp = self.previous if late else self.stamp
-            head = struct.pack(">BBHII", first, 96 | marker, self.sequence, stamp, SSRC) + self.extension
+            kind = self.camera.get("payload_type", 96)
+            head = struct.pack(">BBHII", first, kind | marker, self.sequence, stamp, SSRC) + self.extension
             self.extension = b""
             for _ in range(self.copies):
                 self.packet(head + piece)
@@ -124,7 +136,8 @@ class Stream:
 
     def packet(self, packet, channel=0):
         if not self.udp:
-            return self.send(b"$" + struct.pack(">BH", channel, len(packet)) + packet)
+            at = channel + self.camera.get("channel", 0)
+            return self.send(b"$" + struct.pack(">BH", at, len(packet)) + packet)
         if channel == 0 and self.camera.random.random() < self.camera.get("loss", 0.0):
             return say("lose", camera=self.camera.name)
         if channel == 0 and self.held is not None:
