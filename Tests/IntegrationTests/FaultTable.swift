@@ -133,7 +133,9 @@ private let silences: [Fault] = [
   Fault(dialogue: "only-reports", must: "say it", frames: 0, says: [silence("only reports (RTCP) come, no picture")]),
   Fault(
     dialogue: "other-payload", must: "say it", frames: 0,
-    says: [silence("packets come, but none of the picture's track (another channel or payload type than the camera said)")]),
+    says: [
+      silence("packets come, but none of the picture's track (another channel or payload type than the camera said)")
+    ]),
   Fault(
     dialogue: "no-picture", must: "say it, and what FFmpeg says", frames: 0,
     says: [silence("packets come, but no whole picture (h264)") + "; FFmpeg says: "]),
@@ -179,7 +181,7 @@ private func byDigest(_ dialogue: String) -> Fault {
   Fault(
     dialogue: dialogue, must: ffmpegMarksGaps ? "log in" : "say that it cannot log in",
     frames: ffmpegMarksGaps ? 45 : 0,
-    says: ffmpegMarksGaps ? [] : ["the camera asks for Digest with SHA-256, which the FFmpeg this camgate is linked with"])
+    says: ffmpegMarksGaps ? [] : ["the camera asks for Digest with SHA-256, which the FFmpeg this camgate is linked"])
 }
 
 /// What cameras answer to SETUP.
@@ -195,6 +197,9 @@ private let faultsOfSetup: [Fault] = [
     dialogue: "other-channel", must: "take that channel, and say it", frames: 90,
     says: ["packets come on channel 2, not 0"], isPinnedOnly: true, check: clock(.camera)),
   Fault(dialogue: "two-videos", must: "set up one", frames: 90, isPinnedOnly: true),
+  Fault(
+    dialogue: "wants-all", transport: .udp, must: "ask for all tracks", frames: 90,
+    says: ["no packet came over UDP: all tracks are asked for next"]),
 ]
 
 private let faultsOfDialogues: [Fault] = [

@@ -22,6 +22,7 @@ A dialogue (every key may be left out):
   jpeg_size = "header"       of Motion JPEG: "header", modulo 2048; "none", 0; "extension", 0 and ONVIF's extension
   jpeg_tables = "each"       of Motion JPEG: quantisation tables with each picture, or only "once"
   audio = false              a second, silent track in the description, with packets of its own
+  wants_all = false          over UDP nothing comes unless all tracks are set up
   first_timestamp = 90000    RTP times start here
   reports = 0.0              sender reports, with a clock that is so many seconds off; "none" for none
   report_delay = 0.0         the first of them comes so many seconds late
@@ -180,7 +181,7 @@ class Connection(Stream):
 
     def answer(self, headers, status="200 OK", lines=(), body=b""):
         timeout = self.camera.get("session_timeout", 60) if self.camera else 60
-        session = self.camera.get("session", "4711") if self.camera and self.is_set_up else "4711"
+        session = self.camera.get("session", "4711") if self.camera and self.tracks else "4711"
         named = f"Session: {session};timeout={timeout}"
         head = [f"RTSP/1.0 {status}", f"CSeq: {headers.get('cseq', '0')}", named, *lines]
         if body:
@@ -259,19 +260,19 @@ class Connection(Stream):
         kind = "tcp" if "TCP" in wanted else "udp"
         if kind in self.camera.get("refuse", []):
             return self.answer(headers, self.camera.get("refusal", "461 Unsupported Transport"))
-        if self.is_set_up and self.camera.get("second_video", False):
+        if self.tracks and self.camera.get("second_video", False):
             return self.answer(headers, "453 Not Enough Bandwidth")
-        self.is_set_up = True
+        self.tracks += 1
         if kind == "tcp":
             transport = self.camera.get("transport", "RTP/AVP/TCP;unicast;interleaved=0-1")
             return self.answer(headers, lines=["Transport: " + transport] if transport else [])
         first = int(re.search(r"client_port=(\d+)", wanted)[1])
-        self.ports = (first, first + 1)
+        self.ports += (first, first + 1)
         for _ in range(2):
             each = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             each.bind((self.camera.get("sends_from", self.responder.host), 0))
             self.udp.append(each)
-        ports = "-".join(str(each.getsockname()[1]) for each in self.udp)
+        ports = "-".join(str(each.getsockname()[1]) for each in self.udp[-2:])
         transport = f"Transport: RTP/AVP;unicast;client_port={first}-{first + 1};server_port={ports}"
         transport += f";source={self.camera.script['source']}" if "source" in self.camera.script else ""
         self.answer(headers, lines=[transport])

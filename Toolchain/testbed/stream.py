@@ -30,11 +30,11 @@ class Stream:
 
     def __init__(self, stream):
         self.socket = stream
-        self.camera, self.ports, self.udp = None, None, []
+        self.camera, self.ports, self.udp = None, (), []
         self.sending = threading.Lock()
         self.over = threading.Event()
         self.octets = self.count = self.index = 0
-        self.is_set_up = False
+        self.tracks = 0  # that are set up
         self.reported = time.monotonic()
         self.asked = time.monotonic()
         self.held = None
@@ -64,6 +64,8 @@ class Stream:
         udp = bool(self.udp)
         ntp = self.ntp + round(self.clip.delay(self.number) * claimed * 1e9)
         say("play", camera=camera.name, connection=self.index, number=self.number, ntp=ntp, udp=udp)
+        if udp and camera.get("wants_all", False) and self.tracks < 2:
+            self.over.wait()
         started = self.reported = time.monotonic()
         for count in itertools.count():
             if self.over.wait(max(0, started + count / fps - time.monotonic())):
@@ -155,7 +157,8 @@ class Stream:
         return channel == 0 and every and self.count % every == 1 and not packet[1] & 0x80
 
     def datagram(self, packet, channel):
-        self.udp[channel % 2].sendto(packet, ("127.0.0.1", self.ports[channel % 2]))
+        if channel < len(self.ports):
+            self.udp[channel].sendto(packet, ("127.0.0.1", self.ports[channel]))
         return None
 
     def report(self, shift):
