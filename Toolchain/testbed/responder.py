@@ -268,10 +268,7 @@ class Connection(Stream):
             return self.answer(headers, lines=["Transport: " + transport] if transport else [])
         first = int(re.search(r"client_port=(\d+)", wanted)[1])
         self.ports += (first, first + 1)
-        for _ in range(2):
-            each = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            each.bind((self.camera.get("sends_from", self.responder.host), 0))
-            self.udp.append(each)
+        self.udp += neighbours(self.camera.get("sends_from", self.responder.host))
         ports = "-".join(str(each.getsockname()[1]) for each in self.udp[-2:])
         transport = f"Transport: RTP/AVP;unicast;client_port={first}-{first + 1};server_port={ports}"
         transport += f";source={self.camera.script['source']}" if "source" in self.camera.script else ""
@@ -288,6 +285,20 @@ class Connection(Stream):
         where = camera.get("range", 0.0)
         self.answer(headers, lines=[f"Range: npt={where:.3f}-"])
         threading.Thread(target=self.feed, daemon=True).start()
+
+
+def neighbours(host):
+    """Two sockets whose ports follow each other: reports go to the second."""
+    while True:
+        pair = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+        pair[0].bind((host, 0))
+        try:
+            pair[1].bind((host, pair[0].getsockname()[1] + 1))
+        except (OSError, OverflowError):
+            for each in pair:
+                each.close()
+        else:
+            return pair
 
 
 class Responder:
