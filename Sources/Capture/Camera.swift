@@ -164,7 +164,7 @@ package final class Camera: Sendable {
     case .rtsp(let url, let login, let transport, let tls):
       RTSPSource(
         url: url, login: login, transport: transport, tls: tls, largestFrame: description.limits.frame,
-        interrupt: interrupt, notes: notes, log: log)
+        keepAlive: knowledge.keepAlive, onKeepAlive: learn, interrupt: interrupt, notes: notes, log: log)
     case .file(let path, let loops):
       FileSource(path: path, loops: loops, interrupt: interrupt, notes: notes)
     case .test(let width, let height, let fps):
@@ -174,17 +174,25 @@ package final class Camera: Sendable {
     }
   }
 
-  /// Says what is new, and hands it on.
-  private func learn(_ now: Learnt) {
-    let before = learnt.withLock { learnt in
-      defer { learnt = now }
-      return learnt
-    }
+  /// What the supervisor knows is new.
+  private func learn(_ found: Learnt) {
+    let before = knowledge
+    var now = found
+    now.keepAlive = before.keepAlive
     guard before != now else { return }
+    learnt.withLock { $0 = now }
     if let patience = now.patience, patience > before.patience ?? .zero {
       log.info("frames are waited for up to \(patience.components.seconds) s from now on")
     }
     onLearning(now)
+  }
+
+  private func learn(_ request: KeepAliveRequest) {
+    onLearning(
+      learnt.withLock { learnt in
+        learnt.keepAlive = request
+        return learnt
+      })
   }
 
   private func count(_ number: UInt64) { limited.withLock { $0 += number } }

@@ -120,6 +120,23 @@ final class Demuxer {
   /// After how many nanoseconds RTP's time begins again (32 bits).
   var wrapPeriod: Int64 { nanoseconds(1 << 32) ?? .max }
 
+  /// What the RTSP demuxer says of itself, by the name of an option that patches bring; nil without it.
+  func rtspValue(_ name: String) -> Int64? {
+    var value: Int64 = 0
+    guard let state = context?.pointee.priv_data, Demuxer.hasRTSPOption(name),
+      av_opt_get_int(state, name, 0, &value) >= 0
+    else { return nil }
+    return value
+  }
+
+  /// What the camera says of its sessions; nil with an FFmpeg that does not tell.
+  var session: KeepAlive.Session? {
+    guard let timeout = rtspValue("session_timeout"), let isListed = rtspValue("get_parameter_listed") else {
+      return nil
+    }
+    return KeepAlive.Session(timeout: .seconds(timeout), listsGetParameter: isListed != 0)
+  }
+
   /// Whether this FFmpeg's RTSP demuxer hands verification on to TLS (ffmpeg-rtsps-verify.patch).
   static var canVerifyRTSPS: Bool { hasRTSPOption("tls_verify") }
 

@@ -8,6 +8,8 @@ package struct Learnt: Sendable, Equatable {
   package var patience: Duration?
   /// Whether the camera took its present login at least once.
   package var hasLoginWorked = false
+  /// The request that keeps its sessions.
+  package var keepAlive = KeepAliveRequest.listed
 
   package init() {}
 
@@ -16,6 +18,7 @@ package struct Learnt: Sendable, Equatable {
     var phrases: [String] = []
     if let patience { phrases.append("waits up to \(patience.components.seconds) s for a frame") }
     if hasLoginWorked { phrases.append("this login has worked") }
+    if keepAlive != .listed { phrases.append("\(keepAlive.name) keeps its sessions") }
     return phrases
   }
 

@@ -21,6 +21,8 @@ final class RTSPSource: Source {
   private let largestFrame: Int
   private let allowsBasic: Bool
   private var transport: TransportChoice
+  private var keepAlive: KeepAlive
+  private let onKeepAlive: (KeepAliveRequest) -> Void
   private let resolver = Resolver()
   private let interrupt: Interrupt
   private let notes: FFmpegNotes
@@ -48,12 +50,15 @@ final class RTSPSource: Source {
     }
   }
 
-  /// `url` without a login; it is put in here, percent-encoded, and goes nowhere but to FFmpeg.
+  /// `url` without a login; it is put in here, percent-encoded, and goes nowhere but to FFmpeg. `keepAlive` is what is
+  /// known to keep the camera's sessions; `onKeepAlive` is told when something else is.
   init(
     url: String, login: CameraDescription.Login?, transport: CameraDescription.RTSPTransport,
-    tls: CameraDescription.TLS = .init(), largestFrame: Int = CameraDescription.Limits().frame, interrupt: Interrupt,
-    notes: FFmpegNotes, log: Log
+    tls: CameraDescription.TLS = .init(), largestFrame: Int = CameraDescription.Limits().frame,
+    keepAlive: KeepAliveRequest = .listed, onKeepAlive: @escaping (KeepAliveRequest) -> Void = { _ in },
+    interrupt: Interrupt, notes: FFmpegNotes, log: Log
   ) {
+    (self.keepAlive, self.onKeepAlive) = (KeepAlive(proven: keepAlive), onKeepAlive)
     self.url = RTSPSource.url(url, with: login)
     (self.largestFrame, allowsBasic) = (largestFrame, login?.allowsBasic ?? false)
     self.transport = TransportChoice(transport)
@@ -85,10 +90,12 @@ final class RTSPSource: Source {
     if kind == .tcp || isEncrypted { options.append(("reorder_queue_size", "2")) }
     if isEncrypted { options += try tlsOptions() }
     if Demuxer.hasRTSPOption("allow_basic") { options.append(("allow_basic", allowsBasic ? "1" : "0")) }
+    if Demuxer.hasRTSPOption("keep_alive") { options.append(("keep_alive", keepAlive.request.rawValue)) }
     if Demuxer.hasRTSPOption("max_frame_size") { options.append(("max_frame_size", "\(largestFrame)")) }
     do throws(CaptureError) {
       let demuxer = try Demuxer(url: url, options: options, isLive: true, interrupt: interrupt, notes: notes)
       self.demuxer = demuxer
+      keepAlive.opened(demuxer.session, now: .now())
       var description = demuxer.description
       description.transport = isEncrypted ? .tcp : kind
       return description
@@ -120,7 +127,12 @@ final class RTSPSource: Source {
       try demuxer.read(into: packet)
     } catch {
       note(transport.failed(error, now: .now()))
+      note(keepAlive.failed(error, now: .now()))
       throw error
+    }
+    if keepAlive.received(now: .now()) {
+      log.info("\(keepAlive.proven.name) keeps its sessions")
+      onKeepAlive(keepAlive.proven)
     }
     let isParsed = demuxer.description.codec != .mjpeg
     let times = demuxer.pieceTimes

@@ -8,7 +8,7 @@ import Posix
 // passwords to choose from. What is damaged is nothing.
 //
 //   camgate-learnt 1 SALT
-//   CAMERA PATIENCE LOGIN        fingerprint, seconds, fingerprint of the password; `-` for what is not known
+//   CAMERA PATIENCE LOGIN KEEP   fingerprint, seconds, fingerprint of the password, request; `-` for what is not known
 //   sum SUM                      fingerprint of all lines in front
 
 /// A text and what it says.
@@ -16,6 +16,7 @@ package struct LearntFile: Sendable {
   private struct Entry: Sendable {
     var patience: Duration?
     var login: String?
+    var keepAlive = KeepAliveRequest.listed
   }
 
   /// Cameras in one file.
@@ -45,9 +46,10 @@ package struct LearntFile: Sendable {
     var entries: [String: Entry] = [:]
     for line in lines.dropFirst().prefix(entryLimit) {
       let words = line.split(separator: " ")
-      guard words.count == 3 else { throw Damage() }
+      guard words.count == 4 else { throw Damage() }
       entries[String(words[0])] = Entry(
-        patience: Int64(words[1]).map { .seconds($0) }, login: words[2] == "-" ? nil : String(words[2]))
+        patience: Int64(words[1]).map { .seconds($0) }, login: words[2] == "-" ? nil : String(words[2]),
+        keepAlive: KeepAliveRequest(rawValue: String(words[3])) ?? .listed)
     }
     return (salt, entries)
   }
@@ -59,7 +61,8 @@ package struct LearntFile: Sendable {
   /// What stands in the file.
   package var text: String {
     let lines = entries.sorted { $0.key < $1.key }.prefix(LearntFile.entryLimit).map { key, entry in
-      "\(key) \(entry.patience.map { "\($0.components.seconds)" } ?? "-") \(entry.login ?? "-")"
+      "\(key) \(entry.patience.map { "\($0.components.seconds)" } ?? "-") \(entry.login ?? "-") "
+        + (entry.keepAlive == .listed ? "-" : entry.keepAlive.rawValue)
     }
     let all = [LearntFile.beginning + Fingerprint.hex(salt)] + lines
     return (all + [LearntFile.end + LearntFile.sum(of: all.map { $0[...] }), ""]).joined(separator: "\n")
@@ -69,7 +72,7 @@ package struct LearntFile: Sendable {
   package func known(of camera: CameraDescription) -> Learnt {
     var learnt = Learnt()
     guard let key = key(of: camera), let entry = entries[key] else { return learnt }
-    learnt.patience = entry.patience
+    (learnt.patience, learnt.keepAlive) = (entry.patience, entry.keepAlive)
     learnt.hasLoginWorked = entry.login != nil && entry.login == login(of: camera, key)
     return learnt
   }
@@ -77,7 +80,9 @@ package struct LearntFile: Sendable {
   /// Takes what is known about a camera from now on.
   mutating func keep(_ learnt: Learnt, of camera: CameraDescription) {
     guard let key = key(of: camera) else { return }
-    entries[key] = Entry(patience: learnt.patience, login: learnt.hasLoginWorked ? login(of: camera, key) : nil)
+    entries[key] = Entry(
+      patience: learnt.patience, login: learnt.hasLoginWorked ? login(of: camera, key) : nil,
+      keepAlive: learnt.keepAlive)
   }
 
   /// Forgets all but these.

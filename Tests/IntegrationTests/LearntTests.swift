@@ -2,6 +2,8 @@ import Broker
 import Foundation
 import Testing
 
+@testable import Capture
+
 extension IntegrationTests.CameraSide {
   /// What is found out about a camera outlives the gateway that found it out.
   @Suite struct LearntTests {
@@ -66,6 +68,18 @@ extension IntegrationTests.CameraSide {
         let bytes = try Data(contentsOf: ring.url.appending(path: file))
         #expect(bytes.range(of: Data(password.utf8)) == nil, "the password is in \(file)")
       }
+    }
+
+    /// Which request keeps a camera's sessions; a distribution's FFmpeg takes no orders.
+    @Test(.enabled(if: ffmpegMarksGaps)) func whatKeepsItsSessions() throws {
+      let url = try responder.url("kept-by-get-parameter")
+      let first = try gateway("gate", url)
+      try first.waitForLog("kept with GET_PARAMETER from the next one on")
+      try first.waitForLog("GET_PARAMETER keeps its sessions")
+      try first.stop()
+      let probed = try probe(url, "--seconds", "8")
+      #expect(probed.output.contains { $0.contains("GET_PARAMETER keeps its sessions") }, "\(probed.transcript)")
+      #expect(probed.output.contains("works"), "\(probed.transcript)")
     }
 
     /// A file that cannot be read or written costs what was learnt and nothing else.
