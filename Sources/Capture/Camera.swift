@@ -242,7 +242,7 @@ private struct CameraSession {
       current.become(.connecting)
       let stream = try source.open()
       opened(stream)
-      silence.codec = stream.codec
+      (silence.codec, silence.transport) = (stream.codec, stream.transport)
       follow(supervisor.step(.opened, now: .now(), jitter: 0), interrupt)
       learn(supervisor.learnt)
       var normalizer = Normalizer(stream: stream, gap: gap)
@@ -302,6 +302,7 @@ private struct CameraSession {
         gap.append(Gap(frameCount: nil, reason: error.gapReason))
       }
       guard error.code == .silent, silence.codec != nil, notes.strangeSource == nil else { return error }
+      silence.arrivals = source.arrivals
       return CaptureError(.silent, silence.message(waited: supervisor.allowed, lastWords: notes.lastWords))
     }
   }

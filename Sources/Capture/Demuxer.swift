@@ -129,6 +129,14 @@ final class Demuxer {
     return value
   }
 
+  /// Packets that came since the connection was opened; nil with an FFmpeg that does not count.
+  var arrivals: Arrivals? {
+    guard let media = rtspValue("arrived_media"), let reports = rtspValue("arrived_reports"),
+      let foreign = rtspValue("arrived_foreign")
+    else { return nil }
+    return Arrivals(media: media, reports: reports, foreign: foreign)
+  }
+
   /// What the camera says of its sessions; nil with an FFmpeg that does not tell.
   var session: KeepAlive.Session? {
     guard let timeout = rtspValue("session_timeout"), let isListed = rtspValue("get_parameter_listed") else {

@@ -179,6 +179,8 @@ final class RTSPSource: Source {
     if let change { log.info(change) }
   }
 
+  var arrivals: Arrivals? { demuxer?.arrivals }
+
   func close() {
     demuxer?.close()
     demuxer = nil

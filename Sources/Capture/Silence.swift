@@ -8,6 +8,10 @@ import Posix
 struct Silence {
   /// The stream's codec; nil until the connection stands.
   var codec: Codec?
+  /// How it comes; nil where that is no matter of choice.
+  var transport: CameraDescription.RTSPTransport?
+  /// RTSP's packets, where they are counted.
+  var arrivals: Arrivals?
   /// Frames that were passed on.
   var frameCount = 0
   /// Access units, whether passed on or not.
@@ -29,6 +33,19 @@ struct Silence {
     if unitCount > 0 {
       return "pictures come, but no keyframe for \(time): lower the camera's keyframe interval (I-frame interval, GOP)"
     }
-    return "no picture for \(time) (timeouts.first_frame)\(words)"
+    guard let arrivals, let codec else { return "no picture for \(time) (timeouts.first_frame)\(words)" }
+    return "\(Silence.words(for: arrivals, codec, transport)) for \(time) (timeouts.first_frame)\(words)"
+  }
+
+  /// What came instead of a picture.
+  private static func words(
+    for arrivals: Arrivals, _ codec: Codec, _ transport: CameraDescription.RTSPTransport?
+  ) -> String {
+    if arrivals.media > 0 { return "packets come, but no whole picture (\(codec))" }
+    if arrivals.foreign > 0 {
+      return "packets come, but none of the picture's track (another channel or payload type than the camera said)"
+    }
+    if arrivals.reports > 0 { return "only reports (RTCP) come, no picture" }
+    return transport == .udp ? "no packet came over UDP (a firewall? try transport: tcp)" : "no byte came"
   }
 }

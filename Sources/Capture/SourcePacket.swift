@@ -40,12 +40,28 @@ struct SourceStream: Sendable {
   var warnings: [String] = []
 }
 
+/// Packets that came on a connection, as RTSP knows them.
+struct Arrivals: Equatable {
+  /// Of the picture's track.
+  var media: Int64
+  /// Reports (RTCP).
+  var reports: Int64
+  /// Of no track that was asked for.
+  var foreign: Int64
+}
+
 /// One kind of camera. Used by one thread; `open`, then `read` until it throws, then `close`; then perhaps again.
 protocol Source: AnyObject {
   /// Connects. Returns by the interrupt's deadline.
   func open() throws(CaptureError) -> SourceStream
   /// The next packet. Returns by the interrupt's deadline.
   func read() throws(CaptureError) -> SourcePacket
+  /// What came since `open`; nil where nobody counts.
+  var arrivals: Arrivals? { get }
   /// Says goodbye and releases everything; may be called at any time, also twice.
   func close()
+}
+
+extension Source {
+  var arrivals: Arrivals? { nil }
 }
