@@ -29,7 +29,8 @@ static const int camgate_averror_protocol_not_found = AVERROR_PROTOCOL_NOT_FOUND
 static const int camgate_averror_option_not_found = AVERROR_OPTION_NOT_FOUND;
 
 /* va_list is a struct on arm64, and a Swift closure cannot take one there: FFmpeg's lines are formatted here. They reach
- * the handler on the thread that spoke, without their line ends. */
+ * the handler on the thread that spoke, without their line ends; of those below a warning only the header lines of an
+ * answer that refuses (libavformat/rtsp.c, ff_rtsp_send_cmd_with_content). */
 typedef void (*camgate_log_handler)(int level, const char *line);
 static inline camgate_log_handler *camgate_the_log_handler(void) {
   static camgate_log_handler handler;
@@ -39,7 +40,7 @@ static inline void camgate_log(void *context, int level, const char *format, va_
   char line[1024];
   int prints_prefix = 0;
   /* Not av_log_get_level(): whoever silences FFmpeg's own output must not make cameras deaf. */
-  if (level > AV_LOG_WARNING) return;
+  if (level > AV_LOG_WARNING && (level != AV_LOG_DEBUG || strcmp(format, "%s\n") != 0)) return;
   av_log_format_line2(context, level, format, arguments, line, sizeof line, &prints_prefix);
   for (size_t end = strlen(line); end > 0 && (line[end - 1] == '\n' || line[end - 1] == '\r'); end--) line[end - 1] = 0;
   (*camgate_the_log_handler())(level, line);

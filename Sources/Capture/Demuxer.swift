@@ -173,6 +173,13 @@ final class Demuxer {
         "the camera asks for the password in clear (Basic, without TLS), and so may whoever poses as it: not told. "
           + "Switch it to digest or use rtsps; if neither is possible, write auth: basic")
     }
+    // It has not told the login, so nobody has refused it.
+    if code == camgate_averror_unauthorized, notes.wantsSHA256, !ffmpegMarksGaps {
+      return CaptureError(
+        .unusable,
+        "the camera asks for Digest with SHA-256, which the FFmpeg this camgate is linked with (\(ffmpegVersion)) cannot "
+          + "do: use the static build, or set the camera to MD5")
+    }
     var error = CaptureError(
       ffmpeg: interrupt.isDue ? camgate_averror_exit : code, while: action, detail: notes.lastError,
       transport: transport)

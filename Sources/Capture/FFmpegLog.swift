@@ -16,6 +16,9 @@ final class FFmpegNotes {
   private(set) var missedPacketCount = 0
   /// Since `clear` a camera asked for the password in clear, and was not told.
   private(set) var hasRefusedBasic = false
+  /// Since `clear` a camera asked for a login by Digest with SHA-256, last of what it asked for: what an FFmpeg that
+  /// knows MD5 only stumbles over.
+  private(set) var wantsSHA256 = false
   /// Where packets came from that were not taken, on this connection.
   private(set) var strangeSource: String?
   /// Frames since `clear` that were larger than they may be.
@@ -25,7 +28,10 @@ final class FFmpegNotes {
   init(log: Log) { self.log = log }
 
   /// Forgets all notes; call before the operation whose notes are wanted.
-  func clear() { (lastError, missedPacketCount, oversizeCount, hasRefusedBasic) = (nil, 0, 0, false) }
+  func clear() {
+    (lastError, missedPacketCount, oversizeCount) = (nil, 0, 0)
+    (hasRefusedBasic, wantsSHA256) = (false, false)
+  }
 
   /// Forgets what belongs to a connection, too.
   func begin() {
@@ -44,6 +50,11 @@ final class FFmpegNotes {
   func detachFromThisThread() { pthread_setspecific(FFmpegNotes.key, nil) }
 
   fileprivate func hear(level: Int32, line: String) {
+    if level > AV_LOG_WARNING {
+      // An answer of a camera, which goes nowhere.
+      wantsSHA256 = FFmpegNotes.asksForSHA256(line) ?? wantsSHA256
+      return
+    }
     // Here the end of the line is still the place where FFmpeg may have cut it.
     let line = log.secrets.masked(line)
     // Not what it says of the deadline itself.
@@ -73,6 +84,14 @@ final class FFmpegNotes {
     guard let index = words.firstIndex(of: "missed"), index > 0, words[index - 1] == "RTP:", index + 1 < words.count
     else { return nil }
     return UInt16(words[index + 1]).map { Int($0) }
+  }
+
+  /// Whether the last Digest challenge in the header lines of an answer (RFC 7616) is one with SHA-256; nil without any.
+  static func asksForSHA256(_ answer: String) -> Bool? {
+    let challenge = answer.split(separator: "\n").last { line in
+      line.lowercased().hasPrefix("www-authenticate: digest ")
+    }
+    return challenge.map { $0.lowercased().contains("sha-256") }
   }
 
   /// The address in "RTP: dropping packets from ADDRESS" (Toolchain/cross/patches/ffmpeg-rtsp-source.patch).

@@ -29,6 +29,18 @@ import Testing
     #expect(FFmpegNotes.strangeSource(in: line) == address)
   }
 
+  /// The last challenge counts: an FFmpeg that knows MD5 only takes that one.
+  @Test(arguments: [
+    ("CSeq: 1\nWWW-Authenticate: Digest realm=\"a\", algorithm=SHA-256, nonce=\"1\"\n", true),
+    ("www-authenticate: digest realm=\"a\", algorithm=\"sha-256-sess\"", true),
+    ("WWW-Authenticate: Digest algorithm=MD5\nWWW-Authenticate: Digest algorithm=SHA-256\n", true),
+    ("WWW-Authenticate: Digest algorithm=SHA-256\nWWW-Authenticate: Digest realm=\"a\"\n", false),
+    ("WWW-Authenticate: Basic realm=\"SHA-256\"\n", nil), ("", nil),
+  ])
+  func knowsDigestsThatCannotBeMet(_ answer: String, _ asks: Bool?) {
+    #expect(FFmpegNotes.asksForSHA256(answer) == asks)
+  }
+
   @Test func knowsFramesThatWereTooLarge() {
     #expect(FFmpegNotes.isOversize("RTP: frame of more than 16777216 bytes dropped"))
     #expect(!FFmpegNotes.isOversize("method PLAY failed: 400 frame of more than 1 bytes dropped"))
