@@ -90,6 +90,8 @@ final class RTSPSource: Source {
     if kind == .tcp || isEncrypted { options.append(("reorder_queue_size", "2")) }
     if isEncrypted { options += try tlsOptions() }
     if Demuxer.hasRTSPOption("allow_basic") { options.append(("allow_basic", allowsBasic ? "1" : "0")) }
+    // Other tracks cost the camera, and some have one only.
+    if Demuxer.hasRTSPOption("one_track") { options.append(("one_track", "1")) }
     if Demuxer.hasRTSPOption("keep_alive") { options.append(("keep_alive", keepAlive.request.rawValue)) }
     if Demuxer.hasRTSPOption("max_frame_size") { options.append(("max_frame_size", "\(largestFrame)")) }
     do throws(CaptureError) {
