@@ -23,6 +23,10 @@ final class RTSPSource: Source {
   private var transport: TransportChoice
   private var keepAlive: KeepAlive
   private let onKeepAlive: (KeepAliveRequest) -> Void
+  /// Whether the present connection asks for all tracks: over UDP some cameras send nothing unless all are set up.
+  private var asksForAll = false
+  /// Whether no packet has come on the present connection, over UDP.
+  private var isUDPSilent = false
   private let resolver = Resolver()
   private let interrupt: Interrupt
   private let notes: FFmpegNotes
@@ -80,7 +84,7 @@ final class RTSPSource: Source {
       ("protocol_whitelist", isEncrypted ? "rtsp,rtp,tcp,tls" : "rtsp,rtp,tcp,udp"),
       // Only pictures are asked for. It also keeps FFmpeg from moving the media clock when sender reports of several
       // tracks come in (libavformat/rtpdec.c, finalize_packet).
-      ("allowed_media_types", "video"),
+      ("allowed_media_types", asksForAll ? "video+audio" : "video"),
       // FFmpeg unwraps RTP times by itself (rtpdec.c); what it does here on top takes a step back for a wrap.
       ("correct_ts_overflow", "0"),
     ]
@@ -91,12 +95,13 @@ final class RTSPSource: Source {
     if isEncrypted { options += try tlsOptions() }
     if Demuxer.hasRTSPOption("allow_basic") { options.append(("allow_basic", allowsBasic ? "1" : "0")) }
     // Other tracks cost the camera, and some have one only.
-    if Demuxer.hasRTSPOption("one_track") { options.append(("one_track", "1")) }
+    if Demuxer.hasRTSPOption("one_track"), !asksForAll { options.append(("one_track", "1")) }
     if Demuxer.hasRTSPOption("keep_alive") { options.append(("keep_alive", keepAlive.request.rawValue)) }
     if Demuxer.hasRTSPOption("max_frame_size") { options.append(("max_frame_size", "\(largestFrame)")) }
     do throws(CaptureError) {
       let demuxer = try Demuxer(url: url, options: options, isLive: true, interrupt: interrupt, notes: notes)
       self.demuxer = demuxer
+      isUDPSilent = kind == .udp && !isEncrypted
       keepAlive.opened(demuxer.session, now: .now())
       var description = demuxer.description
       description.transport = isEncrypted ? .tcp : kind
@@ -130,8 +135,10 @@ final class RTSPSource: Source {
     } catch {
       note(transport.failed(error, now: .now()))
       note(keepAlive.failed(error, now: .now()))
+      note(askOtherwise(after: error))
       throw error
     }
+    isUDPSilent = false
     if keepAlive.received(now: .now()) {
       log.info("\(keepAlive.proven.name) keeps its sessions")
       onKeepAlive(keepAlive.proven)
@@ -175,6 +182,14 @@ final class RTSPSource: Source {
     let others = [offset.subtractingSaturated(wrapPeriod), offset.addingSaturated(wrapPeriod)]
     return others.first { $0.subtractingSaturated(expected).magnitude <= CaptureClock.cameraTolerance.magnitude }
       ?? offset
+  }
+
+  /// In turns, while nothing comes over UDP.
+  private func askOtherwise(after error: CaptureError) -> String? {
+    guard error.code == .silent, isUDPSilent else { return nil }
+    asksForAll.toggle()
+    return asksForAll
+      ? "no packet came over UDP: all tracks are asked for next, for some cameras send nothing otherwise" : nil
   }
 
   private func note(_ change: String?) {
