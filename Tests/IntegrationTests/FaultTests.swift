@@ -36,7 +36,7 @@ extension IntegrationTests.CameraSide {
       var table: [String] = []
       for (fault, camera) in rows {
         let isThere = camera.wait { record in
-          record.countAfterGap >= fault.frames && record.gaps.count >= (fault.gaps?.count ?? 1)
+          record.countAfterGap >= fault.frames && record.gaps.count >= (fault.gaps?.count ?? fault.leastHoleCount)
             && fault.says.allSatisfy { text in record.lines.contains { $0.contains(text) } }
         }
         let record = camera.record.read { $0 }

@@ -69,10 +69,11 @@ extension IntegrationTests.CameraSide {
       let responder = try Testbed.responder()
       let broker = try MockCluster(brokerCount: 1)
       let gateway = try Gateway(brokers: broker.address, [Gateway.Camera("many", try responder.url("many-sources"))])
+      // An FFmpeg without our patches goes on taking memory behind that, up to some 550 MiB.
       try Self.wait(for: 1, "play", responder)
       let peak = try Self.peakMemory(of: gateway.child) >> 20
       print("2,000 addresses, 1,000 tracks: a peak of \(peak) MiB")
-      #expect(peak < (ffmpegMarksGaps ? 128 : 512))
+      #expect(peak < (ffmpegMarksGaps ? 128 : 1_024))
       try gateway.stop()
     }
 
