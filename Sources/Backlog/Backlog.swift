@@ -22,7 +22,7 @@ struct BacklogState {
 /// Frames that Kafka has not acknowledged yet. Safe to use from any thread.
 package final class Backlog: Sendable {
   private let state: Monitor<BacklogState>
-  private let disk: DiskBuffer?
+  let disk: DiskBuffer?
   /// How many lanes there are.
   package let laneCount: Int
 
@@ -147,6 +147,9 @@ package final class Backlog: Sendable {
     return facts.lanes.indices.filter { lane in facts.leftovers.contains { $0.description == facts.lanes[lane] } }
       .map { Lane(index: $0) }
   }
+
+  /// Another copy of the ring may have given the ids of this run.
+  package var mayRepeatIDs: Bool { disk?.facts.mayRepeatEpoch ?? false }
 
   /// Makes a waiting `take` return.
   package func wake() { state.withLock { $0.wakeCount += 1 } }

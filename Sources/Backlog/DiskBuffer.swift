@@ -31,8 +31,10 @@ package struct DiskOptions: Sendable {
 
 /// What was found when the disk was opened.
 package struct DiskFacts: Sendable {
-  package var ringID: UInt64
+  package var ringIDs: RingIDs
   package var epoch: UInt64
+  /// A copy of the ring may have used the epoch before: the clock that it grows with was not set.
+  package var mayRepeatEpoch: Bool
   /// Bytes on disk, whatever they hold.
   package var byteCount: Int
   /// The lanes that were asked for, then those of which an earlier run has left something.
@@ -56,12 +58,20 @@ package final class DiskBuffer: Sendable {
   struct Bell {
     var isRung = false
     var syncs: [(request: SyncRequest, error: SystemError?)] = []
+    var notes: [Note] = []
     var state: Monitor<BacklogState>?
     /// What is to be kept for the next run.
     var learnt: (@Sendable () -> String)?
     /// Everything is to be made durable at once.
     var isSecuring = false
     var isClosing = false
+  }
+
+  /// A small file that is to stand beside the ring, and whom to tell that it does.
+  struct Note {
+    var name: String
+    var text: String
+    var onEnd: @Sendable (SystemError?) -> Void
   }
 
   let options: DiskOptions
@@ -102,7 +112,9 @@ package final class DiskBuffer: Sendable {
     let others = leftovers.map(\.description).filter { !lanes.contains($0) }
     for lane in others { streams.append(try ring.register(lane)) }
     var facts = DiskFacts(
-      ringID: ring.id, epoch: ring.epoch, byteCount: ring.byteCount, lanes: lanes + others,
+      ringIDs: RingIDs(original: ring.id, text: NoteFile(name: RingIDs.fileName, storage: storage).text),
+      epoch: ring.epoch, mayRepeatEpoch: !ring.recovery.isNew && options.clock() == nil, byteCount: ring.byteCount,
+      lanes: lanes + others,
       positions: streams.map { ring.cursor(of: $0).position }, leftovers: leftovers, recovery: ring.recovery,
       endedBadly: !ring.recovery.isNew && OrderlyStop.epoch(storage) != ring.previousEpoch)
     facts.learnt = LearntNote.text(in: storage)
@@ -118,6 +130,9 @@ package final class DiskBuffer: Sendable {
   /// Keeps a text of up to 64 KiB for the next run (`DiskFacts.learnt`), in place of what was kept before. Returns at
   /// once; `learnt` is asked for it later, on the thread of the disk.
   package func keep(_ learnt: @escaping @Sendable () -> String) { bell.withLock { $0.learnt = learnt } }
+
+  /// Replaces a note, on the thread of the disk.
+  func replace(_ note: Note) { bell.withLock { $0.notes.append(note) } }
 
   /// Everything that is written is synced at once from now on.
   func secure() { bell.withLock { $0.isSecuring = true } }

@@ -62,6 +62,19 @@ extension Backlog {
     ringDisk()
   }
 
+  /// Frames of this run and of later ones carry a new id. Waits, at most until `deadline`, until a restart would know it;
+  /// fails with the reason why it would not.
+  package func renewRingID(until deadline: MonotonicTime) -> (ids: RingIDs, error: String?)? {
+    guard let disk else { return nil }
+    var ids = disk.facts.ringIDs
+    ids.renew(.random(in: 1...(.max)), from: disk.facts.epoch)
+    let outcome = Monitor<SystemError??>(nil)
+    disk.replace(
+      DiskBuffer.Note(name: RingIDs.fileName, text: ids.text) { error in outcome.withLock { $0 = .some(error) } })
+    let answer: SystemError?? = outcome.wait(until: deadline) { $0 }
+    return (ids, answer.map { $0.map { "\($0)" } } ?? "the disk does not answer")
+  }
+
   /// Where in Kafka the newest frame lies in front of which all of the lane are finished; nil while unknown.
   package func position(of lane: Lane) -> RecordPosition? {
     readQueue { $0.lanes[lane.index].watermark?.position ?? $0.lanes[lane.index].position.start }

@@ -45,6 +45,7 @@ final class RingKeeper {
       let news = listen(until: deadline)
       isClosing = news.isClosing
       for sync in news.syncs { ring.syncFinished(sync.request, sync.error) }
+      for note in news.notes { replace(note) }
       if let text = news.learnt?() { learnt.replace(with: text) }
       ring.retry(now: .now())
       let isBusy = step(spooler, state)
@@ -76,10 +77,9 @@ final class RingKeeper {
 
   private func listen(until deadline: MonotonicTime) -> DiskBuffer.Bell {
     let rung: DiskBuffer.Bell? = bell.wait(until: deadline) { bell in
-      guard bell.isRung || bell.isClosing || !bell.syncs.isEmpty || bell.learnt != nil else {
-        return nil
-      }
-      defer { (bell.isRung, bell.syncs, bell.learnt) = (false, [], nil) }
+      let isNews = bell.isRung || bell.isClosing || !bell.syncs.isEmpty || !bell.notes.isEmpty || bell.learnt != nil
+      guard isNews else { return nil }
+      defer { (bell.isRung, bell.syncs, bell.notes, bell.learnt) = (false, [], [], nil) }
       return bell
     }
     return rung
@@ -141,6 +141,13 @@ final class RingKeeper {
     do throws(SystemError) {
       try NoteFile(name: BootClocks.fileName, storage: storage).replace(with: clocks.text)
     } catch { log.warning("when this boot began could not be noted: \(error)") }
+  }
+
+  private func replace(_ note: DiskBuffer.Note) {
+    do throws(SystemError) {
+      try NoteFile(name: note.name, storage: storage).replace(with: note.text)
+      note.onEnd(nil)
+    } catch { note.onEnd(error) }
   }
 
   // MARK: Telling

@@ -49,9 +49,7 @@ package final class Forwarder: Sendable {
   }
 
   let configuration: Configuration
-  let identity: GatewayIdentity
   let lanes: [LaneDescription]
-  let encoder: RecordEncoder
   let quarantine: Quarantine?
   private let hasBackfill: Bool
   let backlog: Backlog
@@ -72,12 +70,12 @@ package final class Forwarder: Sendable {
     quarantine: Quarantine? = nil, log: Log
   ) {
     (self.configuration, self.lanes, self.backlog, self.log) = (configuration, lanes, backlog, log)
-    (self.identity, self.quarantine) = (identity, quarantine)
+    self.quarantine = quarantine
     hasBackfill = lanes.contains(where: \.isBackfill)
-    encoder = RecordEncoder(identity: identity, lanes: lanes)
     state = Monitor(
       State(
-        lanes: lanes.map { _ in LaneFlow() }, laneTopics: lanes.map(\.topic), security: configuration.security,
+        lanes: lanes.map { _ in LaneFlow() }, laneTopics: lanes.map(\.topic),
+        encoder: RecordEncoder(identity: identity, lanes: lanes), security: configuration.security,
         window: SendWindow(largest: configuration.windowBytes, timeout: configuration.requestTimeout),
         recordLimit: configuration.messageMaxBytes, brokers: configuration.brokers,
         canLook: configuration.resumeQuiet != nil))
@@ -115,8 +113,7 @@ package final class Forwarder: Sendable {
     _ = Thread.start(name: "kafka-topics") { [self] in watchTopics() }
     if configuration.resumeQuiet != nil {
       backlog.requirePositions()
-      let lanes = backlog.lanesWithLeftovers.filter { backlog.position(of: $0) != nil }
-      state.withLock { state in for lane in lanes { state.tails.doubt(lane.index) } }
+      beginDoubtful()
       _ = Thread.start(name: "kafka-tails") { [self] in watchTails() }
     }
     threads.withLock {
@@ -265,10 +262,15 @@ package final class Forwarder: Sendable {
 
   /// Hands the records of a frame to a producer: the shared one, or one that tries a topic.
   func send(_ entry: Entry, by producer: Producer, isProbe: Bool = false) {
-    if let position = unheard({ $0.tails.position(of: entry, in: identity) }) {
+    let earlier = unheard { state -> RecordPosition? in
+      let identity = state.encoder.identity
+      return state.tails.position(of: entry, in: identity)
+    }
+    if let position = earlier {
       return backlog.settle { [.finished(entry, at: position)] }
     }
-    let parts = encoder.parts(of: entry, partBytes: state.read { partBytes(of: entry, $0) })
+    let (encoder, largest) = state.read { ($0.encoder, partBytes(of: entry, $0)) }
+    let parts = encoder.parts(of: entry, partBytes: largest)
     let frame = unheard { state -> UInt in
       state.lanes[entry.lane.index].sent(entry)
       return state.inFlight.begin(

@@ -34,7 +34,7 @@ extension Forwarder {
     log.error(
       "\(lanes[entry.lane.index].camera): Kafka will never accept frame \(entry.sequence) (\(error.name): "
         + "\(error.message)); it is \(place ?? "dropped and counted: there is no buffer.directory to keep it in")")
-    let record = encoder.record(for: entry)
+    let record = state.read { $0.encoder }.record(for: entry)
     let header = { (name: String) in record.headers.first { $0.name == name }?.value ?? "" }
     // Only what is safe leaves the backlog, and the next frame of its lane, which tells that it is missing, waits for that.
     quarantine?.keep(

@@ -38,6 +38,8 @@ extension Forwarder {
 
   struct State {
     var lanes: [LaneFlow]
+    /// With who this gateway is: its frames may get a new ring id.
+    var encoder: RecordEncoder
     /// The topic of each lane.
     let laneTopics: [String]
     var refusals = TopicRefusals()
@@ -85,11 +87,11 @@ extension Forwarder {
     let canLook: Bool
 
     init(
-      lanes: [LaneFlow], laneTopics: [String], security: Security, window: SendWindow, recordLimit: Int,
-      brokers: String = "", canLook: Bool = false
+      lanes: [LaneFlow], laneTopics: [String], encoder: RecordEncoder, security: Security, window: SendWindow,
+      recordLimit: Int, brokers: String = "", canLook: Bool = false
     ) {
       (self.lanes, self.security, self.window, self.recordLimit) = (lanes, security, window, recordLimit)
-      self.laneTopics = laneTopics
+      (self.laneTopics, self.encoder) = (laneTopics, encoder)
       (advertised, self.canLook) = (AdvertisedNames(bootstrap: brokers), canLook)
     }
 

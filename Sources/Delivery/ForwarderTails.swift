@@ -10,6 +10,15 @@ extension Forwarder {
   /// How long until a topic whose partitions are not known yet is looked at again.
   private static let tailRetry = Duration.milliseconds(200)
 
+  /// Lanes of which an earlier run may have sent more than it wrote down, or another copy of its ring anything.
+  func beginDoubtful() {
+    let leftovers = Set(backlog.lanesWithLeftovers.map(\.index))
+    for lane in lanes.indices where leftovers.contains(lane) || backlog.mayRepeatIDs {
+      guard backlog.position(of: Lane(index: lane)) != nil else { continue }
+      state.withLock { $0.tails.begin(lane, isFinished: !leftovers.contains(lane)) }
+    }
+  }
+
   /// Until stopping. Nobody waits for this thread: it may be in the middle of a question.
   func watchTails() {
     while let lanes = doubtfulLanes() {
@@ -32,8 +41,9 @@ extension Forwarder {
   }
 
   private func look(_ lanes: [Int]) throws(BrokerError) {
-    var (tails, readers): ([TopicPartition: Int64], [TopicPartition: [Int]]) = ([:], [:])
+    var (tails, readers): ([TopicPartition: TailReader.Start], [TopicPartition: [Int]]) = ([:], [:])
     var search = TailSearch()
+    let (identity, unbegun, finished) = state.read { ($0.encoder.identity, $0.tails.unbegun, $0.tails.finished) }
     for lane in lanes {
       guard let position = backlog.position(of: Lane(index: lane)) else {
         conclude(lane, [:])
@@ -42,18 +52,20 @@ extension Forwarder {
       guard let starts = starts(of: lane, position) else { continue }
       search.begin(lane, placeCount: starts.count)
       for (place, offset) in starts {
-        tails[place] = min(tails[place] ?? .max, offset)
+        let start = finished.contains(lane) ? TailReader.Start.newest : .offset(offset)
+        tails[place] = tails[place].map { .earlier($0, start) } ?? start
         readers[place, default: []].append(lane)
       }
     }
     if tails.isEmpty { return wait(Forwarder.tailRetry) }
-    log.info(
-      "looking in Kafka for frames that were sent and not acknowledged: \(lanes.map { self.lanes[$0].camera.text })")
-    try tailReader.read(tails, isStopping: { self.currentProducer == nil }) { place, result in
+    let sought = lanes.filter { !finished.contains($0) }.map { self.lanes[$0].camera.text }
+    if !sought.isEmpty { log.info("looking in Kafka for frames that were sent and not acknowledged: \(sought)") }
+    try tailReader(identity).read(tails, isStopping: { self.currentProducer == nil }) { place, result in
       for lane in readers[place] ?? [] {
         switch result {
         case .refused(let error): self.giveUp(lane, error)
-        case .found(let frames, let outcome):
+        case .found(let frames, let repeatedKeys, let outcome):
+          if unbegun.contains(lane), repeatedKeys.contains(self.key(of: lane)) { self.renewRingID(identity) }
           if case .cut(let why) = outcome { self.explainCut(place, why) }
           let own = frames[self.key(of: lane)] ?? [:]
           search.found(own.mapValues { self.delivered($0, in: place.partition) }, for: lane)
@@ -70,12 +82,23 @@ extension Forwarder {
     }
   }
 
-  private var tailReader: TailReader {
+  /// Kafka has frames of `identity` that it has not sent: its ids are not its own.
+  private func renewRingID(_ identity: GatewayIdentity) {
+    let isRenewed = state.read { $0.encoder.identity.ringIDText != identity.ringIDText }
+    guard !isRenewed, let renewal = backlog.renewRingID(until: .now() + Forwarder.patience) else { return }
+    state.withLock { $0.encoder.identity = identity.renewed(renewal.ids) }
+    log.warning(
+      "Kafka has frames of \(identity.gateway) with the ids of this run: another copy of the ring has sent them (a card that "
+        + "was cloned, or restored from a backup); from now on frames carry a new ring id"
+        + (renewal.error.map { ", which could not be written down (\($0))" } ?? ""))
+  }
+
+  private func tailReader(_ identity: GatewayIdentity) -> TailReader {
     var limits = TailReading.Limits()
     limits.quiet = configuration.resumeQuiet ?? limits.quiet
     return TailReader(
       brokers: configuration.brokers, clientID: configuration.clientID, security: state.read { $0.security },
-      properties: configuration.properties, ringID: identity.ringID, limits: limits,
+      properties: configuration.properties, identity: identity, limits: limits,
       onEvent: { [weak self] in self?.handle($0, fromProducer: nil) })
   }
 
@@ -93,7 +116,7 @@ extension Forwarder {
   }
 
   /// The key of a lane's records.
-  func key(of lane: Int) -> String { "\(identity.gateway)/\(lanes[lane].camera)" }
+  func key(of lane: Int) -> String { "\(state.read { $0.encoder.identity.gateway })/\(lanes[lane].camera)" }
 
   private func conclude(_ lane: Int, _ frames: [FrameID: [DeliveredFrame]]) {
     if !frames.isEmpty {
@@ -106,10 +129,11 @@ extension Forwarder {
   }
 
   private func giveUp(_ lane: Int, _ error: BrokerError) {
+    defer { conclude(lane, [:]) }
+    if state.read({ $0.tails.finished.contains(lane) }) { return }
     log.warning(
       "topic '\(lanes[lane].topic)' cannot be read (\(error.name): \(error.message)): frames of \(lanes[lane].camera) that "
         + "it has already may be sent twice; allow reading it, or set kafka.resume: resend")
-    conclude(lane, [:])
   }
 
   private func explainCut(_ place: TopicPartition, _ why: String) {

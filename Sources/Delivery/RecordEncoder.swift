@@ -11,21 +11,30 @@ import Records
 package struct GatewayIdentity: Sendable {
   /// The gateway's name, unique in its fleet.
   package let gateway: String
-  /// 64 random bits, so that numbers of different buffers never meet.
-  package let ringID: UInt64
+  /// 64 random bits for each epoch's frames, so that numbers of different buffers never meet.
+  let ringIDs: RingIDs
   /// Grows with every start, so that numbers never repeat.
   package let epoch: UInt64
-  private let ringIDText: String
+  /// The ring id of this run's frames.
+  let ringIDText: String
+
+  package init(gateway: String, ringIDs: RingIDs, epoch: UInt64) {
+    (self.gateway, self.ringIDs, self.epoch) = (gateway, ringIDs, epoch)
+    ringIDText = hexadecimal(ringIDs[epoch])
+  }
 
   package init(gateway: String, ringID: UInt64, epoch: UInt64) {
-    (self.gateway, self.ringID, self.epoch) = (gateway, ringID, epoch)
-    ringIDText = hexadecimal(ringID)
+    self.init(gateway: gateway, ringIDs: RingIDs(original: ringID), epoch: epoch)
   }
 
   /// The id of an entry's frame; what an earlier run has left keeps its own epoch.
   func id(of entry: Entry) -> FrameID {
-    FrameID(ringID: ringIDText, epoch: entry.epoch ?? epoch, sequence: entry.sequence)
+    let ringID = entry.epoch.map { hexadecimal(ringIDs[$0]) } ?? ringIDText
+    return FrameID(ringID: ringID, epoch: entry.epoch ?? epoch, sequence: entry.sequence)
   }
+
+  /// The same gateway with other ring ids.
+  func renewed(_ ids: RingIDs) -> GatewayIdentity { GatewayIdentity(gateway: gateway, ringIDs: ids, epoch: epoch) }
 
   /// The identity of a process without a disk ring: a new id, and the clock as the epoch, though never less than
   /// `earliestEpoch`, because boards start with a clock that is wrong.
@@ -56,7 +65,7 @@ package struct LaneDescription: Sendable {
 
 /// Makes records of frames.
 package struct RecordEncoder: Sendable {
-  private let identity: GatewayIdentity
+  var identity: GatewayIdentity
   private let lanes: [LaneDescription]
   private let clock: @Sendable () -> ClockReading?
 

@@ -7,9 +7,24 @@ import Records
 
 /// Finds out which frames of a ring lie in Kafka behind given places.
 struct TailReader: Sendable {
+  /// From where on a partition is read.
+  enum Start: Equatable {
+    case offset(Int64)
+    /// Only its newest records, for what others may have written meanwhile: nothing of ours is on its way.
+    case newest
+
+    /// Where both are read.
+    static func earlier(_ left: Start, _ right: Start) -> Start {
+      switch (left, right) {
+      case (.offset(let left), .offset(let right)): .offset(min(left, right))
+      case (.newest, let other), (let other, .newest): other
+      }
+    }
+  }
+
   enum Result {
-    /// What lies under the ids of our frames, by the key of their records.
-    case found([String: [FrameID: [RecordedFrame]]], TailReading.Outcome)
+    /// What lies under the ids of our frames, by the key of their records, and the keys with records of this run.
+    case found([String: [FrameID: [RecordedFrame]]], repeatedKeys: Set<String>, TailReading.Outcome)
     /// The cluster does not let us look.
     case refused(BrokerError)
   }
@@ -18,10 +33,13 @@ struct TailReader: Sendable {
   let clientID: String
   let security: Security
   let properties: [ClientProperty]
-  let ringID: UInt64
+  let identity: GatewayIdentity
   var limits = TailReading.Limits()
   /// What librdkafka says of the cluster meanwhile; may be called from any thread.
   var onEvent: @Sendable (ClientEvent) -> Void = { _ in }
+
+  /// So many records are the newest.
+  private static let newestCount: Int64 = 500
 
   /// How long one question may take at first, and at most when there was no answer; how soon it is asked again.
   private static let patience = Duration.seconds(1)
@@ -33,7 +51,7 @@ struct TailReader: Sendable {
   /// Reads each partition from its offset on and tells what was found, one partition after another as they end. Returns
   /// when all have, or when `isStopping`.
   func read(
-    _ tails: [TopicPartition: Int64], isStopping: () -> Bool, told: (TopicPartition, Result) -> Void
+    _ tails: [TopicPartition: Start], isStopping: () -> Bool, told: (TopicPartition, Result) -> Void
   ) throws(BrokerError) {
     let reader = try PartitionReader(
       brokers: brokers, clientID: clientID, security: security, properties: properties, onEvent: onEvent)
@@ -57,7 +75,7 @@ struct TailReader: Sendable {
   private struct Session {
     let reader: PartitionReader
     /// What is to be read, and from where.
-    var tails: [TopicPartition: Int64]
+    var tails: [TopicPartition: Start]
     var readings: [TopicPartition: TailReading] = [:]
     var nextQuestion = MonotonicTime.now()
     var timeout = AnswerTimeout(from: TailReader.patience, to: TailReader.longestPatience)
@@ -74,10 +92,10 @@ struct TailReader: Sendable {
       do throws(BrokerError) {
         let range = try session.reader.offsets(of: place, milliseconds: session.timeout.milliseconds)
         session.timeout.answered()
-        // A topic that ends in front of the place was made anew.
-        let start = from > range.upperBound ? range.lowerBound : max(from, range.lowerBound)
-        try session.reader.start(place, at: start)
-        session.readings[place] = TailReading(ringID: ringID, end: range.upperBound, limits: limits, now: .now())
+        try session.reader.start(place, at: TailReader.first(of: range, from))
+        var limits = limits
+        if from == .newest { limits.quiet = .zero }
+        session.readings[place] = TailReading(identity: identity, end: range.upperBound, limits: limits, now: .now())
       } catch {
         guard error.disposition == .hold else {
           session.timeout.missed()
@@ -88,6 +106,15 @@ struct TailReader: Sendable {
       }
     }
     session.nextQuestion = .now() + TailReader.retry
+  }
+
+  /// The offset that is read first.
+  private static func first(of range: Range<Int64>, _ start: Start) -> Int64 {
+    switch start {
+    // A topic that ends in front of the place was made anew.
+    case .offset(let offset): offset > range.upperBound ? range.lowerBound : max(offset, range.lowerBound)
+    case .newest: max(range.lowerBound, range.upperBound - newestCount)
+    }
   }
 
   private func conclude(_ session: inout Session, _ told: (TopicPartition, Result) -> Void) {
@@ -102,7 +129,7 @@ struct TailReader: Sendable {
         continue
       }
       session.end(place)
-      told(place, .found(reading.found, outcome))
+      told(place, .found(reading.found, repeatedKeys: reading.repeatedKeys, outcome))
     }
   }
 

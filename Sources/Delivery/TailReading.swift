@@ -25,7 +25,9 @@ struct TailReading {
     case cut(String)
   }
 
-  private let ringID: String
+  private let identity: GatewayIdentity
+  /// All ring ids of frames of ours, as text.
+  private let ringIDs: Set<String>
   private let end: Int64
   private let limits: Limits
   private let started: MonotonicTime
@@ -38,6 +40,8 @@ struct TailReading {
   private var parts: [Parts: PartAssembly] = [:]
   /// What lies under the ids of our frames, by the key of the records: the frames, or what others wrote in their names.
   private(set) var found: [String: [FrameID: [RecordedFrame]]] = [:]
+  /// Keys with records of this run or a later one. While this run has sent none, another copy of the ring has.
+  private(set) var repeatedKeys: Set<String> = []
   /// When the cluster was last heard of.
   private(set) var lastAnswer: MonotonicTime
 
@@ -53,8 +57,9 @@ struct TailReading {
   }
 
   /// `end`: the offset that the partition's next record would have got when the reading began.
-  init(ringID: UInt64, end: Int64, limits: Limits, now: MonotonicTime) {
-    (self.ringID, self.end, self.limits) = (hexadecimal(ringID), end, limits)
+  init(identity: GatewayIdentity, end: Int64, limits: Limits, now: MonotonicTime) {
+    (self.identity, self.end, self.limits) = (identity, end, limits)
+    ringIDs = Set(identity.ringIDs.all.map(hexadecimal))
     (started, lastAnswer) = (now, now)
   }
 
@@ -68,6 +73,7 @@ struct TailReading {
     if offset + 1 >= end { endTime = endTime ?? now }
     guard let id = headers.first(where: { $0.name == HeaderName.id })?.value, let frame = ownFrame(id) else { return }
     lastOwnTime = now
+    if frame.ringID == identity.ringIDText, frame.epoch >= identity.epoch { repeatedKeys.insert(key) }
     let chunk = headers.first { $0.name == HeaderName.chunk }?.value
     let whole = chunk.map { assemble($0, key, frame, value, offset: offset) } ?? FrameFingerprint(value)
     if let whole { remember(RecordedFrame(fingerprint: whole, offset: offset), as: frame, key) }
@@ -97,9 +103,9 @@ struct TailReading {
 
   /// The id of a frame of this ring, whichever run sent it; nil for others.
   private func ownFrame(_ text: String) -> FrameID? {
-    guard var id = FrameID(text), id.ringID == ringID else { return nil }
+    guard var id = FrameID(text), let index = ringIDs.firstIndex(of: id.ringID) else { return nil }
     // All share one text.
-    id.ringID = ringID
+    id.ringID = ringIDs[index]
     return id
   }
 

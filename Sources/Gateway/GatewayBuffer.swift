@@ -34,7 +34,7 @@ struct GatewayBuffer {
       present
       + (disk?.facts.lanes.dropFirst(present.count) ?? []).map { LaneDescription($0, topicOtherwise: live[0].topic) }
     if let facts = disk?.facts {
-      identity = GatewayIdentity(gateway: plan.name, ringID: facts.ringID, epoch: facts.epoch)
+      identity = GatewayIdentity(gateway: plan.name, ringIDs: facts.ringIDs, epoch: facts.epoch)
     } else {
       identity = .ephemeral(gateway: plan.name, nanosecondsSince1970: WallClock.nanosecondsSince1970())
     }

@@ -57,7 +57,7 @@ final class GatewayPath {
     }
     forwarder = Forwarder(
       configuration: GatewayPath.configuration(options),
-      identity: GatewayIdentity(gateway: "bench", ringID: disk.facts.ringID, epoch: disk.facts.epoch), lanes: lanes,
+      identity: GatewayIdentity(gateway: "bench", ringIDs: disk.facts.ringIDs, epoch: disk.facts.epoch), lanes: lanes,
       backlog: backlog, log: log)
     payload = benchPayload(options.frameByteCount)
   }

@@ -219,7 +219,7 @@ import Testing
     let first = GatewayIdentity.ephemeral(gateway: "g", nanosecondsSince1970: 1_800_000_000_999_999_999)
     let second = GatewayIdentity.ephemeral(gateway: "g", nanosecondsSince1970: 1_800_000_000_999_999_999)
     #expect(first.epoch == 1_800_000_000)
-    #expect(first.ringID != second.ringID)
+    #expect(first.ringIDText != second.ringIDText)
     for wrongClock in [0, -1, Int64.min] {
       let identity = GatewayIdentity.ephemeral(gateway: "g", nanosecondsSince1970: wrongClock)
       #expect(identity.epoch == GatewayIdentity.earliestEpoch)

@@ -36,7 +36,7 @@ import Testing
       configuration: Forwarder.Configuration(
         brokers: cluster.bootstrapServers, clientID: "test", messageMaxBytes: 64 << 10, windowBytes: 1 << 20,
         resumeQuiet: .milliseconds(200), properties: [ClientProperty("reconnect.backoff.max.ms", "200")]),
-      identity: GatewayIdentity(gateway: "g", ringID: disk.facts.ringID, epoch: disk.facts.epoch),
+      identity: GatewayIdentity(gateway: "g", ringIDs: disk.facts.ringIDs, epoch: disk.facts.epoch),
       lanes: [LaneDescription(camera: try #require(CameraName("gate")), topic: "cameras")], backlog: backlog, log: log)
     try forwarder.start()
     let append = {

@@ -11,12 +11,12 @@ import Testing
 @Suite struct TailReaderTests {
   private let ringID: UInt64 = 0xab
 
-  private func reader(_ cluster: MockCluster, quiet: Duration = .milliseconds(300)) -> TailReader {
+  private func reader(_ cluster: MockCluster, epoch: UInt64 = 8, quiet: Duration = .milliseconds(300)) -> TailReader {
     var limits = TailReading.Limits()
     limits.quiet = quiet
     return TailReader(
-      brokers: cluster.bootstrapServers, clientID: "tail", security: Security(), properties: [], ringID: ringID,
-      limits: limits)
+      brokers: cluster.bootstrapServers, clientID: "tail", security: Security(), properties: [],
+      identity: GatewayIdentity(gateway: "dock-7", ringID: ringID, epoch: epoch), limits: limits)
   }
 
   /// Sends frames of one epoch, and returns when they are there.
@@ -57,10 +57,13 @@ import Testing
     try send(cluster, key: "dock-7/gate", sequences: 21...25, ring: hexadecimal(ringID + 1))
     var found: [Int32: [String: [FrameID: [Int64]]]] = [:]
     try reader(cluster).read(
-      [TopicPartition(topic: "t", partition: gate): 12, TopicPartition(topic: "t", partition: yard): 0],
+      [
+        TopicPartition(topic: "t", partition: gate): .offset(12),
+        TopicPartition(topic: "t", partition: yard): .offset(0),
+      ],
       isStopping: { false }
     ) { place, result in
-      guard case .found(let frames, .complete) = result else { return }
+      guard case .found(let frames, _, .complete) = result else { return }
       found[place.partition] = frames.mapValues { $0.mapValues { $0.map(\.offset) } }
     }
     #expect(found[gate] == ["dock-7/gate": frames(13...20)])
@@ -72,10 +75,29 @@ import Testing
     try cluster.createTopic("t", partitionCount: 1)
     try send(cluster, key: "dock-7/gate", sequences: 1...3, ring: hexadecimal(ringID))
     var count = 0
-    try reader(cluster).read([TopicPartition(topic: "t", partition: 0): 5_000], isStopping: { false }) { _, result in
-      if case .found(let frames, _) = result { count = frames["dock-7/gate"]?.count ?? 0 }
+    try reader(cluster).read([TopicPartition(topic: "t", partition: 0): .offset(5_000)], isStopping: { false }) {
+      _, result in
+      if case .found(let frames, _, _) = result { count = frames["dock-7/gate"]?.count ?? 0 }
     }
     #expect(count == 3)
+  }
+
+  /// What another copy of the ring sent last is found among thousands of others' records, without reading them.
+  @Test func onlyTheNewestRecordsAreReadForTheIDsOfThisRun() throws {
+    let cluster = try MockCluster(brokerCount: 1)
+    try cluster.createTopic("t", partitionCount: 1)
+    try send(cluster, key: "dock-7/gate", sequences: 1...700, ring: hexadecimal(ringID))
+    var results: [UInt64: (count: Int?, repeated: Set<String>)] = [:]
+    for epoch in [7, 8] as [UInt64] {
+      try reader(cluster, epoch: epoch).read(
+        [TopicPartition(topic: "t", partition: 0): .newest], isStopping: { false }
+      ) { _, result in
+        guard case .found(let frames, let repeated, .complete) = result else { return }
+        results[epoch] = (frames["dock-7/gate"]?.count, repeated)
+      }
+    }
+    #expect(results[7]?.count == 500 && results[7]?.repeated == ["dock-7/gate"])
+    #expect(results[8]?.count == 500 && results[8]?.repeated == [])
   }
 
   @Test func aClusterThatIsAwayIsWaitedFor() throws {
@@ -87,7 +109,7 @@ import Testing
     var count = 0
     var isBack = false
     try reader(cluster).read(
-      [TopicPartition(topic: "t", partition: 0): 1],
+      [TopicPartition(topic: "t", partition: 0): .offset(1)],
       isStopping: {
         if !isBack, .now() - started > .seconds(2) {
           cluster.setReachable(true)
@@ -97,7 +119,7 @@ import Testing
       }
     ) { _, result in
       #expect(isBack)
-      if case .found(let frames, .complete) = result { count = frames["dock-7/gate"]?.count ?? 0 }
+      if case .found(let frames, _, .complete) = result { count = frames["dock-7/gate"]?.count ?? 0 }
     }
     #expect(count == 2)
   }
@@ -108,7 +130,8 @@ import Testing
     // TOPIC_AUTHORIZATION_FAILED
     cluster.fail(.listOffsets, count: 5, code: 29)
     var refusal: BrokerError?
-    try reader(cluster).read([TopicPartition(topic: "t", partition: 0): 0], isStopping: { false }) { _, result in
+    try reader(cluster).read([TopicPartition(topic: "t", partition: 0): .offset(0)], isStopping: { false }) {
+      _, result in
       if case .refused(let error) = result { refusal = error }
     }
     #expect(refusal?.name == "TOPIC_AUTHORIZATION_FAILED")

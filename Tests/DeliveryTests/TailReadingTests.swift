@@ -2,6 +2,7 @@ import Posix
 import Records
 import Testing
 
+@testable import Backlog
 @testable import Delivery
 
 /// What a reading of Kafka's tail finds, and when it ends.
@@ -10,7 +11,8 @@ import Testing
   private let own: UInt64 = 0x9f2c_4a11_7be0_0d35
 
   private func reading(end: Int64 = 3, _ limits: TailReading.Limits = .init()) -> TailReading {
-    TailReading(ringID: own, end: end, limits: limits, now: Self.start)
+    TailReading(
+      identity: GatewayIdentity(gateway: "dock-7", ringID: own, epoch: 9), end: end, limits: limits, now: Self.start)
   }
 
   private func at(_ seconds: Double) -> MonotonicTime { Self.start + .milliseconds(Int64(seconds * 1_000)) }
@@ -48,6 +50,21 @@ import Testing
     reading.take(offset: 5, value: .init(start: nil, count: 0), key: "dock-7/gate", headers: [], now: at(0))
     #expect(offsets(reading, "dock-7/gate") == [frameID(7, 1): [0], frameID(8, 1): [3]])
     #expect(offsets(reading, "dock-7/yard") == [frameID(7, 3): [2]])
+  }
+
+  /// Ids of this run, or of later ones, under the ring id that this run has.
+  @Test func idsOfThisRunAreSeenByKey() {
+    var ids = RingIDs(original: own)
+    ids.renew(0x1, from: 8)
+    var reading = TailReading(
+      identity: GatewayIdentity(gateway: "dock-7", ringIDs: ids, epoch: 9), end: 9, limits: .init(), now: Self.start)
+    take(&reading, 0, "0000000000000001-8-1", key: "earlier")
+    take(&reading, 1, "0000000000000001-9-1", key: "this")
+    take(&reading, 2, "0000000000000001-10-1", key: "later")
+    take(&reading, 3, "9f2c4a117be00d35-9-1", key: "before the renewal")
+    take(&reading, 4, "0000000000000002-9-1", key: "others")
+    #expect(reading.repeatedKeys == ["this", "later"])
+    #expect(Set(reading.found.keys) == ["earlier", "this", "later", "before the renewal"])
   }
 
   @Test func partsCountOnlyWhenAllAreThere() {
