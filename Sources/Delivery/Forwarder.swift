@@ -74,7 +74,7 @@ package final class Forwarder: Sendable {
     hasBackfill = lanes.contains(where: \.isBackfill)
     state = Monitor(
       State(
-        lanes: lanes.map { _ in LaneFlow() }, laneTopics: lanes.map(\.topic),
+        lanes: lanes.map { _ in LaneFlow(laneCount: lanes.count) }, laneTopics: lanes.map(\.topic),
         encoder: RecordEncoder(identity: identity, lanes: lanes), security: configuration.security,
         window: SendWindow(largest: configuration.windowBytes, timeout: configuration.requestTimeout),
         recordLimit: configuration.messageMaxBytes, brokers: configuration.brokers,
@@ -272,7 +272,7 @@ package final class Forwarder: Sendable {
     let (encoder, largest) = state.read { ($0.encoder, partBytes(of: entry, $0)) }
     let parts = encoder.parts(of: entry, partBytes: largest)
     let frame = unheard { state -> UInt in
-      state.lanes[entry.lane.index].sent(entry)
+      state.lanes[entry.lane.index].sent(entry, now: .now())
       return state.inFlight.begin(
         entry, recordCount: parts.count, isBackfill: lanes[entry.lane.index].isBackfill, isProbe: isProbe)
     }

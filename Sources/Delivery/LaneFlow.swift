@@ -17,10 +17,18 @@ struct LaneFlow {
     case putBack([Entry])
   }
 
+  /// A lane with records under way of which nothing is heard for so long gets no more under way than its share of so many
+  /// bytes: they stay in memory, and the cluster may be away for long.
+  static let silence = Duration.milliseconds(500)
+  static let silentBytes = 256 << 10
   static let shortestHold = Duration.seconds(1)
   static let longestHold = Duration.seconds(30)
 
+  private let silentShare: Int
   private var inFlightCount = 0
+  private var inFlightBytes = 0
+  /// When the last report came, or, since then, the first record was sent while nothing was under way.
+  private var heard = MonotonicTime(nanoseconds: 0)
   private var failed: [Entry] = []
   /// One of `failed` failed for a reason that needs time.
   private var needsHold = false
@@ -36,11 +44,15 @@ struct LaneFlow {
   /// Since when.
   private(set) var troubleSince: MonotonicTime?
 
+  init(laneCount: Int = 1) { silentShare = LaneFlow.silentBytes / max(1, laneCount) }
+
   /// Whether `entry` may be sent now.
   func isOpen(for entry: Entry, now: MonotonicTime) -> Bool {
     if isIsolating || !failed.isEmpty { return false }
     if let heldUntil, now < heldUntil { return false }
-    return !isIsolated(entry) || inFlightCount == 0
+    if inFlightCount == 0 { return true }
+    if isIsolated(entry) { return false }
+    return now - heard < LaneFlow.silence || inFlightBytes + entry.byteCount <= silentShare
   }
 
   private func isIsolated(_ entry: Entry) -> Bool { isolatedUpTo.map { entry.number <= $0 } ?? false }
@@ -55,14 +67,18 @@ struct LaneFlow {
   var opensAt: MonotonicTime? { failed.isEmpty ? heldUntil : nil }
 
   /// An entry is handed to the producer.
-  mutating func sent(_ entry: Entry) {
+  mutating func sent(_ entry: Entry, now: MonotonicTime) {
+    if inFlightCount == 0 { heard = now }
     inFlightCount += 1
+    inFlightBytes += entry.byteCount
     isIsolating = isIsolated(entry)
   }
 
   /// The report on an entry that was sent, or that the producer did not take.
   mutating func reported(_ entry: Entry, _ error: BrokerError?, now: MonotonicTime) -> [Action] {
     inFlightCount -= 1
+    inFlightBytes -= entry.byteCount
+    heard = now
     var actions: [Action] = []
     if let error {
       if error.disposition == .poison && isIsolating {

@@ -12,7 +12,7 @@ struct SimulatedSpool {
   var queue: MemoryQueue
   let spooler: Spooler
   var policy: SpillPolicy
-  let syncTime: Duration
+  var syncTime: Duration
   private(set) var now = MonotonicTime(nanoseconds: 0)
   private var sync: (request: SyncRequest, end: MonotonicTime)?
 

@@ -37,6 +37,28 @@ import Testing
     #expect(last == 12_000)
   }
 
+  /// Eight cameras with 3 Mbit/s each in an outage: half a second of it is under way to Kafka, and more
+  /// has come back from there. That is safe on disk and keeps no memory from what comes while the disk stalls for five
+  /// seconds.
+  @Test func eightCamerasOutlastAStallOfTheDisk() throws {
+    var spool = try SimulatedSpool(laneCount: 8, memory: 32 << 20, syncTime: .milliseconds(20))
+    func capture(_ seconds: Int, _ spool: inout SimulatedSpool) {
+      for _ in 0..<(25 * seconds) {
+        for lane in 0..<8 { spool.append(15_000, to: lane, keyframes: 25) }
+        for _ in 0..<8 { spool.step(.milliseconds(5)) }
+      }
+    }
+    capture(4, &spool)
+    var taken: [Entry] = []
+    while taken.count < 600, let entry = spool.queue.take(where: { _ in true }) { taken.append(entry) }
+    capture(4, &spool)
+    for lane in 0..<8 { spool.queue.putBack(taken[100...].filter { $0.lane.index == lane }) }
+    capture(1, &spool)
+    spool.syncTime = .seconds(5)
+    capture(5, &spool)
+    #expect(spool.dropCount == 0)
+  }
+
   /// What is safe on disk and only waits in front, sent back by Kafka, leaves memory when it is needed, and comes back.
   @Test func whatWaitsInFrontLeavesMemory() throws {
     var spool = try SimulatedSpool(laneCount: 1, memory: 400 << 10)

@@ -110,7 +110,7 @@ import Testing
   private func perform(_ step: Step, on flow: inout LaneFlow, now: inout MonotonicTime) -> String {
     switch step {
     case .send(let sequence):
-      flow.sent(entry(sequence))
+      flow.sent(entry(sequence), now: now)
       return ""
     case .acknowledge(let sequence): return text(flow.reported(entry(sequence), nil, now: now))
     case .fail(let sequence, let disposition):
@@ -137,15 +137,52 @@ import Testing
     }.joined(separator: ", ")
   }
 
+  /// While nothing comes back of eight lanes, little more of them goes under way: memory is for what the cameras bring.
+  @Test func ofASilentLaneLittleIsUnderWay() {
+    var flow = LaneFlow(laneCount: 8)
+    let payload = Payload([UInt8](repeating: 0, count: 5_000))
+    let entries = (1...100 as ClosedRange<UInt64>).map {
+      Entry(lane: Lane(index: 0), sequence: $0, frame: testFrame(payload), arrivalOrder: $0)
+    }
+    var now = MonotonicTime(nanoseconds: 0)
+    var sent = 0
+    func send() {
+      while sent < entries.count, flow.isOpen(for: entries[sent], now: now) {
+        flow.sent(entries[sent], now: now)
+        sent += 1
+        now = now + .milliseconds(40)
+      }
+    }
+    send()
+    // Half a second's worth, which is more than the share.
+    #expect(sent == 13)
+    now = now + .seconds(100)
+    send()
+    #expect(sent == 13)
+    // A report, whatever it says, and the lane is not silent any more.
+    _ = flow.reported(entries[0], nil, now: now)
+    send()
+    #expect(sent == 26)
+    for entry in entries[1..<26] { _ = flow.reported(entry, nil, now: now) }
+    // A frame alone always goes, and slow lanes keep several under way.
+    now = now + .seconds(100)
+    for _ in 0..<4 {
+      #expect(flow.isOpen(for: entries[26], now: now))
+      flow.sent(entries[26], now: now)
+      now = now + .seconds(1)
+    }
+    #expect(!flow.isOpen(for: entries[26], now: now))
+  }
+
   @Test func aHeldLaneSaysWhenItOpens() {
     var flow = LaneFlow()
     #expect(flow.opensAt == nil)
-    flow.sent(entry(1))
+    flow.sent(entry(1), now: MonotonicTime(nanoseconds: 0))
     let error = BrokerError(name: "X", message: "x", disposition: .hold)
     _ = flow.reported(entry(1), error, now: MonotonicTime(nanoseconds: 0))
     #expect(flow.opensAt == MonotonicTime(nanoseconds: 1_000_000_000))
     #expect(flow.trouble == error)
-    flow.sent(entry(1))
+    flow.sent(entry(1), now: MonotonicTime(nanoseconds: 0))
     _ = flow.reported(entry(1), nil, now: MonotonicTime(nanoseconds: 0))
     #expect(flow.opensAt == nil)
     #expect(flow.trouble == nil)
