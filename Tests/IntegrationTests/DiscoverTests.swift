@@ -118,6 +118,44 @@ extension IntegrationTests.CameraSide {
       }
     }
 
+    /// HTTP Digest with either hash, a nonce that grows old, and the challenge behind another in one header. No device
+    /// has a login to refuse: some lock after five.
+    @Test func aDigestIsAnswered() throws {
+      try withPasswordFile(String(Self.login.dropFirst("viewer:".count))) { file in
+        let names = ["digest", "sha", "both", "fickle", "future"]
+        let (found, child) = try found(names, ["--username", "viewer", "--password-file", file, "--seconds", "3"])
+        #expect(found.devices.prefix(4).map(\.streams.count) == [2, 2, 2, 2], "\(child.transcript)")
+        #expect(found.devices.last?.problem?.contains("SHA-512-256") == true, "\(child.transcript)")
+        for name in names { #expect(child.errors.contains("\(name) refused []"), "\(child.transcript)") }
+        #expect(!(child.output + child.errors).contains { $0.contains("hunter2") }, "\(child.transcript)")
+      }
+    }
+
+    /// One try with a wrong password is enough.
+    @Test func aWrongDigestIsTriedOnce() throws {
+      try withPasswordFile("wrong") { file in
+        let login = ["--username", "viewer", "--password-file", file, "--seconds", "3"]
+        let (found, child) = try found(["digest", "sha"], login)
+        #expect(found.devices.allSatisfy { $0.problem?.contains("refuses the login") == true }, "\(child.transcript)")
+        for name in ["digest", "sha"] {
+          #expect(child.errors.contains("\(name) refused ['a wrong login']"), "\(child.transcript)")
+        }
+      }
+    }
+
+    /// Media2 where there is one that answers, else Media 1.
+    @Test func media2BringsH265() throws {
+      try withPasswordFile(String(Self.login.dropFirst("viewer:".count))) { file in
+        let login = ["--username", "viewer", "--password-file", file, "--seconds", "3"]
+        let (found, child) = try found(["modern", "boaster"], login)
+        #expect(
+          found.devices.first?.streams == [
+            .init(profile: "main", url: "rtsp://10.9.0.20/h265", encoding: "H265", width: 3_840, height: 2_160)
+          ], "\(child.transcript)")
+        #expect(found.devices.last?.streams.map(\.encoding) == ["H264", "JPEG"], "\(child.transcript)")
+      }
+    }
+
     @Test func aWrongLoginIsSaid() throws {
       try withPasswordFile("wrong") { file in
         let child = try discover(["gate"], ["--username", "viewer", "--password-file", file, "--seconds", "3"])

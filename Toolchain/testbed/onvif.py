@@ -24,6 +24,7 @@ import xml.sax.saxutils
 from datetime import UTC, datetime, timedelta
 
 import echo
+import httpdigest
 
 GROUP, PORT = "239.255.255.250", 3702
 OWN_ADDRESS = "10.9.0.1"
@@ -61,6 +62,16 @@ DEVICES = {
         "hardware": "IPC-720",
         "echoes": ["base64 json-utf8", "delete percent-twice", "url cut"],
     },
+    # Take HTTP Digest (RFC 7616) only, with one hash or another; `fickle` takes a nonce for three requests.
+    "digest": {"name": "Digest", "hardware": "IPC-810", "digest": {"algorithms": ["MD5"]}},
+    "sha": {"name": "Sha", "hardware": "IPC-820", "digest": {"algorithms": ["SHA-256", "MD5"]}},
+    "both": {"name": "Both", "hardware": "IPC-830", "digest": {"algorithms": ["SHA-256", "MD5"], "joined": True}},
+    "fickle": {"name": "Fickle", "hardware": "IPC-840", "digest": {"algorithms": ["MD5"], "lasting": 3}},
+    # Asks for what nobody can compute.
+    "future": {"name": "Future", "hardware": "IPC-850", "digest": {"algorithms": ["SHA-512-256"]}},
+    # Has H.265 in Media2, which Media 1 has no word for; the other only says that it has.
+    "modern": {"name": "Modern", "hardware": "IPC-860", "media2": "good"},
+    "boaster": {"name": "Boaster", "hardware": "IPC-870", "media2": "refuses"},
     # Like gate, down to its UUID.
     "twin": {"name": "Twin", "hardware": "IPC-100", "uuid": "gate"},
 }
@@ -102,6 +113,8 @@ class Device:
         self.user, self.password = login.split(":", 1)
         self.nonces = set()
         self.asked = 0
+        digest = self.options.get("digest")
+        self.guard = httpdigest.Guard(self.user, self.password, **digest) if digest else None
 
     def match(self, relates_to):
         """The answer to a Probe."""
@@ -147,7 +160,9 @@ class Device:
         return datetime.now(UTC) + timedelta(seconds=self.options.get("clock", 0))
 
     def is_allowed(self, request):
-        """Checks a UsernameToken: digest, time within 5 minutes of the device's, no nonce twice."""
+        """Checks a UsernameToken, which has no place beside a digest of HTTP: digest, time within 5 minutes of the device's, no nonce twice."""
+        if self.guard:
+            return "UsernameToken" not in request
         parts = {}
         for tag in ("Username", "Password", "Nonce", "Created"):
             found = re.search(rf"<(?:\w+:)?{tag}(?: [^>]*)?>([^<]*)<", request)
@@ -203,6 +218,20 @@ class Device:
                 "<tt:XAddr>http://192.0.2.1:8000/onvif/media</tt:XAddr>"
                 "</tt:Media></tds:Capabilities></tds:GetCapabilitiesResponse>"
             )
+        if name == "GetServices" and "media2" in self.options:
+            services = [("ver10/device", "device_service"), ("ver10/media", "media"), ("ver20/media", "media2")]
+            return 200, envelope(
+                "<tds:GetServicesResponse>"
+                + "".join(
+                    f"<tds:Service><tds:Namespace>http://www.onvif.org/{space}/wsdl</tds:Namespace>"
+                    f"<tds:XAddr>http://192.0.2.1:8000/onvif/{path}</tds:XAddr><tds:Version><tt:Major>2</tt:Major>"
+                    "<tt:Minor>60</tt:Minor></tds:Version></tds:Service>"
+                    for space, path in services
+                )
+                + "</tds:GetServicesResponse>"
+            )
+        if path == "/onvif/media2" and self.options["media2"] == "good":
+            return self.answer_media2(name, request)
         if path != "/onvif/media":
             return 400, fault("ter:ActionNotSupported", "wrong service")
         if name == "GetProfiles":
@@ -227,6 +256,29 @@ class Device:
             "</trt:MediaUri></trt:GetStreamUriResponse>"
         )
 
+    def answer_media2(self, name, request):
+        """The same by the service for H.265; who asks for no kind of configuration is told none."""
+        if 'xmlns="http://www.onvif.org/ver20/media/wsdl"' not in request:
+            return 400, fault("ter:ActionNotSupported", "wrong namespace")
+        tr2 = 'xmlns:tr2="http://www.onvif.org/ver20/media/wsdl"'
+        if name == "GetProfiles":
+            encoder = (
+                '<tr2:Configurations><tr2:VideoSource token="1"><tt:Name>lens</tt:Name></tr2:VideoSource>'
+                '<tr2:VideoEncoder token="1" GovLength="50" Profile="Main"><tt:Name>e</tt:Name>'
+                "<tt:Encoding>H265</tt:Encoding><tt:Resolution><tt:Width>3840</tt:Width><tt:Height>2160</tt:Height>"
+                "</tt:Resolution></tr2:VideoEncoder></tr2:Configurations>"
+            )
+            return 200, envelope(
+                f'<tr2:GetProfilesResponse {tr2}><tr2:Profiles token="main&lt;1&gt;" fixed="true">'
+                f"<tr2:Name>main</tr2:Name>{encoder if '<Type>VideoEncoder</Type>' in request else ''}</tr2:Profiles>"
+                "</tr2:GetProfilesResponse>"
+            )
+        if not re.search(r"><Protocol>RTSP</Protocol><ProfileToken>main&lt;1&gt;</ProfileToken></", request):
+            return 400, fault("ter:InvalidArgVal", "no such profile or protocol")
+        return 200, envelope(
+            f"<tr2:GetStreamUriResponse {tr2}><tr2:Uri>rtsp://{self.address}/h265</tr2:Uri></tr2:GetStreamUriResponse>"
+        )
+
     def serve(self):
         """Answers HTTP for ever."""
         device = self
@@ -243,9 +295,12 @@ class Device:
                     self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
                     while True:
                         self.wfile.write(b"<x>" * 10_000)
-                status, body = device.answer(self.path, request)
+                challenges = device.guard and device.guard.check("POST", self.path, self.headers["Authorization"])
+                status, body = (401, "") if challenges else device.answer(self.path, request)
                 body = body.encode()
                 self.send_response(status)
+                for challenge in challenges or []:
+                    self.send_header("WWW-Authenticate", challenge)
                 if device.options.get("chunked"):
                     self.send_header("Transfer-Encoding", "chunked")
                     self.end_headers()
@@ -281,7 +336,11 @@ def main():
     for device in devices:
         threading.Thread(target=device.discover, daemon=True).start()
         threading.Thread(target=device.serve, daemon=True).start()
-    sys.exit(subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode)
+    status = subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
+    for device in devices:
+        if device.guard:
+            print(f"{device.name} refused {device.guard.refusals}", file=sys.stderr)
+    sys.exit(status)
 
 
 if __name__ == "__main__":
