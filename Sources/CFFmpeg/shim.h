@@ -6,6 +6,7 @@
 #include <libavutil/base64.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/log.h>
+#include <libavutil/md5.h>
 #include <libavutil/opt.h>
 #include <libavutil/sha.h>
 #include <libswscale/swscale.h>

@@ -8,8 +8,11 @@ import Posix
 struct HTTPResponse: Equatable {
   var status: Int
   var body: [UInt8]
+  /// Values of WWW-Authenticate.
+  var challenges: [String] = []
 
   static let byteLimit = 256 << 10
+  static let challengeLimit = 8
 
   enum Parsed: Equatable {
     case incomplete
@@ -34,7 +37,7 @@ struct HTTPResponse: Equatable {
     if status < 200 {
       return interimLimit > 0 ? parse(Array(body), isAtEnd: isAtEnd, interimLimit: interimLimit - 1) : .invalid
     }
-    var (length, isChunked) = (nil as Int?, false)
+    var (length, isChunked, answer) = (nil as Int?, false, HTTPResponse(status: status, body: []))
     for line in lines.dropFirst() {
       let parts = line.split(separator: ":", maxSplits: 1).map { trimmed(String($0)) }
       guard parts.count == 2 else { continue }
@@ -43,15 +46,15 @@ struct HTTPResponse: Equatable {
         guard let count = Int(parts[1]), (0...byteLimit).contains(count) else { return .invalid }
         length = count
       case "transfer-encoding": isChunked = parts[1].lowercased().hasSuffix("chunked")
+      case "www-authenticate" where answer.challenges.count < challengeLimit: answer.challenges.append(parts[1])
       default: break
       }
     }
-    if isChunked { return chunks(body, status: status, isAtEnd: isAtEnd) }
-    if let length {
-      if body.count >= length { return .complete(HTTPResponse(status: status, body: Array(body.prefix(length)))) }
-      return isAtEnd ? .invalid : .incomplete
-    }
-    return isAtEnd ? .complete(HTTPResponse(status: status, body: Array(body))) : .incomplete
+    if isChunked { return chunks(body, of: answer, isAtEnd: isAtEnd) }
+    if let length, body.count < length { return isAtEnd ? .invalid : .incomplete }
+    if length == nil, !isAtEnd { return .incomplete }
+    answer.body = Array(body.prefix(length ?? .max))
+    return .complete(answer)
   }
 
   private static func headerEnd(_ bytes: [UInt8]) -> Int? {
@@ -64,15 +67,15 @@ struct HTTPResponse: Equatable {
     return nil
   }
 
-  private static func chunks(_ body: ArraySlice<UInt8>, status: Int, isAtEnd: Bool) -> Parsed {
-    var (rest, result) = (body, [] as [UInt8])
+  private static func chunks(_ body: ArraySlice<UInt8>, of head: HTTPResponse, isAtEnd: Bool) -> Parsed {
+    var (rest, answer) = (body, head)
     while let newline = rest.firstIndex(of: UInt8(ascii: "\n")) {
       let line = String(decoding: rest[..<newline].prefix { $0 != UInt8(ascii: ";") }, as: UTF8.self)
       guard let count = Int(trimmed(line), radix: 16), (0...byteLimit).contains(count) else { return .invalid }
-      if count == 0 { return .complete(HTTPResponse(status: status, body: result)) }
+      if count == 0 { return .complete(answer) }
       let chunk = rest[(newline + 1)...]
       guard chunk.count >= count else { break }
-      result += chunk.prefix(count)
+      answer.body += chunk.prefix(count)
       rest = chunk.dropFirst(count)
       // The line end behind the chunk.
       while let first = rest.first, first == UInt8(ascii: "\r") || first == UInt8(ascii: "\n") {
@@ -88,13 +91,23 @@ struct HTTPError: Error, Equatable {
   var message: String
   /// Whether somebody answered at all, as ONVIF does.
   var isAnswer = false
+  /// The login was refused, or cannot be made: to ask again could lock the device.
+  var isRefusal = false
+}
+
+/// What is posted.
+struct HTTPRequest {
+  var body: String
+  var type: String
+  var service: ServiceAddress
+  /// The value of Authorization.
+  var authorization: String?
 }
 
 enum HTTPPost {
-  /// Posts `body` to an IPv4 address and gives what comes back by `deadline`.
-  static func send(
-    _ body: String, type: String, to service: ServiceAddress, until deadline: MonotonicTime
-  ) throws(HTTPError) -> HTTPResponse {
+  /// Posts to an IPv4 address and gives what comes back by `deadline`.
+  static func send(_ request: HTTPRequest, until deadline: MonotonicTime) throws(HTTPError) -> HTTPResponse {
+    let (service, body) = (request.service, request.body)
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
     guard descriptor >= 0 else { throw failure("no socket") }
     defer { close(descriptor) }
@@ -112,7 +125,8 @@ enum HTTPPost {
     if problem != 0 { throw HTTPError(message: "cannot connect: \(describe(errno: problem))") }
     let head =
       "POST \(service.path) HTTP/1.1\r\nHost: \(service.host):\(service.port)\r\nUser-Agent: camgate\r\n"
-      + "Content-Type: \(type)\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n"
+      + "Content-Type: \(request.type)\r\nContent-Length: \(body.utf8.count)\r\n"
+      + (request.authorization.map { "Authorization: \($0)\r\n" } ?? "") + "Connection: close\r\n\r\n"
     try write(Array((head + body).utf8), descriptor, until: deadline)
     return try read(descriptor, until: deadline)
   }

@@ -1,6 +1,7 @@
 import Posix
 
-// What a device is asked once there is a login: who it is, and where its streams are (ONVIF Core and Media 10).
+// What a device is asked once there is a login: who it is, and where its streams are (ONVIF Core, and Media2
+// or Media).
 
 /// One device, asked one question after another. Each has a deadline.
 struct ONVIFClient {
@@ -8,20 +9,14 @@ struct ONVIFClient {
   /// No device is shown with more streams.
   static let profileLimit = 16
 
-  /// Posts a body of a type to a service.
-  typealias Post = (_ body: String, _ type: String, ServiceAddress) throws(HTTPError) -> HTTPResponse
-
   private let service: ServiceAddress
-  private let login: ONVIFLogin
-  private let post: Post
-  /// The device's clock less ours, nanoseconds: it refuses logins that seem old.
-  private var clockOffset: Int64 = 0
+  private var session: ONVIFSession
 
   /// What `device` says of itself, and its streams; or its `problem`. Tests answer `post` themselves.
   static func describe(
-    _ device: DiscoveredDevice, login: ONVIFLogin, post: @escaping Post = ONVIFClient.post
+    _ device: DiscoveredDevice, login: ONVIFLogin, post: @escaping ONVIFSession.Post = ONVIFClient.post
   ) -> DiscoveredDevice {
-    var client = ONVIFClient(service: device.deviceService, login: login, post: post)
+    var client = ONVIFClient(service: device.deviceService, session: ONVIFSession(login: login, post: post))
     var device = device
     do throws(HTTPError) {
       try client.describe(&device)
@@ -31,25 +26,25 @@ struct ONVIFClient {
     return device
   }
 
-  private static let post: @Sendable (String, String, ServiceAddress) throws(HTTPError) -> HTTPResponse = {
-    (body, type, service) throws(HTTPError) in
+  private static let post: @Sendable (HTTPRequest) throws(HTTPError) -> HTTPResponse = {
+    (request) throws(HTTPError) in
     // The address of an answer can be forged; that of a neighbour leads to a neighbour.
-    guard DiscoverySocket.isNeighbour(service.host) else {
-      throw HTTPError(message: "\(service.host) is on none of this machine's networks, and not asked")
+    guard DiscoverySocket.isNeighbour(request.service.host) else {
+      throw HTTPError(message: "\(request.service.host) is on none of this machine's networks, and not asked")
     }
-    return try HTTPPost.send(body, type: type, to: service, until: .now() + requestTime)
+    return try HTTPPost.send(request, until: .now() + requestTime)
   }
 
   private mutating func describe(_ device: inout DiscoveredDevice) throws(HTTPError) {
     do throws(HTTPError) {
-      let answer = try ask(service, .device, "<GetSystemDateAndTime/>", login: nil)
+      let answer = try session.ask(.device, at: service, "<GetSystemDateAndTime/>", withLogin: false)
       let theirs = answer.first("UTCDateTime").flatMap { ONVIFClient.time(of: $0) }
-      clockOffset = theirs?.subtractingSaturated(WallClock.nanosecondsSince1970()) ?? 0
+      session.clockOffset = theirs?.subtractingSaturated(WallClock.nanosecondsSince1970()) ?? 0
     } catch {
       // Who does not say the time may still take ours; who says nothing is asked nothing more.
       if !error.isAnswer { throw error }
     }
-    let information = try ask(service, .device, "<GetDeviceInformation/>", login: login)
+    let information = try session.ask(.device, at: service, "<GetDeviceInformation/>")
     func take(_ key: WritableKeyPath<DiscoveredDevice, String>, _ name: String) {
       if let text = information.text(name), !text.isEmpty { device[keyPath: key] = printable(text) }
     }
@@ -57,80 +52,69 @@ struct ONVIFClient {
     take(\.model, "Model")
     take(\.firmware, "FirmwareVersion")
     take(\.serial, "SerialNumber")
-    let media = try mediaService()
-    let profiles = try ask(media, .media, "<GetProfiles/>", login: login).all("Profiles").prefix(
-      ONVIFClient.profileLimit)
+    // H.265 is in Media2 only. A device that has that one but does not do it has the other.
+    do throws(HTTPError) {
+      if let media2 = try media2Service() { try takeStreams(of: .media2, at: media2, &device) }
+    } catch {
+      if !error.isAnswer || error.isRefusal { throw error }
+    }
+    if device.streams.isEmpty { try takeStreams(of: .media, at: try mediaService(), &device) }
+    if device.streams.isEmpty { device.problem = "it names no RTSP streams" }
+  }
+
+  private mutating func takeStreams(
+    of media: ONVIFSession.Service, at address: ServiceAddress, _ device: inout DiscoveredDevice
+  ) throws(HTTPError) {
+    // Media2 tells no configuration that is not asked for.
+    let question = media == .media2 ? "<GetProfiles><Type>VideoEncoder</Type></GetProfiles>" : "<GetProfiles/>"
+    let profiles = try session.ask(media, at: address, question).all("Profiles").prefix(ONVIFClient.profileLimit)
+    var streams: [DiscoveredStream] = []
     for profile in profiles {
       guard let token = profile.attributes["token"], token.utf8.count <= 256 else { continue }
-      let answer = try ask(media, .media, ONVIFClient.streamRequest(token), login: login)
-      guard let url = ONVIFClient.streamURL(answer.text("MediaUri", "Uri") ?? "") else { continue }
+      let answer = try session.ask(media, at: address, ONVIFClient.streamRequest(media, token))
+      guard let url = ONVIFClient.streamURL(answer.text("Uri") ?? "") else { continue }
       var stream = DiscoveredStream(profile: printable(profile.text("Name") ?? token), url: url)
       stream.isElsewhere = ONVIFClient.host(ofStream: url) != device.address
-      if let encoder = profile.first("VideoEncoderConfiguration") {
+      if let encoder = profile.first("VideoEncoderConfiguration") ?? profile.first("Configurations", "VideoEncoder") {
         stream.encoding = printable(encoder.text("Encoding") ?? "", limit: 20)
         stream.width = encoder.text("Resolution", "Width").flatMap { Int($0) }
         stream.height = encoder.text("Resolution", "Height").flatMap { Int($0) }
       }
-      device.streams.append(stream)
+      streams.append(stream)
     }
-    if device.streams.isEmpty { device.problem = "it names no RTSP streams" }
+    device.streams = streams
   }
 
-  /// Path and port of the media service; where the device does not say, that of the device service.
-  private func mediaService() throws(HTTPError) -> ServiceAddress {
-    let answer = try ask(
-      service, .device, "<GetCapabilities><Category>Media</Category></GetCapabilities>", login: login)
-    guard let named = answer.text("Media", "XAddr").flatMap({ ServiceAddress($0) }) else { return service }
-    return ServiceAddress(host: service.host, port: named.port, path: named.path)
+  /// Where Media2 is; nil when the device has none.
+  private mutating func media2Service() throws(HTTPError) -> ServiceAddress? {
+    let question = "<GetServices><IncludeCapability>false</IncludeCapability></GetServices>"
+    let services = try session.ask(.device, at: service, question).all("Service")
+    let media2 = services.first { $0.text("Namespace") == ONVIFSession.Service.media2.rawValue }
+    return (media2?.text("XAddr")).flatMap { ServiceAddress($0) }.map { atDevice($0) }
   }
 
-  private static func streamRequest(_ token: String) -> String {
-    """
-    <GetStreamUri><StreamSetup><Stream xmlns="http://www.onvif.org/ver10/schema">RTP-Unicast</Stream>\
-    <Transport xmlns="http://www.onvif.org/ver10/schema"><Protocol>RTSP</Protocol></Transport></StreamSetup>\
-    <ProfileToken>\(escaped(token))</ProfileToken></GetStreamUri>
-    """
+  /// Where Media 1 is; where the device does not say, at the address of the device service.
+  private mutating func mediaService() throws(HTTPError) -> ServiceAddress {
+    let question = "<GetCapabilities><Category>Media</Category></GetCapabilities>"
+    let answer = try session.ask(.device, at: service, question)
+    return answer.text("Media", "XAddr").flatMap { ServiceAddress($0) }.map { atDevice($0) } ?? service
   }
 
-  private enum Namespace: String {
-    case device, media
+  /// Path and port that the device says; never another host, where its login must not go.
+  private func atDevice(_ named: ServiceAddress) -> ServiceAddress {
+    ServiceAddress(host: service.host, port: named.port, path: named.path)
   }
 
-  /// Asks one thing; the answer's body. A SOAP fault is an error with its reason.
-  private func ask(
-    _ service: ServiceAddress, _ namespace: Namespace, _ request: String, login: ONVIFLogin?
-  ) throws(HTTPError) -> XMLElement {
-    let name = request.dropFirst().prefix { $0.isLetter }
-    let body = request.dropFirst(name.count + 1)
-    let namespaceURL = "http://www.onvif.org/ver10/\(namespace.rawValue)/wsdl"
-    let nonce = (0..<16).map { _ in UInt8.random(in: 0...255) }
-    let time = WallClock.nanosecondsSince1970().addingSaturated(clockOffset)
-    let envelope = """
-      <?xml version="1.0" encoding="UTF-8"?>\
-      <e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope">\
-      <e:Header>\(login?.header(nonce: nonce, time: time) ?? "")</e:Header>\
-      <e:Body><\(name) xmlns="\(namespaceURL)"\(body)</e:Body></e:Envelope>
+  private static func streamRequest(_ media: ONVIFSession.Service, _ token: String) -> String {
+    if media == .media2 {
+      return "<GetStreamUri><Protocol>RTSP</Protocol><ProfileToken>\(escaped(token))</ProfileToken></GetStreamUri>"
+    }
+    return """
+      <GetStreamUri><StreamSetup><Stream xmlns="http://www.onvif.org/ver10/schema">RTP-Unicast</Stream>\
+      <Transport xmlns="http://www.onvif.org/ver10/schema"><Protocol>RTSP</Protocol></Transport></StreamSetup>\
+      <ProfileToken>\(escaped(token))</ProfileToken></GetStreamUri>
       """
-    let response = try post(
-      envelope, "application/soap+xml; charset=utf-8; action=\"\(namespaceURL)/\(name)\"", service)
-    let document = XMLElement.parse(response.body)
-    if let fault = document?.first("Fault") {
-      let codes = fault.all("Value").map(\.text).joined(separator: " ") + (fault.text("faultcode") ?? "")
-      let reason = fault.text("Reason", "Text") ?? fault.text("faultstring") ?? "no reason given"
-      let isRefusal =
-        response.status == 401 || codes.contains("NotAuthorized") || codes.contains("FailedAuthentication")
-      throw HTTPError(
-        message: isRefusal ? ONVIFClient.refusal : "it refuses \(name): \(printable(reason))", isAnswer: true)
-    }
-    if response.status == 401 { throw HTTPError(message: ONVIFClient.refusal, isAnswer: true) }
-    guard response.status == 200, let answer = document?.first("\(name)Response") else {
-      throw HTTPError(message: "it does not answer \(name) (HTTP status \(response.status))", isAnswer: true)
-    }
-    return answer
   }
-
-  static let refusal =
-    "it refuses the login: check username and password (many cameras have users for ONVIF of their own)"
 
   /// A stream's address as it may be shown and used: rtsp, without a login.
   static func streamURL(_ text: String) -> String? {

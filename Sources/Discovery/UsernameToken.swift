@@ -2,7 +2,7 @@ import CFFmpeg
 import Posix
 
 // The login of a SOAP request (OASIS Web Services Security UsernameToken Profile 1.0): never the password, but a digest of
-// it with a nonce and the time. SHA-1 and Base64 are libavutil's.
+// it with a nonce and the time. Base64 is libavutil's.
 
 /// A login for ONVIF.
 package struct ONVIFLogin: Sendable {
@@ -28,18 +28,8 @@ package struct ONVIFLogin: Sendable {
 
   /// Base64 (SHA-1 (nonce + created + password))
   static func digest(nonce: [UInt8], created: String, password: String) -> String {
-    base64(sha1(nonce + Array(created.utf8) + Array(password.utf8)))
+    base64(sha(nonce + Array(created.utf8) + Array(password.utf8), bits: 160))
   }
-}
-
-func sha1(_ bytes: [UInt8]) -> [UInt8] {
-  var context = av_sha_alloc()
-  defer { av_freep(&context) }
-  av_sha_init(context, 160)
-  av_sha_update(context, bytes, bytes.count)
-  var digest = [UInt8](repeating: 0, count: 20)
-  av_sha_final(context, &digest)
-  return digest
 }
 
 func base64(_ bytes: [UInt8]) -> String {

@@ -15,7 +15,8 @@ struct Discover: ParsableCommand {
         camgate discover --username viewer --password-file gate.password
 
       Cameras do not answer when ONVIF or its discovery is switched off in them, or when they are behind a router. The \
-      login goes, as a digest, to every device that answers: use one that may only view.
+      login goes, as a digest (in the SOAP header, or HTTP Digest where the camera asks for that) and no more than once \
+      when it is refused, to every device that answers: use one that may only view.
       """)
 
   @Flag(help: "Print one JSON object.")

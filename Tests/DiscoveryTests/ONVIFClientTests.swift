@@ -17,7 +17,7 @@ import Testing
     #expect(base64([]) == "" && base64([0]) == "AA==")
     // FIPS 180, the digest of "abc".
     #expect(
-      sha1(Array("abc".utf8)).map { $0 < 16 ? "0" + String($0, radix: 16) : String($0, radix: 16) }.joined()
+      hexadecimal(sha(Array("abc".utf8), bits: 160))
         == "a9993e364706816aba3e25717850c26c9cd0d89d")
   }
 

@@ -41,10 +41,15 @@ private func fuzzConversation(_ bytes: [UInt8]) {
   var answers = bytes.split(separator: 0xff, omittingEmptySubsequences: false).makeIterator()
   var device = DiscoveredDevice(address: "10.0.0.1")
   device = ONVIFClient.describe(device, login: ONVIFLogin(username: "viewer", password: "hunter2")) {
-    (request, _, service) throws(HTTPError) in
-    precondition(service.host == "10.0.0.1", "asks somebody else")
-    precondition(!request.contains("hunter2"), "hands out the password")
+    (request) throws(HTTPError) in
+    precondition(request.service.host == "10.0.0.1", "asks somebody else")
+    let authorization = request.authorization ?? ""
+    precondition(!(request.body + authorization).contains("hunter2"), "hands out the password")
+    precondition(authorization.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f }, "says more than one header")
     guard let answer = answers.next() else { throw HTTPError(message: "no answer in time") }
+    if answer.first == 1 {
+      return HTTPResponse(status: 401, body: [], challenges: [String(decoding: answer.dropFirst(), as: UTF8.self)])
+    }
     return HTTPResponse(status: answer.first == 0 ? 401 : 200, body: Array(answer))
   }
   precondition(device.streams.count <= ONVIFClient.profileLimit)
