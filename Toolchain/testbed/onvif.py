@@ -160,7 +160,8 @@ class Device:
         return datetime.now(UTC) + timedelta(seconds=self.options.get("clock", 0))
 
     def is_allowed(self, request):
-        """Checks a UsernameToken, which has no place beside a digest of HTTP: digest, time within 5 minutes of the device's, no nonce twice."""
+        """Checks a UsernameToken: digest, time within 5 minutes of the device's, no nonce twice. It has no place beside
+        a digest of HTTP."""
         if self.guard:
             return "UsernameToken" not in request
         parts = {}
