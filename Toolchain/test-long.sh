@@ -25,6 +25,12 @@ streams() {
 # Ten minutes of a camera with B-frames, sender reports, a clock that runs away and one wrong RTP time a minute.
 times() { CAMGATE_TIMES=${CAMGATE_TIMES:-600} swift_test CameraSide/TimeTests; }
 
+# An evening with odd cameras of three makes: ten minutes unless CAMGATE_EVENING says otherwise.
+evening() {
+  need_packages vlc-bin vlc-plugin-base
+  CAMGATE_EVENING=${CAMGATE_EVENING:-600} swift_test EveningTests
+}
+
 swift_test() {
   swift build --build-tests "${SWIFT_FLAGS[@]}"
   swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" --filter "$1"
@@ -50,7 +56,7 @@ ffmpeg() {
   "$ROOT/Toolchain/fuzz.sh" ffmpeg "${1:-600}"
 }
 
-NAMES=(reconnects faults kills resumes outage times disks streams hostile ffmpeg)
+NAMES=(reconnects faults kills resumes outage times disks streams evening hostile ffmpeg)
 
 "$ROOT/Toolchain/setup.sh" build test
 cd "$ROOT"
