@@ -334,11 +334,11 @@ class Servers(unittest.TestCase):
             )
             self.assertIn(f":{proxy.ready['port']}", str(list(producer.list_topics(timeout=10).brokers.values())))
             names = ["gate", "yard", "north-door", "a", "b1"]
+            self.assertEqual(proxy.command("eat"), "OK eat")
             for message in [message for name in names for message in good("h264", name)]:
                 producer.produce(
                     "cameras", message.data, message.ident, headers=message.headers(), timestamp=message.stamp
                 )
-            self.assertEqual(proxy.command("eat"), "OK eat")
             self.assertEqual(producer.flush(1), len(names) * 60)
             self.assertEqual([proxy.command(text)[:2] for text in ("reset", "pass", "nonsense")], ["OK", "OK", "ER"])
             self.assertEqual(producer.flush(30), 0)
