@@ -22,8 +22,7 @@ package struct Log: Sendable {
     case json
   }
 
-  private let level: Level
-  private let format: Format
+  private let style: LogStyle
   private let subject: String
   /// What is hidden in every message. Whoever learns a secret registers it here before it can be repeated to us.
   package let secrets: Secrets
@@ -38,13 +37,14 @@ package struct Log: Sendable {
     sink: @escaping @Sendable (String) -> Void = Log.writeToStandardError,
     now: @escaping @Sendable () -> MonotonicTime = { .now() }
   ) {
-    (self.level, self.format, self.secrets, self.now, self.sink) = (level, format, secrets, now, sink)
+    (self.secrets, self.now, self.sink) = (secrets, now, sink)
+    style = LogStyle(level, format)
     limit = LogLimit()
     subject = ""
   }
 
   private init(_ other: Log, subject: String) {
-    (level, format, secrets, sink) = (other.level, other.format, other.secrets, other.sink)
+    (style, secrets, sink) = (other.style, other.secrets, other.sink)
     (limit, now) = (other.limit, other.now)
     self.subject = subject
   }
@@ -53,7 +53,10 @@ package struct Log: Sendable {
   package func about(_ subject: String) -> Log { Log(self, subject: subject.withoutSteering) }
 
   /// Whether events of `level` are written; spares the work of composing them.
-  package func writes(_ level: Level) -> Bool { level >= self.level }
+  package func writes(_ level: Level) -> Bool { level >= style.level }
+
+  /// From now on events of at least `level` are written, in this form, by all that share this log.
+  package func become(_ level: Level, _ format: Format) { style.become(level, format) }
 
   package func error(_ message: @autoclosure () -> String) { write(.error, message) }
   package func warning(_ message: @autoclosure () -> String) { write(.warning, message) }
@@ -87,7 +90,7 @@ package struct Log: Sendable {
   private func write(_ level: Level, _ subject: String, _ message: String) {
     let time = DateTime(nanosecondsSince1970: WallClock.nanosecondsSince1970()).text(fractionDigits: 3)
     let text = secrets.masked(message)
-    switch format {
+    switch style.format {
     case .text:
       let prefix = subject.isEmpty ? "" : subject + ": "
       sink("\(time) \(level) \(prefix)\(text.indentingLines)")
@@ -104,5 +107,24 @@ package struct Log: Sendable {
   /// One write(2) a line, so that lines of several threads never mix.
   package static let writeToStandardError: @Sendable (String) -> Void = { line in
     try? Files.write(Array((line + "\n").utf8), to: STDERR_FILENO)
+  }
+}
+
+/// How a log writes; shared by all its parts, and changed while they do.
+private final class LogStyle: Sendable {
+  private let rawLevel: Atomic<Int>
+  private let isJSON: Atomic<Bool>
+
+  init(_ level: Log.Level, _ format: Log.Format) {
+    rawLevel = Atomic(level.rawValue)
+    isJSON = Atomic(format == .json)
+  }
+
+  var level: Log.Level { Log.Level(rawValue: rawLevel.load(ordering: .relaxed)) ?? .info }
+  var format: Log.Format { isJSON.load(ordering: .relaxed) ? .json : .text }
+
+  func become(_ level: Log.Level, _ format: Log.Format) {
+    rawLevel.store(level.rawValue, ordering: .relaxed)
+    isJSON.store(format == .json, ordering: .relaxed)
   }
 }

@@ -28,6 +28,17 @@ private final class Lines: Sendable {
     #expect(lines.all[2].hasSuffix("Z error kafka: gone"))
   }
 
+  /// All parts of a log change with it.
+  @Test func levelAndFormatChangeWhileItIsUsed() {
+    let lines = Lines()
+    let log = lines.log(.warning)
+    let part = log.about("camera gate")
+    part.info("unheard")
+    log.become(.info, .json)
+    part.info("heard")
+    #expect(lines.all.count == 1 && lines.all.allSatisfy { $0.contains(#""message":"heard""#) })
+  }
+
   @Test func jsonLines() throws {
     let lines = Lines()
     lines.log(.debug, .json).about("camera gate").debug("two\nlines \"quoted\"")
