@@ -23,8 +23,6 @@ struct BacklogState {
 package final class Backlog: Sendable {
   private let state: Monitor<BacklogState>
   let disk: DiskBuffer?
-  /// How many lanes there are.
-  package let laneCount: Int
 
   /// - Parameters:
   ///   - laneCount: lanes are numbered from 0; with a disk there are as many as its facts say.
@@ -32,7 +30,7 @@ package final class Backlog: Sendable {
   ///   - largestFrame: frames with more bytes than this cannot be sent and are dropped as oversize.
   ///   - disk: what does not fit, or must survive; nil for memory only.
   package init(laneCount: Int, memoryBudget: Int, largestFrame: Int, disk: DiskBuffer? = nil) {
-    (self.laneCount, self.disk) = (laneCount, disk)
+    self.disk = disk
     var state = BacklogState(
       queue: MemoryQueue(
         laneCount: laneCount, byteBudget: memoryBudget, largestFrame: largestFrame, hasDisk: disk != nil))
@@ -122,6 +120,30 @@ package final class Backlog: Sendable {
     }
   }
 
+  /// Adds lanes behind those that are there, with the streams that they get on disk. `whenAdded` is called, once, before
+  /// any frame of them can be appended or taken, with the lock held, and must be quick. Blocks while the disk is busy;
+  /// throws when the ring has no room for them. What is not done at `deadline` is done later, and then this throws, too.
+  package func addLanes(
+    _ streams: [StreamDescription], until deadline: MonotonicTime, whenAdded: @escaping @Sendable () -> Void
+  ) throws(LaneError) {
+    if let disk {
+      try disk.addLanes(streams, until: deadline, whenAdded: whenAdded)
+    } else {
+      state.withLock { state in
+        for _ in streams { state.queue.addLane() }
+        whenAdded()
+      }
+    }
+  }
+
+  /// The next frame of a lane is numbered behind those of the others, which are the same camera's.
+  package func number(_ lane: Lane, behind others: [Lane]) {
+    withQueue { queue in
+      let next = others.map { queue.lanes[$0.index].nextSequence }.max() ?? 0
+      queue.lanes[lane.index].nextSequence = max(queue.lanes[lane.index].nextSequence, next)
+    }
+  }
+
   /// Live-first: `backfill` takes the frames of `lane` while Kafka does not take them in time.
   package func pair(_ lane: Lane, with backfill: Lane) { withQueue { $0.pair(lane.index, with: backfill.index) } }
 
@@ -156,7 +178,7 @@ package final class Backlog: Sendable {
 
   /// Frames dropped so far, by lane and reason.
   package var drops: [DropCounts] {
-    state.read { state in (0..<laneCount).map { state.queue.drops(in: Lane(index: $0)) } }
+    state.read { state in state.queue.lanes.indices.map { state.queue.drops(in: Lane(index: $0)) } }
   }
 
   /// Frames waiting to be taken.

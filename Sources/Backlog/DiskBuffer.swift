@@ -52,6 +52,11 @@ package struct DiskFacts: Sendable {
   var mayHaveLost: Bool { endedBadly || recovery.hasDamage }
 }
 
+/// Why a lane cannot be added.
+package struct LaneError: Error, Sendable, Equatable {
+  package let message: String
+}
+
 /// A ring in a directory, with its thread.
 package final class DiskBuffer: Sendable {
   /// What the thread is told.
@@ -65,6 +70,15 @@ package final class DiskBuffer: Sendable {
     /// Everything is to be made durable at once.
     var isSecuring = false
     var isClosing = false
+    /// Lanes that are to be added.
+    var registration: Registration?
+  }
+
+  /// Lanes that are to be added, and who waits for that.
+  struct Registration {
+    let streams: [StreamDescription]
+    let whenAdded: @Sendable () -> Void
+    let answer: Monitor<Result<Void, RingError>?>
   }
 
   /// A small file that is to stand beside the ring, and whom to tell that it does.
@@ -133,6 +147,23 @@ package final class DiskBuffer: Sendable {
 
   /// Replaces a note, on the thread of the disk.
   func replace(_ note: Note) { bell.withLock { $0.notes.append(note) } }
+
+  /// See `Backlog.addLanes`.
+  func addLanes(
+    _ streams: [StreamDescription], until deadline: MonotonicTime, whenAdded: @escaping @Sendable () -> Void
+  ) throws(LaneError) {
+    let registration = Registration(streams: streams, whenAdded: whenAdded, answer: Monitor(nil))
+    let isFree = bell.withLock { bell -> Bool in
+      defer { bell.registration = bell.registration ?? registration }
+      return bell.registration == nil
+    }
+    // One that was not answered in time is carried out some day.
+    guard isFree else { throw LaneError(message: "the disk is busy with an earlier change") }
+    guard let result = registration.answer.wait(until: deadline, for: { $0 }) else {
+      throw LaneError(message: "the disk is busy")
+    }
+    if case .failure(let error) = result { throw LaneError(message: error.message) }
+  }
 
   /// Everything that is written is synced at once from now on.
   func secure() { bell.withLock { $0.isSecuring = true } }

@@ -37,9 +37,12 @@ extension MemoryQueue {
 
 extension Backlog {
   /// From now on no frame leaves before its lane's place in Kafka is known: `begin` or `goOn` has to follow for those
-  /// that `lanesWithoutPosition` lists.
+  /// that `lanesWithoutPosition` lists. The same is true of lanes that are added later.
   package func requirePositions() {
-    withQueue { queue in for lane in queue.lanes.indices { queue.lanes[lane].position.isNeeded = true } }
+    withQueue { queue in
+      queue.needsPositions = true
+      for lane in queue.lanes.indices { queue.lanes[lane].position.isNeeded = true }
+    }
   }
 
   /// Lanes that wait for `begin` or `goOn`.

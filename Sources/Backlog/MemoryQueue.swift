@@ -16,6 +16,8 @@ struct MemoryQueue {
   /// Bytes of the budget that are kept for frames read back from disk.
   let readAhead: Int
   var lanes: [LaneQueue]
+  /// Lanes that are added wait for their place in Kafka.
+  var needsPositions = false
   private var arrivals: UInt64 = 0
 
   /// Bytes of all frames in memory that are not finished, waiting or taken.
@@ -38,6 +40,13 @@ struct MemoryQueue {
     lanes = Array(repeating: LaneQueue(), count: laneCount)
     (self.byteBudget, self.largestFrame) = (byteBudget, largestFrame)
     readAhead = hasDisk ? byteBudget / 4 : 0
+  }
+
+  /// Adds an empty lane behind the others; `position` is its place in Kafka, if a restart would find one.
+  mutating func addLane(at position: RecordPosition? = nil) {
+    var lane = LaneQueue()
+    lane.position = LanePosition(start: position, isDurable: position != nil, isNeeded: needsPositions)
+    lanes.append(lane)
   }
 
   /// Frames waiting to be taken, in memory and on disk.

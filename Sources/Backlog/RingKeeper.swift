@@ -47,6 +47,7 @@ final class RingKeeper {
       for sync in news.syncs { ring.syncFinished(sync.request, sync.error) }
       for note in news.notes { replace(note) }
       if let text = news.learnt?() { learnt.replace(with: text) }
+      if let registration = news.registration { add(registration, spooler, state) }
       ring.retry(now: .now())
       let isBusy = step(spooler, state)
       let now = MonotonicTime.now()
@@ -75,11 +76,29 @@ final class RingKeeper {
     }
   }
 
+  /// Gives lanes to the queue, each with a stream of the ring, or none of them.
+  private func add(
+    _ registration: DiskBuffer.Registration, _ spooler: Spooler, _ state: Monitor<BacklogState>
+  ) {
+    var streams: [StreamID] = []
+    do throws(RingError) {
+      for stream in registration.streams { streams.append(try ring.register(stream)) }
+    } catch {
+      return registration.answer.withLock { $0 = .failure(error) }
+    }
+    state.withLock { state in
+      for stream in streams { state.queue.addLane(at: ring.cursor(of: stream).position) }
+      spooler.add(streams)
+      registration.whenAdded()
+    }
+    registration.answer.withLock { $0 = .success(()) }
+  }
+
   private func listen(until deadline: MonotonicTime) -> DiskBuffer.Bell {
     let rung: DiskBuffer.Bell? = bell.wait(until: deadline) { bell in
       let isNews = bell.isRung || bell.isClosing || !bell.syncs.isEmpty || !bell.notes.isEmpty || bell.learnt != nil
-      guard isNews else { return nil }
-      defer { (bell.isRung, bell.syncs, bell.notes, bell.learnt) = (false, [], [], nil) }
+      guard isNews || bell.registration != nil else { return nil }
+      defer { (bell.isRung, bell.syncs, bell.notes, bell.learnt, bell.registration) = (false, [], [], nil, nil) }
       return bell
     }
     return rung
@@ -193,7 +212,8 @@ final class RingKeeper {
   private func tellSecured(_ state: Monitor<BacklogState>) {
     guard let onSecured = options.onSecured else { return }
     let now = state.read { state in state.queue.lanes.indices.map { state.queue.securedThrough($0) } }
-    if secured.isEmpty { secured = Array(repeating: nil, count: now.count) }
+    // Lanes are added now and then.
+    secured += Array(repeating: nil, count: now.count - secured.count)
     for (index, number) in now.enumerated() where number != nil && number != secured[index] {
       secured[index] = number
       if let number {

@@ -26,7 +26,7 @@ final class Spooler {
   }
 
   let ring: Ring
-  private let streams: [StreamID]
+  private var streams: [StreamID]
   private let largestFrame: Int
   /// Above so much of the ring, in hundredths, only keyframes are written; nil for never.
   private let thinAbove: Int?
@@ -48,6 +48,12 @@ final class Spooler {
     (self.ring, self.streams, self.largestFrame, self.thinAbove) = (ring, streams, largestFrame, thinAbove)
     finished = Array(repeating: nil, count: streams.count)
     queue.durableTicket = ring.durableTicket
+  }
+
+  /// The streams of lanes that are added to the queue.
+  func add(_ streams: [StreamID]) {
+    self.streams += streams
+    finished += Array(repeating: nil, count: streams.count)
   }
 
   // MARK: With the queue

@@ -21,7 +21,8 @@ struct CatchUp: Sendable {
   static let backlogPerLane = 4
 
   private let settings: Settings
-  private let laneCount: Int
+  /// How many lanes there are.
+  var laneCount: Int
   /// Lanes that had their turn in this round.
   private var served: Set<Int> = []
   /// Bytes that may go out now; negative after a large frame.

@@ -3,6 +3,7 @@ import Broker
 import Frames
 import Posix
 import Records
+import Synchronization
 
 // From the backlog to Kafka and, by delivery reports, back. The thread `forward` waits for a frame that may leave and room in
 // the window, `kafka-events` serves reports (ForwarderReports.swift), `kafka-topics` asks about topics (ForwarderTopics.swift);
@@ -49,7 +50,6 @@ package final class Forwarder: Sendable {
   }
 
   let configuration: Configuration
-  let lanes: [LaneDescription]
   let quarantine: Quarantine?
   private let hasBackfill: Bool
   let backlog: Backlog
@@ -61,6 +61,7 @@ package final class Forwarder: Sendable {
   /// The thread that tries refused topics.
   let prober = Monitor<Thread?>(nil)
   private let threads = Monitor<[Thread]>([])
+  private let laneCount: Atomic<Int>
   private let forwarding = Heartbeat()
   private let serving = Heartbeat()
 
@@ -69,20 +70,34 @@ package final class Forwarder: Sendable {
     configuration: Configuration, identity: GatewayIdentity, lanes: [LaneDescription], backlog: Backlog,
     quarantine: Quarantine? = nil, log: Log
   ) {
-    (self.configuration, self.lanes, self.backlog, self.log) = (configuration, lanes, backlog, log)
+    (self.configuration, self.backlog, self.log) = (configuration, backlog, log)
     self.quarantine = quarantine
     hasBackfill = lanes.contains(where: \.isBackfill)
+    laneCount = Atomic(lanes.count)
     state = Monitor(
       State(
-        lanes: lanes.map { _ in LaneFlow(laneCount: lanes.count) }, laneTopics: lanes.map(\.topic),
-        encoder: RecordEncoder(identity: identity, lanes: lanes), security: configuration.security,
+        lanes: lanes, encoder: RecordEncoder(identity: identity, lanes: lanes), security: configuration.security,
         window: SendWindow(largest: configuration.windowBytes, timeout: configuration.requestTimeout),
         recordLimit: configuration.messageMaxBytes, brokers: configuration.brokers,
         canLook: configuration.resumeQuiet != nil))
   }
 
+  /// All lanes, in the order of the backlog's lane numbers. Takes the lock of `state`.
+  package var lanes: [LaneDescription] { state.read { $0.lanes } }
+
+  /// Lanes that were just added to the backlog, behind the others; to be called with the backlog's lock held, so that
+  /// nobody takes a frame of a lane that is not known here. With live-first the gateway's own have a second one each.
+  package func add(_ lanes: [LaneDescription]) {
+    let count = state.withLock { state -> Int in
+      state.add(lanes)
+      return state.lanes.count
+    }
+    laneCount.store(count, ordering: .relaxed)
+  }
+
   package var status: Status {
     state.read { state in
+      let lanes = state.lanes
       var status = state.status
       status.inFlightCount = state.inFlight.frameCount
       status.inFlightBytes = state.window.byteCount
@@ -91,7 +106,7 @@ package final class Forwarder: Sendable {
       status.liveLatency = state.latency.histogram
       if let quarantine { status.quarantine = quarantine.count }
       status.held = lanes.indices.compactMap { index in
-        let flow = state.lanes[index]
+        let flow = state.flows[index]
         if let trouble = flow.trouble, let since = flow.troubleSince {
           return HeldLane(lane: lanes[index], since: since, reason: trouble.message)
         }
@@ -162,7 +177,7 @@ package final class Forwarder: Sendable {
   // MARK: The thread `forward`
 
   private func forward() {
-    var catchUp = CatchUp(configuration.catchUp, laneCount: lanes.count)
+    var catchUp = CatchUp(configuration.catchUp, laneCount: laneCount.load(ordering: .relaxed))
     while let producer = currentProducer {
       forwarding.beat()
       if let fatal = state.read({ $0.fatal }) {
@@ -188,6 +203,7 @@ package final class Forwarder: Sendable {
 
   /// The frame whose turn it is; waits for one until `deadline`, and for the rate cap.
   private func next(until deadline: MonotonicTime, _ catchUp: inout CatchUp) -> Entry? {
+    catchUp.laneCount = laneCount.load(ordering: .relaxed)
     catchUp.observe(waitingCount: backlog.waitingCount, now: .now())
     let departure = catchUp.nextDeparture(now: .now())
     var entry: Entry?
@@ -221,9 +237,10 @@ package final class Forwarder: Sendable {
       let byteCount = min(entry.byteCount, partBytes(of: entry, state) + FrameHeaders.overhead)
       let lane = entry.lane.index
       return state.fatal == nil && !state.tails.isDoubtful(lane) && !state.keepingLanes.contains(lane)
-        && state.refusals.refusal(of: lanes[lane].topic) == nil && state.lanes[lane].isOpen(for: entry, now: .now())
+        && state.refusals.refusal(of: state.lanes[lane].topic) == nil
+        && state.flows[lane].isOpen(for: entry, now: .now())
         && state.hasRoom(for: byteCount)
-        && (!lanes[lane].isBackfill || state.hasBackfillRoom(for: byteCount, now: .now()))
+        && (!state.lanes[lane].isBackfill || state.hasBackfillRoom(for: byteCount, now: .now()))
     }
   }
 
@@ -253,7 +270,7 @@ package final class Forwarder: Sendable {
     if configuration.resumeQuiet != nil, let what = unheard({ $0.overdueQuestion(now: now) }) {
       log.warning("Kafka has not told \(what) yet; frames are kept until it does, as long as the link takes")
     }
-    let opening = state.read { $0.lanes.compactMap(\.opensAt).filter { $0 > now }.min() }
+    let opening = state.read { $0.flows.compactMap(\.opensAt).filter { $0 > now }.min() }
     return min(opening ?? .init(nanoseconds: .max), now + .seconds(1))
   }
 
@@ -271,8 +288,9 @@ package final class Forwarder: Sendable {
     }
     let (encoder, largest) = state.read { ($0.encoder, partBytes(of: entry, $0)) }
     let parts = encoder.parts(of: entry, partBytes: largest)
+    let lanes = lanes
     let frame = unheard { state -> UInt in
-      state.lanes[entry.lane.index].sent(entry, now: .now())
+      state.flows[entry.lane.index].sent(entry, now: .now())
       return state.inFlight.begin(
         entry, recordCount: parts.count, isBackfill: lanes[entry.lane.index].isBackfill, isProbe: isProbe)
     }

@@ -51,7 +51,7 @@ extension Forwarder {
     let lane = entry.lane.index
     return lanes[lane].topic == topic
       && state.read { state in
-        !state.tails.isDoubtful(lane) && !state.keepingLanes.contains(lane) && state.lanes[lane].isIdle
+        !state.tails.isDoubtful(lane) && !state.keepingLanes.contains(lane) && state.flows[lane].isIdle
           && state.window.hasRoom(for: entry.byteCount)
       }
   }

@@ -37,11 +37,10 @@ extension Forwarder {
   }
 
   struct State {
-    var lanes: [LaneFlow]
+    private(set) var lanes: [LaneDescription] = []
+    var flows: [LaneFlow] = []
     /// With who this gateway is: its frames may get a new ring id.
     var encoder: RecordEncoder
-    /// The topic of each lane.
-    let laneTopics: [String]
     var refusals = TopicRefusals()
     /// Refused topics are being tried.
     var isProbing = false
@@ -87,12 +86,21 @@ extension Forwarder {
     let canLook: Bool
 
     init(
-      lanes: [LaneFlow], laneTopics: [String], encoder: RecordEncoder, security: Security, window: SendWindow,
-      recordLimit: Int, brokers: String = "", canLook: Bool = false
+      lanes: [LaneDescription], encoder: RecordEncoder, security: Security, window: SendWindow, recordLimit: Int,
+      brokers: String = "", canLook: Bool = false
     ) {
-      (self.lanes, self.security, self.window, self.recordLimit) = (lanes, security, window, recordLimit)
-      (self.laneTopics, self.encoder) = (laneTopics, encoder)
+      (self.security, self.window, self.recordLimit) = (security, window, recordLimit)
+      self.encoder = encoder
       (advertised, self.canLook) = (AdvertisedNames(bootstrap: brokers), canLook)
+      add(lanes)
+    }
+
+    /// Lanes are only ever added, behind the others: their numbers are those of the backlog.
+    mutating func add(_ new: [LaneDescription]) {
+      lanes += new
+      flows += new.map { _ in LaneFlow(laneCount: lanes.count) }
+      for index in flows.indices { flows[index].share(with: lanes.count) }
+      encoder.lanes = lanes
     }
 
     /// Takes note of the time; what is to be said of an advertised address that is of no use, when it is due.
@@ -154,8 +162,8 @@ extension Forwarder {
     /// Of each lane whether nothing of it is sent for now, for its own or its topic's sake.
     func heldLanes(now: MonotonicTime) -> [Bool] {
       lanes.indices.map { lane in
-        tails.isDoubtful(lane) || keepingLanes.contains(lane) || lanes[lane].isHeld(now: now)
-          || refusals.refusal(of: laneTopics[lane]).map { now < $0.nextTry } ?? false
+        tails.isDoubtful(lane) || keepingLanes.contains(lane) || flows[lane].isHeld(now: now)
+          || refusals.refusal(of: lanes[lane].topic).map { now < $0.nextTry } ?? false
       }
     }
 
@@ -181,13 +189,13 @@ extension Forwarder {
       }
       let lane = report.entry.lane.index
       if let error = report.error, error.isRefusalOfTopic {
-        refusals.refused(laneTopics[lane], error, now: now)
+        refusals.refused(lanes[lane].topic, error, now: now)
       } else if report.error == nil, report.isProbe {
-        refusals.accepted(laneTopics[lane])
+        refusals.accepted(lanes[lane].topic)
       }
-      let before = lanes[lane].trouble
-      let actions = lanes[lane].reported(report.entry, softened(report), now: now)
-      let isNewTrouble = lanes[lane].trouble.map { trouble in !(before.map(trouble.isLike) ?? false) } ?? false
+      let before = flows[lane].trouble
+      let actions = flows[lane].reported(report.entry, softened(report), now: now)
+      let isNewTrouble = flows[lane].trouble.map { trouble in !(before.map(trouble.isLike) ?? false) } ?? false
       return Outcome(
         lane: lane, error: report.error, actions: actions, position: report.position, isNewTrouble: isNewTrouble,
         needsProbing: !refusals.isEmpty && !isProbing)

@@ -34,7 +34,7 @@ extension Forwarder {
   private func doubtfulLanes() -> [Int]? {
     let lanes: [Int]?? = state.wait { state in
       if state.isStopping { return .some(nil) }
-      let ready = state.tails.doubtful.filter { state.lanes[$0].isIdle }.sorted()
+      let ready = state.tails.doubtful.filter { state.flows[$0].isIdle }.sorted()
       return ready.isEmpty ? nil : .some(ready)
     }
     return lanes ?? nil

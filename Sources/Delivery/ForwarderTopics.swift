@@ -17,7 +17,6 @@ extension Forwarder {
 
   /// Until stopping. Nobody waits for this thread: it may be in the middle of a question.
   func watchTopics() {
-    let topics = Set(lanes.map(\.topic)).sorted()
     var timeout = AnswerTimeout(from: Forwarder.topicTimeout, to: configuration.requestTimeout)
     var renewals: Int?
     while currentProducer != nil {
@@ -27,9 +26,12 @@ extension Forwarder {
         wait(Forwarder.topicRetry)
         continue
       }
-      let isAnswered = topics.reduce(true) { inspect($1, inspector, &timeout) && $0 }
+      let lanes = self.lanes
+      let isAnswered = Set(lanes.map(\.topic)).sorted().reduce(true) { inspect($1, inspector, &timeout) && $0 }
       let isAwaited = configuration.resumeQuiet != nil && !backlog.lanesWithoutPosition.isEmpty
-      wait(isAwaited ? Forwarder.placeRetry : isAnswered ? Forwarder.topicInterval : Forwarder.topicRetry)
+      let pause = isAwaited ? Forwarder.placeRetry : isAnswered ? Forwarder.topicInterval : Forwarder.topicRetry
+      // A lane that is added waits for its place.
+      _ = state.wait(until: .now() + pause) { $0.isStopping || $0.lanes.count > lanes.count ? true : nil }
     }
   }
 

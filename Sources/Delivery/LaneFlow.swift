@@ -24,7 +24,7 @@ struct LaneFlow {
   static let shortestHold = Duration.seconds(1)
   static let longestHold = Duration.seconds(30)
 
-  private let silentShare: Int
+  private var silentShare: Int
   private var inFlightCount = 0
   private var inFlightBytes = 0
   /// When the last report came, or, since then, the first record was sent while nothing was under way.
@@ -45,6 +45,9 @@ struct LaneFlow {
   private(set) var troubleSince: MonotonicTime?
 
   init(laneCount: Int = 1) { silentShare = LaneFlow.silentBytes / max(1, laneCount) }
+
+  /// So many lanes share what may be silent from now on.
+  mutating func share(with laneCount: Int) { silentShare = LaneFlow.silentBytes / max(1, laneCount) }
 
   /// Whether `entry` may be sent now.
   func isOpen(for entry: Entry, now: MonotonicTime) -> Bool {

@@ -52,7 +52,7 @@ package struct GatewayIdentity: Sendable {
 }
 
 /// One camera and the topic its frames go to.
-package struct LaneDescription: Sendable {
+package struct LaneDescription: Sendable, Equatable {
   package var camera: CameraName
   package var topic: String
   /// Its frames are older than what goes out live at the same time.
@@ -66,7 +66,7 @@ package struct LaneDescription: Sendable {
 /// Makes records of frames.
 package struct RecordEncoder: Sendable {
   var identity: GatewayIdentity
-  private let lanes: [LaneDescription]
+  var lanes: [LaneDescription]
   private let clock: @Sendable () -> ClockReading?
 
   /// `clock` gives the time when it is known, else nil.

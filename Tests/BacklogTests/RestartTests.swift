@@ -22,7 +22,7 @@ final class BacklogDirectory {
     (options.boot, options.clock) = (boot, clock)
     let disk = try DiskBuffer.open(
       options, lanes: [StreamDescription(name: "gate", topic: "cameras")], log: Log(level: .error) { _ in })
-    return Backlog(laneCount: 1, memoryBudget: 1 << 20, largestFrame: 1 << 16, disk: disk)
+    return Backlog(laneCount: disk.facts.lanes.count, memoryBudget: 1 << 20, largestFrame: 1 << 16, disk: disk)
   }
 }
 

@@ -14,7 +14,7 @@ import Testing
   func isNoMoreThanTheWindow(payloadByteCount: Int) {
     let largest = 64 << 10
     var state = Forwarder.State(
-      lanes: [LaneFlow()], laneTopics: ["t"],
+      lanes: [LaneDescription(camera: CameraName("c")!, topic: "t")],
       encoder: RecordEncoder(identity: GatewayIdentity(gateway: "g", ringID: 1, epoch: 1), lanes: []),
       security: Security(),
       window: SendWindow(largest: largest, timeout: .seconds(60)), recordLimit: 1 << 20)

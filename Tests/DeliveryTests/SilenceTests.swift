@@ -12,7 +12,7 @@ import Testing
 
   private func state() -> Forwarder.State {
     Forwarder.State(
-      lanes: [LaneFlow()], laneTopics: ["t"],
+      lanes: [LaneDescription(camera: CameraName("c")!, topic: "t")],
       encoder: RecordEncoder(identity: GatewayIdentity(gateway: "g", ringID: 1, epoch: 1), lanes: []),
       security: Security(),
       window: SendWindow(largest: 1 << 20, timeout: .seconds(60)), recordLimit: 1 << 20)
