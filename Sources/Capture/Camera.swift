@@ -44,26 +44,35 @@ package final class Camera: Sendable {
   private let opened = Mutex<SourceStream?>(nil)
   private let limited = Mutex<UInt64>(0)
   private let thread = Mutex<Thread?>(nil)
+  private let memory: Mutex<Memory?>
+
+  /// What a camera leaves to the next one of its name.
+  package struct Memory: Sendable {
+    fileprivate var timeline: MediaTimeline
+  }
 
   /// `deliver` is called on the camera's thread with every frame, in decoding order. It should not block for long.
   /// `encoder` makes the JPEGs of devices that have raw pictures only; without one these are an error. `learnt` is what
   /// was found out about the camera before; `onLearning` is told on its thread when there is more, and must not block.
+  /// `memory` is what the camera had that it replaces: its media time goes on from there, and its first frame tells the
+  /// hole.
   package convenience init(
-    _ description: CameraDescription, learnt: Learnt = Learnt(), log: Log,
+    _ description: CameraDescription, learnt: Learnt = Learnt(), log: Log, memory: Memory? = nil,
     encoder: @escaping @Sendable () -> (any PictureEncoder)? = { nil },
     onLearning: @escaping @Sendable (Learnt) -> Void = { _ in }, deliver: @escaping @Sendable (Frame) -> Void
   ) {
     self.init(
-      description, learnt: learnt, log: log, encoder: encoder, video: VideoSystem(), onLearning: onLearning,
-      deliver: deliver)
+      description, learnt: learnt, log: log, memory: memory, encoder: encoder, video: VideoSystem(),
+      onLearning: onLearning, deliver: deliver)
   }
 
   /// With the video devices of `video`.
   init(
-    _ description: CameraDescription, learnt: Learnt = Learnt(), log: Log,
+    _ description: CameraDescription, learnt: Learnt = Learnt(), log: Log, memory: Memory? = nil,
     encoder: @escaping @Sendable () -> (any PictureEncoder)? = { nil }, video: VideoSystem,
     onLearning: @escaping @Sendable (Learnt) -> Void = { _ in }, deliver: @escaping @Sendable (Frame) -> Void
   ) {
+    self.memory = Mutex(memory)
     (self.description, self.log, self.deliver) = (description, log, deliver)
     (self.encoder, self.video) = (encoder, video)
     self.learnt = Mutex(learnt)
@@ -104,6 +113,9 @@ package final class Camera: Sendable {
   /// How its pictures come, where that is a matter of choice: tcp or udp.
   package var transport: CameraDescription.RTSPTransport? { opened.withLock { $0?.transport } }
 
+  /// What the next camera of its name goes on from, once it has ended; nil when it never had a frame.
+  package var remains: Memory? { memory.withLock { $0 } }
+
   /// Starts capturing. Call once.
   package func start() {
     let thread = Thread.start(name: "cam-\(description.name)") { [self] in run() }
@@ -128,7 +140,8 @@ package final class Camera: Sendable {
     let source = makeSource(notes: notes)
     var session = CameraSession(
       supervisor: Supervisor(timeouts: description.timeouts, hasLogin: hasLogin, learnt: knowledge),
-      limits: description.limits)
+      limits: description.limits, memory: memory.withLock { $0 })
+    defer { memory.withLock { $0 = session.memory } }
     if !knowledge.phrases.isEmpty { log.info("learnt earlier: \(knowledge.phrases.joined(separator: "; "))") }
     while !interrupt.isStopped {
       var error = session.capture(
@@ -220,9 +233,15 @@ private struct CameraSession {
   /// The limits that the log has named already.
   private var namedLimits: Set<Admission.Limit> = []
 
-  init(supervisor: Supervisor, limits: CameraDescription.Limits) {
+  init(supervisor: Supervisor, limits: CameraDescription.Limits, memory: Camera.Memory?) {
     (self.supervisor, self.limits, admission) = (supervisor, limits, Admission(limits))
+    guard let memory else { return }
+    timeline = memory.timeline
+    (gap, hasDelivered) = (Gap(frameCount: nil, reason: .camera), true)
   }
+
+  /// What the next camera of this name goes on from.
+  var memory: Camera.Memory? { hasDelivered ? Camera.Memory(timeline: timeline) : nil }
 
   /// Whether `error` is the one before it again.
   mutating func isRepeated(_ error: CaptureError) -> Bool {

@@ -10,12 +10,15 @@ import Testing
     let frames = Monitor<[Frame]>([])
     let camera: Camera
 
-    init(_ source: CameraDescription.Source, _ timeouts: CameraDescription.Timeouts = .init()) throws {
+    init(
+      _ source: CameraDescription.Source, _ timeouts: CameraDescription.Timeouts = .init(),
+      memory: Camera.Memory? = nil
+    ) throws {
       let frames = frames
       let name = try #require(CameraName("gate"))
-      camera = Camera(CameraDescription(name: name, source: source, timeouts: timeouts), log: Log { _ in }) { frame in
-        frames.withLock { $0.append(frame) }
-      }
+      camera = Camera(
+        CameraDescription(name: name, source: source, timeouts: timeouts), log: Log { _ in }, memory: memory
+      ) { frame in frames.withLock { $0.append(frame) } }
       camera.start()
     }
 
@@ -46,6 +49,19 @@ import Testing
     #expect(frames.allSatisfy { $0.gap == nil && ($0.clock == .gateway || $0.clock == .unsynced) })
     let shown = frames.sorted { $0.pts < $1.pts }
     #expect(zip(shown, shown.dropFirst()).allSatisfy { $0.captureTime < $1.captureTime })
+  }
+
+  /// A camera with other settings goes on where the one before it ended, and says that something is missing.
+  @Test func oneAfterAnother() throws {
+    let first = try Recorder(.test(width: 320, height: 240, fps: 50))
+    _ = first.first(3)
+    first.stop()
+    let last = try #require(first.frames.read { $0.last })
+    let second = try Recorder(.test(width: 160, height: 120, fps: 50), memory: first.camera.remains)
+    let frames = second.first(2)
+    second.stop()
+    #expect(frames.first?.gap == Gap(frameCount: nil, reason: .camera) && frames.last?.gap == nil)
+    #expect(frames.first.map { $0.pts > last.pts } == true)
   }
 
   @Test(arguments: [("h264.mp4", Codec.h264), ("h264b.mp4", .h264), ("h265.mp4", .h265), ("mjpeg.mkv", .mjpeg)])
