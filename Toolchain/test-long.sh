@@ -31,6 +31,9 @@ evening() {
   CAMGATE_EVENING=${CAMGATE_EVENING:-600} swift_test EveningTests
 }
 
+# The settings change every 2 s for three minutes and more: a camera that is left alone loses nothing.
+reload() { CAMGATE_RELOADS=${CAMGATE_RELOADS:-18} swift_test ReloadTests; }
+
 swift_test() {
   swift build --build-tests "${SWIFT_FLAGS[@]}"
   swift test --skip-build --disable-xctest "${SWIFT_FLAGS[@]}" --filter "$1"
@@ -56,7 +59,7 @@ ffmpeg() {
   "$ROOT/Toolchain/fuzz.sh" ffmpeg "${1:-600}"
 }
 
-NAMES=(reconnects faults kills resumes outage times disks streams evening hostile ffmpeg)
+NAMES=(reconnects faults kills resumes outage times reload disks streams evening hostile ffmpeg)
 
 "$ROOT/Toolchain/setup.sh" build test
 cd "$ROOT"

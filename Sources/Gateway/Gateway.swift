@@ -12,39 +12,23 @@ import Synchronization
 
 /// A running gateway.
 package final class Gateway: Sendable {
-  private let cameras: [Camera]
-  private let capturedCounts: [CapturedCount]
+  private let fleet: Mutex<CameraFleet>
   private let backlog: Backlog
   private let forwarder: Forwarder
-  private let lanes: [LaneDescription]
   private let log: Log
-
-  /// Frames one camera has delivered.
-  private final class CapturedCount: Sendable {
-    let value = Atomic<UInt64>(0)
-  }
 
   package init(_ plan: GatewayPlan, log: Log) {
     self.log = log
     let buffer = GatewayBuffer(plan, log: log)
-    let (backlog, learnt) = (buffer.backlog, buffer.learnt)
-    (self.backlog, lanes) = (backlog, buffer.lanes)
+    let backlog = buffer.backlog
+    self.backlog = backlog
     forwarder = Forwarder(
       configuration: plan.delivery, identity: buffer.identity, lanes: buffer.lanes, backlog: backlog,
       quarantine: buffer.quarantine, log: log.about("kafka"))
-    let counts = plan.cameras.map { _ in CapturedCount() }
-    capturedCounts = counts
-    cameras = plan.cameras.enumerated().map { index, camera in
-      let about = log.about("camera \(camera.description.name)")
-      return Camera(
-        camera.description, learnt: learnt.known(of: camera.description), log: about, encoder: { JPEGEncoder() },
-        onLearning: { learnt.keep($0, of: camera.description) }
-      ) { frame in
-        counts[index].value.add(1, ordering: .relaxed)
-        backlog.append(frame, to: Lane(index: index))
-      }
-    }
+    fleet = Mutex(CameraFleet(plan, forwarder: forwarder, backlog: backlog, learnt: buffer.learnt, log: log))
   }
+
+  private var cameras: [Camera] { fleet.withLock { $0.cameras } }
 
   /// Starts everything. Throws when librdkafka refuses its configuration.
   package func start() throws(GatewayError) {
@@ -53,19 +37,24 @@ package final class Gateway: Sendable {
   }
 
   /// Uses these certificates and this login from now on; files are read again. What is wrong with them is logged, and
-  /// then the old ones stay. Cameras that wait for their next attempt make it at once.
-  package func renew(_ security: Security) {
-    forwarder.renew(security)
-    for camera in cameras { camera.retryNow() }
+  /// then the old ones stay.
+  package func renew(_ security: Security) { forwarder.renew(security) }
+
+  /// Cameras that wait for their next attempt make it at once.
+  package func retryNow() { for camera in cameras { camera.retryNow() } }
+
+  /// From now on these are the cameras. Those that are the same as before are not touched; the others are stopped (for up
+  /// to two seconds) and started. Throws when it cannot be, and then all stays as it was. To be called by one thread.
+  package func change(to cameras: [GatewayPlan.CameraPlan]) throws(GatewayError) -> CameraChanges {
+    var fleet = fleet.withLock { $0 }
+    let changes = try fleet.change(to: cameras)
+    self.fleet.withLock { $0 = fleet }
+    return changes
   }
 
   /// Stops the cameras; one that hangs in a name server is left to the end of the process.
   package func stopCameras() {
-    for camera in cameras { camera.stop() }
-    let deadline = MonotonicTime.now() + .seconds(2)
-    for camera in cameras where !camera.join(until: deadline) {
-      log.warning("camera \(camera.name) is still busy; not waiting for it")
-    }
+    CameraFleet.stop(cameras, log)
   }
 
   /// Puts on disk what is not acknowledged, then goes on sending until everything is, for `timeout` or until
@@ -94,24 +83,15 @@ package final class Gateway: Sendable {
   /// How long a disk may take at the end.
   private static let securingTimeout = Duration.seconds(30)
 
-  /// What the camera itself dropped on purpose.
-  private func limited(_ camera: Camera) -> DropCounts {
-    let count = camera.limitedCount
-    return count > 0 ? [.limited: count] : [:]
-  }
-
   /// How things stand.
   package var snapshot: GatewaySnapshot {
-    let drops = backlog.drops
+    let fleet = fleet.withLock { $0 }
+    let drops = Dictionary(grouping: zip(forwarder.lanes, backlog.drops), by: { $0.0.camera })
+      .mapValues { lanes in lanes.reduce(into: DropCounts()) { $0.merge($1.1, uniquingKeysWith: +) } }
     return GatewaySnapshot(
-      cameras: cameras.indices.map { index in
-        GatewaySnapshot.CameraSnapshot(
-          name: cameras[index].name, state: cameras[index].state,
-          capturedCount: capturedCounts[index].value.load(ordering: .relaxed),
-          drops: lanes.indices.filter { lanes[$0].camera == cameras[index].name }
-            .reduce(into: limited(cameras[index])) { sum, lane in sum.merge(drops[lane], uniquingKeysWith: +) })
-      }, delivery: forwarder.status, waitingCount: backlog.waitingCount, diskCount: backlog.diskCount,
-      memoryBytes: backlog.byteCount)
+      cameras: fleet.snapshots(drops), delivery: forwarder.status, waitingCount: backlog.waitingCount,
+      diskCount: backlog.diskCount, memoryBytes: backlog.byteCount, formerCapturedCount: fleet.formerCapturedCount,
+      formerDroppedCount: fleet.formerDroppedCount(drops))
   }
 }
 
@@ -147,7 +127,10 @@ package struct GatewaySnapshot: Sendable {
   package var diskCount: Int
   /// Bytes of frames in memory that are not acknowledged.
   package var memoryBytes: Int
+  /// Frames of cameras that are gone, or were other ones before their settings changed.
+  package var formerCapturedCount: UInt64 = 0
+  package var formerDroppedCount: UInt64 = 0
 
-  package var capturedCount: UInt64 { cameras.reduce(0) { $0 + $1.capturedCount } }
-  package var droppedCount: UInt64 { cameras.reduce(0) { $0 + $1.drops.values.reduce(0, +) } }
+  package var capturedCount: UInt64 { cameras.reduce(formerCapturedCount) { $0 + $1.capturedCount } }
+  package var droppedCount: UInt64 { cameras.reduce(formerDroppedCount) { $0 + $1.drops.values.reduce(0, +) } }
 }

@@ -85,7 +85,7 @@ struct GatewayBuffer {
 extension LaneDescription {
   private static let backfillSuffix = "/backfill"
 
-  fileprivate var stream: StreamDescription {
+  var stream: StreamDescription {
     StreamDescription(name: camera.text + (isBackfill ? LaneDescription.backfillSuffix : ""), topic: topic)
   }
 

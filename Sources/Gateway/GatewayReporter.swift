@@ -57,6 +57,11 @@ package struct GatewayReporter {
       guard camera.drops != reported?.counts ?? [:] else { continue }
       if let reported, now - reported.time < interval { continue }
       let new = camera.drops.filter { $0.value > reported?.counts[$0.key] ?? 0 }
+      // A camera that is back after its settings changed counts its own drops anew.
+      guard !new.isEmpty else {
+        reportedDrops[camera.name]?.counts = camera.drops
+        continue
+      }
       let text = new.sorted { $0.key.rawValue < $1.key.rawValue }
         .map { "\($0.value - (reported?.counts[$0.key] ?? 0)) frames (\($0.key.rawValue): \(remedy(for: $0.key)))" }
       lines.append(.warning("camera \(camera.name): dropped \(text.joined(separator: ", "))"))

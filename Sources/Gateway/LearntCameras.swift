@@ -26,6 +26,9 @@ final class LearntCameras: Sendable {
   /// What is known about one.
   func known(of camera: CameraDescription) -> Learnt { file.withLock { $0.known(of: camera) } }
 
+  /// Forgets all others.
+  func forget(allBut cameras: [CameraDescription]) { file.withLock { $0.forget(allBut: cameras) } }
+
   /// Keeps what one has learnt. Does not wait for the disk.
   func keep(_ learnt: Learnt, of camera: CameraDescription) {
     file.withLock { $0.keep(learnt, of: camera) }

@@ -42,19 +42,20 @@ struct Run: ParsableCommand {
     }
     var reporter = GatewayReporter(now: .now())
     let guardian = Guardian(device: watchdog, log: log)
-    watch(gateway, &reporter, guardian, signals, log)
+    watch(gateway, &settings, &reporter, guardian, signals, log)
     stop(gateway, after: settings.stopTimeout, &reporter, signals, log)
   }
 
   /// Reports until a signal asks to stop.
   private func watch(
-    _ gateway: Gateway, _ reporter: inout GatewayReporter, _ guardian: Guardian, _ signals: Signals, _ log: Log
+    _ gateway: Gateway, _ settings: inout Configuration, _ reporter: inout GatewayReporter, _ guardian: Guardian,
+    _ signals: Signals, _ log: Log
   ) {
     while true {
       guardian.look(at: gateway)
       switch signals.next(until: .now() + .seconds(1)) {
       case .stop: return
-      case .reload: reload(gateway, log)
+      case .reload: reload(gateway, &settings, log)
       case nil: break
       }
       say(reporter.lines(for: gateway.snapshot, now: .now()), log)
@@ -71,17 +72,34 @@ struct Run: ParsableCommand {
     }
   }
 
-  /// Certificates and login are taken anew from the file and from those it names; a file with errors changes nothing.
-  private func reload(_ gateway: Gateway, _ log: Log) {
-    let settings = SettingsFile(path: file)
-    let diagnostics = settings.allDiagnostics
-    settings.registerSecrets(in: log.secrets)
-    if !diagnostics.isEmpty { log.warning(diagnostics.rendered(in: settings.source)) }
-    guard let configuration = settings.configuration, !diagnostics.hasErrors else {
+  /// The whole file is read again: what can change while the gateway runs does, the rest is said to need a restart. A file
+  /// with errors changes nothing. `settings` are those in use.
+  private func reload(_ gateway: Gateway, _ settings: inout Configuration, _ log: Log) {
+    let file = SettingsFile(path: file)
+    let diagnostics = file.allDiagnostics
+    file.registerSecrets(in: log.secrets)
+    if !diagnostics.isEmpty { log.warning(diagnostics.rendered(in: file.source)) }
+    guard var new = file.configuration, !diagnostics.hasErrors else {
       return log.error("the settings have errors; the old ones stay")
     }
-    log.info("certificates and login are read again; other settings need a restart")
-    gateway.renew(Security(configuration.kafka))
+    new.buffer.directory = new.buffer.directory ?? ring
+    let needs = RestartNeeds.diagnostics(from: settings, to: new, in: file)
+    if !needs.isEmpty { log.warning(needs.rendered(in: file.source)) }
+    do throws(GatewayError) {
+      let changes = try gateway.change(to: GatewayPlan(new).cameras)
+      log.info("settings read again: \(changes.summary)")
+      settings.cameras = new.cameras
+    } catch {
+      log.error("the cameras stay as they were: \(error.message)")
+    }
+    // librdkafka reads certificates when a client is made, whether their names are new or not.
+    let isSecured = [settings, new].contains { $0.kafka.tls != nil || $0.kafka.sasl != nil }
+    if isSecured { gateway.renew(Security(new.kafka)) }
+    gateway.retryNow()
+    log.become(new.log.logLevel, new.log.logFormat)
+    (settings.stopTimeout, settings.log) = (new.stopTimeout, new.log)
+    (settings.kafka.tls, settings.kafka.sasl, settings.kafka.topic) = (new.kafka.tls, new.kafka.sasl, new.kafka.topic)
+    for warning in Exposure.warnings(new) { log.warning(warning) }
   }
 
   private func stop(
