@@ -159,13 +159,13 @@ private let faultsOfSessions: [Fault] = [
   Fault(
     dialogue: "kept-by-get-parameter", must: "find what keeps it", gaps: [.camera, .camera], frames: 400,
     says: [
-      "connections end after 6 s, as its sessions do (6 s): kept with GET_PARAMETER from the next one on",
+      "as its sessions do (6 s): kept with GET_PARAMETER from the next one on",
       "GET_PARAMETER keeps its sessions",
     ], allowed: "two gaps", isPinnedOnly: true),
   Fault(
     dialogue: "dies-of-get-parameter", must: "find what keeps it", gaps: [.camera, .camera], frames: 400,
     says: [
-      "connections end after 3 s, as its sessions do (6 s): kept with OPTIONS from the next one on",
+      "as its sessions do (6 s): kept with OPTIONS from the next one on",
       "OPTIONS keeps its sessions",
     ], allowed: "two gaps", isPinnedOnly: true),
   Fault(dialogue: "reports-wanted", transport: .udp, must: "send them", frames: 30, isPinnedOnly: true),
