@@ -55,6 +55,12 @@ import Testing
     expectNone(try files().flatMap(unfinishedComplaints))
   }
 
+  @Test func noTestMaySkipItself() throws {
+    let tests = try files { $0.hasPrefix("Tests/") || $0.hasPrefix("Toolchain/") || $0.hasPrefix("image/") }
+    // The rules say what they look for.
+    expectNone(tests.filter { !$0.path.hasPrefix("Tests/TidyTests/") }.flatMap(skippingComplaints))
+  }
+
   @Test func nothingKnowsAMachine() throws {
     expectNone(try files().flatMap(machineComplaints))
   }

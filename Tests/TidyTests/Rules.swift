@@ -19,6 +19,15 @@ func unfinishedComplaints(_ file: File) -> [Complaint] {
   }
 }
 
+/// Tests that may skip themselves: what is missing is installed, or the test fails.
+func skippingComplaints(_ file: File) -> [Complaint] {
+  file.complaints { line in
+    line.firstMatch(of: #/\.(?:enabled|disabled)\(|XCTSkip|skipTest|skipIf|skipUnless/#).map {
+      "'\($0.output)': say what must be true here, too"
+    }
+  }
+}
+
 /// Paths that only exist on somebody's machine, and hosts of package registries: their clients know them.
 func machineComplaints(_ file: File) -> [Complaint] {
   let path = #/(?:^|[^\w.~}-])(/(?:work|root|home|Users|opt/swift|var/folders)/|\.\./shared\b)/#

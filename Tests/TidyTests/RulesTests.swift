@@ -66,6 +66,11 @@ import Testing
     #expect(unfinishedComplaints(File("a.patch", " /* XXX */\n-// XXX\n+// XXX")).map(\.line) == [3])
   }
 
+  @Test func skippingTests() {
+    let lines = "@Test(.enabled(if: x)) func a()\n@Test(.disabled(\"b\"))\nself.skipTest('c')\nisEnabled(d)"
+    #expect(skippingComplaints(File("a.swift", lines)).map(\.line) == [1, 2, 3])
+  }
+
   /// Examples are put together, so that this file passes the rule itself.
   private static let (slash, dot) = ("/", ".")
   private static let ofOneMachine = [
