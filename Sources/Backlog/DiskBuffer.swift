@@ -81,7 +81,7 @@ package final class DiskBuffer: Sendable {
     let answer: Monitor<Result<Void, RingError>?>
   }
 
-  /// A small file that is to stand beside the ring, and whom to tell that it does.
+  /// A small file to be written to the ring's directory, and whom to tell when that is done.
   struct Note {
     var name: String
     var text: String

@@ -1,8 +1,8 @@
 import DiskRing
 import Posix
 
-// What is learnt about cameras stands beside the ring, for the next run; what is in it is the gateway's business. It is
-// written by the thread `backlog`: nobody else waits for the disk.
+// What is learnt about cameras is kept in the ring's directory for the next run; what is in it is the gateway's business.
+// It is written by the thread `backlog`, so that no other thread waits for the disk.
 
 /// The note, and whether it can be written.
 struct LearntNote {

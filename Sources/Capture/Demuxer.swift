@@ -173,7 +173,7 @@ final class Demuxer {
         "the camera asks for the password in clear (Basic, without TLS), and so may whoever poses as it: not told. "
           + "Switch it to digest or use rtsps; if neither is possible, write auth: basic")
     }
-    // It has not told the login, so nobody has refused it.
+    // The login was not sent, so it was not refused.
     if code == camgate_averror_unauthorized, notes.wantsSHA256, !ffmpegMarksGaps {
       return CaptureError(
         .unusable,

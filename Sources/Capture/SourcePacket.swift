@@ -56,7 +56,7 @@ protocol Source: AnyObject {
   func open() throws(CaptureError) -> SourceStream
   /// The next packet. Returns by the interrupt's deadline.
   func read() throws(CaptureError) -> SourcePacket
-  /// What came since `open`; nil where nobody counts.
+  /// What came since `open`; nil where it is not counted.
   var arrivals: Arrivals? { get }
   /// Says goodbye and releases everything; may be called at any time, also twice.
   func close()

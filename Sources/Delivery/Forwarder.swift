@@ -86,7 +86,7 @@ package final class Forwarder: Sendable {
   package var lanes: [LaneDescription] { state.read { $0.lanes } }
 
   /// Lanes that were just added to the backlog, behind the others; to be called with the backlog's lock held, so that
-  /// nobody takes a frame of a lane that is not known here. With live-first the gateway's own have a second one each.
+  /// no frame of a lane is taken that is not known here. With live-first the gateway's own have a second one each.
   package func add(_ lanes: [LaneDescription]) {
     let count = state.withLock { state -> Int in
       state.add(lanes)

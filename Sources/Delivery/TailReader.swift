@@ -111,7 +111,7 @@ struct TailReader: Sendable {
   /// The offset that is read first.
   private static func first(of range: Range<Int64>, _ start: Start) -> Int64 {
     switch start {
-    // A topic that ends in front of the place was made anew.
+    // A topic that ends before this offset was recreated.
     case .offset(let offset): offset > range.upperBound ? range.lowerBound : max(offset, range.lowerBound)
     case .newest: max(range.lowerBound, range.upperBound - newestCount)
     }

@@ -57,7 +57,7 @@ package struct GatewayReporter {
       guard camera.drops != reported?.counts ?? [:] else { continue }
       if let reported, now - reported.time < interval { continue }
       let new = camera.drops.filter { $0.value > reported?.counts[$0.key] ?? 0 }
-      // A camera that is back after its settings changed counts its own drops anew.
+      // A camera that is back after its settings changed counts its drops from zero.
       guard !new.isEmpty else {
         reportedDrops[camera.name]?.counts = camera.drops
         continue

@@ -29,7 +29,7 @@ package struct LearntFile: Sendable {
   /// Whether there was a text that says nothing.
   package private(set) var isDamaged = false
 
-  /// An empty text is one that nobody has written yet.
+  /// An empty text has not been written yet.
   package init(text: String) {
     salt = (0..<16).map { _ in UInt8.random(in: 0...255) }
     guard !text.isEmpty else { return }

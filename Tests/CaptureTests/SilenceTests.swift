@@ -23,7 +23,7 @@ import Testing
     #expect(silence(media: 1, reports: 3, foreign: 1) == "packets come, but no whole picture (h264)" + end)
   }
 
-  /// Where nobody counts, no more is said than is known.
+  /// Where packets are not counted, no more is said than is known.
   @Test func withoutCountsLessIsSaid() {
     var silence = Silence()
     silence.codec = .h264

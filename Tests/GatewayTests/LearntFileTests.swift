@@ -54,7 +54,7 @@ import Testing
     for word in ["hunter", "10.0.0.21", "yard"] { #expect(!text.contains(word)) }
   }
 
-  /// Any byte changed, and any end missing: nothing is known, and nobody minds.
+  /// Any byte changed, and any end missing: nothing is known, and that is no error.
   @Test func damageIsNothing() {
     let camera = camera()
     let bytes = Array(file(knowing: [camera]).text.utf8)

@@ -69,7 +69,7 @@ extension IntegrationTests.CameraSide {
       return (try list("fd").count, threads.filter { $0 != "resolve" }.sorted(), kibibytes << 10)
     }
 
-    /// A camera is added, changed, moved to another topic and removed, beside one that is left alone; in between come files
+    /// A camera is added, changed, moved to another topic and removed while another is left alone; in between come files
     /// with an error, each in another line.
     @Test func underLoad() throws {
       let gateway = try start(settings(try gate))

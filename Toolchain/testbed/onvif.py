@@ -67,7 +67,7 @@ DEVICES = {
     "sha": {"name": "Sha", "hardware": "IPC-820", "digest": {"algorithms": ["SHA-256", "MD5"]}},
     "both": {"name": "Both", "hardware": "IPC-830", "digest": {"algorithms": ["SHA-256", "MD5"], "joined": True}},
     "fickle": {"name": "Fickle", "hardware": "IPC-840", "digest": {"algorithms": ["MD5"], "lasting": 3}},
-    # Asks for what nobody can compute.
+    # Asks for a hash that Camgate does not know.
     "future": {"name": "Future", "hardware": "IPC-850", "digest": {"algorithms": ["SHA-512-256"]}},
     # Has H.265 in Media2, which Media 1 has no word for; the other only says that it has.
     "modern": {"name": "Modern", "hardware": "IPC-860", "media2": "good"},
