@@ -13,6 +13,7 @@ import pathlib
 import subprocess
 import sys
 import unittest
+import unittest.mock
 from dataclasses import dataclass, field
 
 import av
@@ -220,6 +221,10 @@ class Records(unittest.TestCase):
         lost_gop = lost_gop[:30] + lost_gop[60:]
         renumber(lost_gop)
         self.refused("frame number 60, expected 30", lost_gop)
+
+    def test_a_counter_that_does_not_begin_again_has_no_hole(self):
+        with unittest.mock.patch.object(media, "FRAMES", 4):
+            self.assertEqual(check(self.jpeg), [])
 
     def test_a_whole_loop_of_the_clip_missing_shows_in_media_time(self):
         for message in self.jpeg[5:]:
