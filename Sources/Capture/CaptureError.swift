@@ -42,6 +42,12 @@ package struct CaptureError: Error, Sendable, Equatable {
 
   package init(_ code: Code, _ message: String) { (self.code, self.message) = (code, message) }
 
+  /// Basic, without TLS, beyond this machine.
+  static let basicRefused = CaptureError(
+    .unauthorized,
+    "the camera asks for the password in clear (Basic, without TLS), and so may whoever poses as it: not told. Switch it "
+      + "to digest or use rtsps; if neither is possible, write auth: basic")
+
   /// How soon to try again.
   package var disposition: Disposition {
     switch code {

@@ -167,12 +167,7 @@ final class Demuxer {
     transport: CameraDescription.RTSPTransport? = nil, hasSeenStreams: Bool = false
   ) -> CaptureError {
     if interrupt.isStopped { return CaptureError(.stopped, "stopped") }
-    if notes.hasRefusedBasic {
-      return CaptureError(
-        .unauthorized,
-        "the camera asks for the password in clear (Basic, without TLS), and so may whoever poses as it: not told. "
-          + "Switch it to digest or use rtsps; if neither is possible, write auth: basic")
-    }
+    if notes.hasRefusedBasic { return .basicRefused }
     // The login was not sent, so it was not refused.
     if code == camgate_averror_unauthorized, notes.wantsSHA256, !ffmpegMarksGaps {
       return CaptureError(

@@ -1,8 +1,7 @@
-import CFFmpeg
 import Posix
 
 // The login of a SOAP request (OASIS Web Services Security UsernameToken Profile 1.0): never the password, but a digest of
-// it with a nonce and the time. Base64 is libavutil's.
+// it with a nonce and the time.
 
 /// A login for ONVIF.
 package struct ONVIFLogin: Sendable {
@@ -21,19 +20,13 @@ package struct ONVIFLogin: Sendable {
       <s:Username>\(escaped(username))</s:Username>\
       <s:Password Type="\(namespace)-username-token-profile-1.0#PasswordDigest">\
       \(ONVIFLogin.digest(nonce: nonce, created: created, password: password))</s:Password>\
-      <s:Nonce EncodingType="\(namespace)-soap-message-security-1.0#Base64Binary">\(base64(nonce))</s:Nonce>\
+      <s:Nonce EncodingType="\(namespace)-soap-message-security-1.0#Base64Binary">\(Base64.padded(nonce))</s:Nonce>\
       <u:Created>\(created)</u:Created></s:UsernameToken></s:Security>
       """
   }
 
   /// Base64 (SHA-1 (nonce + created + password))
   static func digest(nonce: [UInt8], created: String, password: String) -> String {
-    base64(sha(nonce + Array(created.utf8) + Array(password.utf8), bits: 160))
+    Base64.padded(sha(nonce + Array(created.utf8) + Array(password.utf8), bits: 160))
   }
-}
-
-func base64(_ bytes: [UInt8]) -> String {
-  var output = [CChar](repeating: 0, count: (bytes.count + 2) / 3 * 4 + 1)
-  av_base64_encode(&output, Int32(output.count), bytes, Int32(bytes.count))
-  return text(of: output)
 }

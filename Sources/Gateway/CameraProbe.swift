@@ -25,15 +25,20 @@ package final class CameraProbe: Sendable {
   private let description: CameraDescription
   private let learnt: Learnt?
   private let camera: Camera
+  private let recorder: DialogueRecorder?
   private let seen: Monitor<Seen>
 
   /// `learnt` is what a gateway has found out about the camera, nil where none was asked; `log` is told what the log of
-  /// `camgate run` would be.
-  package init(_ description: CameraDescription, learnt: Learnt? = nil, log: Log) {
+  /// `camgate run` would be; `recorder` is what stands before an rtsp camera.
+  package init(_ description: CameraDescription, learnt: Learnt? = nil, log: Log, recorder: DialogueRecorder? = nil) {
     let seen = Monitor(Seen())
-    (self.description, self.seen) = (description, seen)
+    (self.description, self.seen, self.recorder) = (description, seen, recorder)
     self.learnt = learnt
-    camera = Camera(description, learnt: learnt ?? Learnt(), log: log, encoder: { JPEGEncoder() }) { frame in
+    var asked = description
+    if case .rtsp(_, let login, let transport, let tls) = description.source, let recorder {
+      asked.source = .rtsp(url: recorder.url, login: login, transport: transport, tls: tls)
+    }
+    camera = Camera(asked, learnt: learnt ?? Learnt(), log: log, encoder: { JPEGEncoder() }) { frame in
       let (arrival, wallClock) = (MonotonicTime.now(), WallClock.nanosecondsSince1970())
       seen.withLock { seen in
         seen.firstFrame = seen.firstFrame ?? arrival
@@ -86,7 +91,7 @@ package final class CameraProbe: Sendable {
     _ = camera.join(until: .now() + .seconds(2))
     let final = seen.read { $0 }
     // A file that is at its end is no failure.
-    let failure = ending?.code == .stopped ? nil : ending
+    let failure = ending?.code == .stopped ? nil : recorder?.refusal ?? ending
     return ProbeReport(
       description: description, meter: final.meter, firstFrameAfter: final.firstFrame.map { $0 - start },
       failure: failure, usedTransport: camera.transport, warnings: camera.warnings, ignoredTracks: camera.ignoredTracks,

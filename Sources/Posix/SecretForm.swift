@@ -49,27 +49,3 @@ struct SecretForm {
   /// As it is, without what `SecretReading` passes over in texts.
   private init(_ text: String) { scalars = text.cleanedScalars.filter { !SecretReading.isPassedOver($0) } }
 }
-
-/// Base64 (RFC 4648, 4), without padding.
-enum Base64 {
-  private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".unicodeScalars)
-
-  /// The characters for `bytes`.
-  static func encode(_ bytes: [UInt8]) -> [Unicode.Scalar] {
-    var result: [Unicode.Scalar] = []
-    result.reserveCapacity((bytes.count * 4 + 2) / 3)
-    var (bits, count): (UInt32, UInt32) = (0, 0)
-    for byte in bytes {
-      (bits, count) = (bits << 8 | UInt32(byte), count + 8)
-      while count >= 6 {
-        count -= 6
-        result.append(alphabet[Int(bits >> count & 63)])
-      }
-    }
-    if count > 0 { result.append(alphabet[Int(bits << (6 - count) & 63)]) }
-    return result
-  }
-
-  /// Whether `scalar` is of the alphabet, the usual one or that for URLs.
-  static func contains(_ scalar: Unicode.Scalar) -> Bool { alphabet.contains(scalar) || scalar == "-" || scalar == "_" }
-}

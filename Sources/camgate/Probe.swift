@@ -20,6 +20,11 @@ struct Probe: ParsableCommand {
         camgate probe rtsp://10.0.0.21/stream1 --username viewer --password-file gate.password
         camgate probe usb:SN123 --format "mjpeg 1280x720@15" --picture desk.jpg
 
+      With --record what the camera and Camgate said to each other is kept, up to 2 MiB and 10 s of packets: a report of \
+      a fault that can be played again. The file has no login, no answers to a challenge and no addresses, but pictures \
+      of the camera; only its owner may read it, and it never replaces another. Over TCP and without TLS only; what \
+      comes from another place after a redirect is not in it.
+
       `camgate discover` finds cameras on the network, `camgate devices` those that are plugged in. Progress goes to \
       standard error. Ends with exit code 0 when the camera works, 1 when it does not, 64 when the command is wrong.
       """)
@@ -36,6 +41,9 @@ struct Probe: ParsableCommand {
 
   @Option(help: "Save a whole picture (JPEG) in this file; waits for one up to 30 s longer.")
   var picture: String?
+
+  @Option(help: "Write the RTSP dialogue and the first packets, as a report of a fault, into this new file.")
+  var record: String?
 
   @OptionGroup var login: CameraLogin
 
@@ -78,15 +86,18 @@ struct Probe: ParsableCommand {
       for error in argument.errors { Terminal.writeError(message: "camgate: \(error)") }
       throw ExitCode(64)
     }
+    let recording = try record.map { try ProbeRecording($0, of: description) }
     let signals = Signals()
     let secrets = Terminal.secrets
     let log = verbose ? Log(level: .debug, secrets: secrets) : Log(secrets: secrets) { _ in }
-    let probe = CameraProbe(description, learnt: try learnt(of: description), log: log)
+    let probe = CameraProbe(
+      description, learnt: try learnt(of: description), log: log, recorder: recording?.recorder)
     let report = probe.run(for: .seconds(seconds), needsPicture: picture != nil, progress: show) {
       signals.next(until: .now()) == .stop
     }
     Terminal.endProgress()
-    let isSaved = try savePicture(of: probe, report)
+    let isRecorded = recording?.save() ?? true
+    let isSaved = try savePicture(of: probe, report) && isRecorded
     try json ? Terminal.writeResult(report.json) : Terminal.writeResult(lines: report.lines)
     if !report.works || !isSaved { throw ExitCode.failure }
   }

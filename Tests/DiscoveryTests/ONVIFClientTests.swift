@@ -10,11 +10,11 @@ import Testing
     let bytes: [UInt8] = [
       0x2c, 0xaa, 0x88, 0xe8, 0x6f, 0xc0, 0x8a, 0x42, 0x82, 0x42, 0xb3, 0x74, 0xce, 0xa6, 0x45, 0x96,
     ]
-    #expect(base64(bytes) == nonce)
+    #expect(Base64.padded(bytes) == nonce)
     #expect(
       ONVIFLogin.digest(nonce: bytes, created: "2010-09-16T07:50:45Z", password: "userpassword")
         == "tuOSpGlFlIXsozq4HFNeeGeFLEI=")
-    #expect(base64([]) == "" && base64([0]) == "AA==")
+    #expect(Base64.padded([]) == "" && Base64.padded([0]) == "AA==")
     // FIPS 180, the digest of "abc".
     #expect(
       hexadecimal(sha(Array("abc".utf8), bits: 160))

@@ -63,6 +63,12 @@ A dialogue (every key may be left out):
   endless = true             bytes without a line end, for ever
   close = true               and then the connection is closed
 
+  recorded = true            what `camgate probe --record` wrote: each connection goes as the one of its number did,
+                             the one after the last as the first; a request that was not made has no answer.
+                             [[reply]] with `connection`, `text` and `body` ({host}, {cseq}, {length}), or `silent`;
+                             [[packet]] with `connection`, `at` (seconds from PLAY on) and `data` (Base64);
+                             [[close]] with `connection`: the camera closed it after the last packet
+
   [[event]]                  happens in front of a frame
   at = 45                    counted from PLAY
   every = N                  and so many frames later again, and again
@@ -89,6 +95,7 @@ import tomllib
 import echo
 import login
 import media
+import replay
 import rtp
 from stream import CRLF, Gone, Stream, say
 
@@ -105,7 +112,7 @@ class Camera:
         self.random = random.Random(self.script.get("seed", 1))
         self.plays = 0
         self.open = 0
-        self.number = 0
+        self.number = self.recordings = 0
 
     def get(self, key, default):
         return self.script.get(key, default)
@@ -126,6 +133,7 @@ class Connection(Stream):
     def __init__(self, responder, stream):
         super().__init__(stream)
         self.responder, self.file = responder, stream.makefile("rb")
+        self.recording = None
 
     # The dialogue.
 
@@ -192,6 +200,9 @@ class Connection(Stream):
         camera = self.camera
         if camera is None:
             return self.answer(headers, "404 Not Found")
+        if camera.get("recorded", False):
+            self.recording = self.recording or replay.Recording(self)
+            return self.recording.answer(method, headers)
         if reply := camera.reply_to(method):
             return self.play_reply(reply, headers)
         if method != "OPTIONS" and not self.is_welcome(method, headers):
@@ -220,7 +231,8 @@ class Connection(Stream):
         return login.is_right(self.camera.get("login", ""), self.camera.get("digest", []), method, headers)
 
     def fill(self, text):
-        return text.replace("{port}", str(self.responder.port)).replace("{name}", self.camera.name)
+        text = text.replace("{port}", str(self.responder.port)).replace("{name}", self.camera.name)
+        return text.replace("{host}", self.responder.host)
 
     def play_reply(self, reply, headers):
         if "text" in reply:
