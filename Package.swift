@@ -61,7 +61,8 @@ let package = Package(
     .testTarget(name: "FramesTests", dependencies: ["Frames"]),
     .testTarget(name: "RecordsTests", dependencies: ["Frames", "Records"]),
     .testTarget(
-      name: "CaptureTests", dependencies: ["CFFmpeg", "CV4L2", "Capture", "CaptureFuzzing", "Frames", "Posix"]),
+      name: "CaptureTests",
+      dependencies: ["CFFmpeg", "CTurboJPEG", "CV4L2", "Capture", "CaptureFuzzing", "Frames", "Imaging", "Posix"]),
     .testTarget(name: "ImagingTests", dependencies: ["CFFmpeg", "Frames", "Imaging"]),
     .testTarget(name: "DiskRingTests", dependencies: ["DiskRing", "Posix", "RingSimulation"]),
     .testTarget(

@@ -19,18 +19,22 @@ final class ScriptedTree {
   deinit { _ = system("rm -r '\(root)'") }
 
   /// A node of a USB camera at `port`, as uvcvideo makes them.
-  func add(_ number: Int, port: String, index: Int = 0, serial: String?, product: String = "HD Webcam") throws {
+  /// `link` is its name in by-id.
+  func add(
+    _ number: Int, port: String, index: Int = 0, serial: String?, product: String = "HD Webcam",
+    link name: String? = nil
+  ) throws {
     let device = "/sys/devices/usb1/\(port)"
     let interface = "\(device)/\(port):1.0"
     try directory("\(interface)/video4linux/video\(number)")
     try file("\(interface)/video4linux/video\(number)/name", "\(product): \(product)\n")
     try file("\(interface)/video4linux/video\(number)/index", "\(index)\n")
     try link("\(interface)/video4linux/video\(number)/device", to: "../../../\(port):1.0")
-    for (name, value) in [("idVendor", "046d"), ("idProduct", "0825"), ("manufacturer", "Acme"), ("product", product)] {
-      try file("\(device)/\(name)", value + "\n")
-    }
+    for (attribute, value) in [
+      ("idVendor", "046d"), ("idProduct", "0825"), ("manufacturer", "Acme"), ("product", product),
+    ] { try file("\(device)/\(attribute)", value + "\n") }
     if let serial { try file("\(device)/serial", serial + "\n") }
-    try register(number, "\(interface)/video4linux/video\(number)")
+    try register(number, "\(interface)/video4linux/video\(number)", link: name)
   }
 
   /// A node that is on no USB.
@@ -42,12 +46,15 @@ final class ScriptedTree {
     try register(number, node)
   }
 
-  private func register(_ number: Int, _ node: String) throws {
+  private func register(_ number: Int, _ node: String, link name: String? = nil) throws {
     try directory("/sys/class/video4linux")
     try link("/sys/class/video4linux/video\(number)", to: "../../.." + node)
     try directory("/dev/v4l/by-id")
     try file("/dev/video\(number)", "")
-    try link("/dev/v4l/by-id/usb-Acme-\(number)-video-index0", to: "../../video\(number)")
+    // As udev does: the last one has it.
+    let path = "/dev/v4l/by-id/\(name ?? "usb-Acme-\(number)-video-index0")"
+    unlink(root + path)
+    try link(path, to: "../../video\(number)")
   }
 
   private func directory(_ path: String) throws { try #require(system("mkdir -p '\(root + path)'") == 0) }
@@ -102,6 +109,37 @@ final class ScriptedTree {
     let error = captureError { _ = try path(of: "usb:0001") }
     #expect(error?.code == .unusable)
     #expect(error?.message.contains("by-path") == true)
+  }
+
+  /// udev makes one link of two cameras' same serial number, and it moves to the one that came last.
+  @Test(arguments: ["0001", nil]) func aLinkOfTwoCamerasIsNone(_ serial: String?) throws {
+    let link = "/dev/v4l/by-id/usb-Acme_HD_Webcam-video-index0"
+    try tree.add(0, port: "1-1", serial: serial, link: "usb-Acme_HD_Webcam-video-index0")
+    #expect(try path(of: link) == link)
+    try tree.add(1, port: "1-1", index: 1, serial: serial)
+    #expect(try path(of: link) == link, "its own second node is no other camera")
+    try tree.add(2, port: "1-2", serial: serial, link: "usb-Acme_HD_Webcam-video-index0")
+    let error = captureError { _ = try path(of: link) }
+    #expect(error?.code == .unusable)
+    #expect(error?.message.contains("whichever was plugged in last") == true, "\(error?.message ?? "")")
+    #expect(error?.message.contains(serial ?? "without serial numbers") == true)
+    // Other nodes are named as ever.
+    #expect(try path(of: "/dev/video2") == "/dev/video2")
+  }
+
+  /// When only the other one is left, the link leads to it, and that is said.
+  @Test func aNameThatMovesToAnotherPortIsSaid() throws {
+    let link = "/dev/v4l/by-id/usb-Acme_HD_Webcam_1-video-index0"
+    try tree.add(0, port: "1-1", serial: "1", link: "usb-Acme_HD_Webcam_1-video-index0")
+    let source = VideoSource(.init(path: link), system: system(), interrupt: Interrupt(), encoder: { nil })
+    #expect(try source.open().warnings.isEmpty)
+    #expect(try source.open().warnings.isEmpty)
+    try #require(
+      Glibc.system("rm -r '\(tree.root)/sys/devices/usb1/1-1' '\(tree.root)/sys/class/video4linux/video0'") == 0)
+    try tree.add(1, port: "1-2", serial: "1", link: "usb-Acme_HD_Webcam_1-video-index0")
+    let warnings = try source.open().warnings
+    #expect(warnings.count == 1 && warnings[0].contains("1-2") && warnings[0].contains("1-1"), "\(warnings)")
+    #expect(try source.open().warnings.isEmpty, "it is said once")
   }
 
   @Test func withoutVideoThereIsNothing() throws {

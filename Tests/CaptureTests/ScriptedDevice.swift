@@ -29,6 +29,7 @@ final class ScriptedDevice: VideoDevice, @unchecked Sendable {
     var flags: Int32 = 0
   }
 
+  let descriptor: Int32 = -1
   let events = Monitor<[Event]>([])
   var card = "Test Camera"
   var flags = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING

@@ -179,15 +179,15 @@ import Testing
   }
 
   @Test func aDeviceThatIsNoCameraIsNamed() throws {
-    device.formats = [("BA81", nil)]
-    #expect(captureError { _ = try source().open() }?.message.contains("BA81") == true)
+    device.formats = [("O511", nil)]
+    #expect(captureError { _ = try source().open() }?.message.contains("O511") == true)
     device.flags = V4L2_CAP_META_CAPTURE | V4L2_CAP_STREAMING
     #expect(captureError { _ = try source().open() }?.message.contains("gives no pictures") == true)
     #expect(device.isClosed && device.mapped == 0)
   }
 
   @Test(arguments: [
-    (camgate_vidioc_streamon, ENOSPC, CaptureError.Code.unusable, "USB bus"),
+    (camgate_vidioc_streamon, ENOSPC, CaptureError.Code.unusable, "USB bandwidth"),
     (camgate_vidioc_s_fmt, EBUSY, .unusable, "another program"),
     (camgate_vidioc_reqbufs, ENODEV, .disconnected, "unplugged"),
     (camgate_vidioc_querybuf, EINVAL, .unusable, "starting"),
@@ -274,6 +274,7 @@ import Testing
   /// A driver whose lists have no end must not keep the camera.
   @Test func listsAreBounded() {
     final class Endless: VideoDevice {
+      let descriptor: Int32 = -1
       var count = 0
       func request(_ code: UInt, _ argument: UnsafeMutableRawPointer) throws(SystemError) { count += 1 }
       func wait(milliseconds: Int32) throws(SystemError) -> VideoReadiness { .nothing }
