@@ -1,4 +1,6 @@
 #pragma once
+#include <libv4l-plugin.h>
+#include <libv4lconvert.h>
 #include <linux/videodev2.h>
 #include <stdint.h>
 #include <sys/ioctl.h>

@@ -53,7 +53,9 @@ package struct DeviceFormat: Sendable, Equatable, CustomStringConvertible {
 package enum DeviceEncoding: String, Sendable, CaseIterable {
   case mjpeg, h264, h265
   case nv12, yuyv, uyvy, yu12, yv12, nv21, grey, rgb24, bgr24
+  /// What only one maker's cameras send, or bare sensors: libv4l makes RGB of it.
+  case converted
 
   /// The layout of raw pictures; nil for what is encoded by the device.
-  package var rawLayout: RawPicture.Layout? { RawPicture.Layout(rawValue: rawValue) }
+  package var rawLayout: RawPicture.Layout? { self == .converted ? .rgb24 : RawPicture.Layout(rawValue: rawValue) }
 }

@@ -16,6 +16,7 @@ enum Licenses {
     zlib\tZlib\tcompression\tlibz.a
     expat\tMIT\tdiscovery of cameras\tlibexpat.a
     libjpeg-turbo\tIJG AND BSD-3-Clause AND Zlib\tpictures\tlibturbojpeg.a
+    libv4l\tLGPL-2.1-or-later\tformats of single cameras\tlibv4lconvert.a
     libyaml\tMIT\tsettings\tlibyaml.a
     xxHash\tBSD-2-Clause\tchecksums\tlibxxhash.a
     GNU C Library\tLGPL-2.1-or-later\toperating system\tlibc.a libc_nonshared.a libm-* libm.a libmvec.a libpthread.a libdl.a

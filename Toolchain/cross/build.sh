@@ -28,8 +28,8 @@ mkdir -p "$out"
 build_for_board "$sdk" "$scratch" -c release --product "$product" --swift-sdk "camgate-$ARCH" "${flags[@]}"
 "$tool-objcopy" --only-keep-debug "$scratch/release/$product" "$out/$product.debug"
 "$tool-objcopy" --strip-all --add-gnu-debuglink="$out/$product.debug" "$scratch/release/$product" "$out/$product"
-cat "$("$CROSS/fetch.sh" compiler)" "$("$CROSS/fetch.sh" sysroot)" "$("$CROSS/fetch.sh" library)" \
-  <(grep '^package' "$LOCK") >"$out/$product.contents"
+cat "$("$CROSS/fetch.sh" compiler)" "$("$CROSS/fetch.sh" sysroot)" "$("$CROSS/fetch.sh" sdk)" \
+  "$("$CROSS/fetch.sh" library)" <(grep '^package' "$LOCK") >"$out/$product.contents"
 find "$sdk/camgate.artifactbundle/sysroot/usr/share/doc" -name copyright -type f | sort | while read -r notice; do
   printf '===== %s\n\n' "$(basename "$(dirname "$notice")")"
   cat "$notice"

@@ -42,10 +42,19 @@ link_options() {
   mv "$1.new" "$1" # not in place: the file is a hard link into the sysroot's own directory
 }
 
+# unpack_others DIRECTORY: headers and archives that only Camgate uses, and what their licences ask to be handed on.
+unpack_others() {
+  local name
+  awk '{ print $2 }' "$contents" | while read -r name; do
+    unpack_deb "$(file_of "$contents" "$name")" "$1" --keep-directory-symlink --wildcards --exclude='*.gz' \
+      --exclude='*.so*' --exclude='*.pc' --exclude='*-decomp'
+  done
+}
+
 # without_unwind_tables DIRECTORY: nothing is thrown through the C libraries, and backtraces walk frame pointers.
 without_unwind_tables() {
   local name
-  for name in crypto ssl zstd lz4 z yaml xxhash expat turbojpeg; do
+  for name in crypto ssl zstd lz4 z yaml xxhash expat turbojpeg v4lconvert; do
     "$compiler/bin/$MULTIARCH-objcopy" --remove-section=.eh_frame --remove-section=.rela.eh_frame \
       "$1/lib$name.a" "$1/lib$name.a.new"
     mv "$1/lib$name.a.new" "$1/lib$name.a"
@@ -78,6 +87,7 @@ make_sdk() {
   # Hard links: a sysroot of its own without the space of one.
   cp -al "$sysroot" "$bundle/sysroot"
   cp -al "$libraries/usr" "$bundle/sysroot/"
+  unpack_others "$bundle/sysroot"
   without_unwind_tables "$bundle/sysroot/usr/lib/$MULTIARCH"
   foundation_stand_in "$bundle/sysroot/usr/lib/swift_static/linux"
   link_options "$bundle/sysroot/usr/lib/swift_static/linux/static-executable-args.lnk"
@@ -95,5 +105,6 @@ JSON
 compiler=$("$CROSS/compiler.sh")
 sysroot=$("$CROSS/sysroot.sh")
 libraries=$("$CROSS/libraries.sh" board)
-keep "sdk-$ARCH" "$(hash_of "$compiler ${sysroot##*/} ${libraries##*/}" "$0" "$CROSS/common.sh" \
+contents=$(contents_of sdk)
+keep "sdk-$ARCH" "$(hash_of "$compiler ${sysroot##*/} ${libraries##*/}" "$contents" "$0" "$CROSS/common.sh" \
   "$CROSS/FoundationEssentials.swift")" make_sdk

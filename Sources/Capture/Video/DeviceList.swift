@@ -141,7 +141,10 @@ extension DeviceList.Device {
 
 extension DeviceList.Format {
   fileprivate var text: String {
-    let name = format.encoding?.rawValue ?? "\(format.code) (Camgate cannot use it)"
+    let name =
+      format.conversionRank == nil
+      ? format.encoding?.rawValue ?? "\(format.code) (Camgate cannot use it)"
+      : "converted (from \(format.code), by libv4l)"
     switch sizes {
     case .list(let list):
       let sizes = zip(list, rates).map { size, rates in

@@ -28,6 +28,11 @@ struct DeviceTree {
     var serial: String
     /// Where it is plugged in, e.g. `1-1.4`.
     var port: String
+
+    /// Whether links by-id would take the two for one.
+    func isTwin(of other: USB) -> Bool {
+      port != other.port && (vendor, product, serial) == (other.vendor, other.product, other.serial)
+    }
   }
 
   private let root: String
@@ -55,6 +60,7 @@ struct DeviceTree {
   func path(
     of setting: String, _ open: (String) throws(SystemError) -> any VideoDevice
   ) throws(CaptureError) -> String {
+    if setting.hasPrefix("/dev/v4l/by-id/") { try refuseTwins(of: setting) }
     guard setting.hasPrefix("usb:") else { return root + setting }
     let serial = setting.dropFirst(4)
     let nodes = nodes().filter { $0.usb.map { $0.serial == serial } ?? false }
@@ -76,6 +82,26 @@ struct DeviceTree {
     }
     // None could be looked at: opening the first one says why.
     return root + nodes[0].path
+  }
+
+  /// Refuses a link by-id that several cameras would have: it leads to whichever was plugged in last.
+  private func refuseTwins(of link: String) throws(CaptureError) {
+    let nodes = nodes()
+    guard let usb = nodes.first(where: { $0.links.contains(link) })?.usb else { return }
+    guard nodes.contains(where: { $0.usb.map { $0.isTwin(of: usb) } ?? false }) else { return }
+    let which =
+      usb.serial.isEmpty ? "are of this model, without serial numbers" : "have the serial number \(usb.serial)"
+    throw CaptureError(
+      .unusable,
+      "several cameras \(which): \(link) leads to whichever was plugged in last; name them by /dev/v4l/by-path/…")
+  }
+
+  /// Where the camera of a node is plugged in; nil when it is on no USB.
+  func port(ofNode path: String) -> String? {
+    let target = realpath(path, nil)
+    defer { free(target) }
+    let names = [path] + (target.map { [String(cString: $0)] } ?? [])
+    return nodes().first { node in names.contains { $0 == root + node.path || $0 == real(node.path) } }?.usb?.port
   }
 
   /// The USB device above a node: its interface is `device`, the device itself the directory above that.

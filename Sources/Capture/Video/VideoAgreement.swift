@@ -14,10 +14,17 @@ struct VideoAgreement: Equatable {
   var rate: Double?
   var bytesPerRow: Int
   var isFullRange: Bool
+  /// What is converted to `encoding`'s layout: the driver's code and its bytes from row to row. nil when nothing is.
+  var source: Source?
   /// Pieces of memory that a picture is in.
   var planeCount: Int
   /// What a buffer holds of a picture.
   var fields: Fields
+
+  struct Source: Equatable {
+    var fourCC: UInt32
+    var bytesPerRow: Int
+  }
 
   /// Of the orders of fields (enum v4l2_field) those that pictures can be made of.
   enum Fields: Equatable {
@@ -55,6 +62,9 @@ struct VideoAgreement: Equatable {
   /// As it would stand in the settings.
   var text: String { "\(encoding.rawValue) \(width)x\(height)" + (rate.map { "@\(trimmed($0))" } ?? "") }
 
+  /// The same with what it is made of.
+  var remark: String { source.map { "\(text) (from \(VideoFormat.code($0.fourCC)), by libv4l)" } ?? text }
+
   /// Asks `device` for what was chosen, and for `fps`.
   init(with device: any VideoDevice, _ bufferType: UInt32, _ choice: VideoChoice, fps: Int?) throws(SystemError) {
     var wanted = camgate_picture()
@@ -74,7 +84,9 @@ struct VideoAgreement: Equatable {
     }
     (self.encoding, width, height, self.fields) = (encoding, Int(given.width), Int(given.height), fields)
     let row = encoding.rawLayout?.rowByteCount(width: width) ?? 0
-    bytesPerRow = max(Int(given.bytes_per_row.0), row)
+    source =
+      encoding == .converted ? Source(fourCC: given.fourcc, bytesPerRow: Int(given.bytes_per_row.0)) : nil
+    bytesPerRow = source == nil ? max(Int(given.bytes_per_row.0), row) : row
     isFullRange = camgate_is_full_range(&given, encoding.rawLayout?.isRGB == true ? 1 : 0) == 1
     planeCount = Int(given.plane_count)
     guard hasUsualPlanes(given) else {

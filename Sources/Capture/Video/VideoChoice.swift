@@ -15,9 +15,8 @@ struct VideoChoice: Equatable {
   init(of device: any VideoDevice, _ bufferType: UInt32, wanted: DeviceFormat) throws(CaptureError) {
     let formats = device.formats(bufferType)
     let usable = formats.filter { $0.encoding != nil }
-    let best =
-      usable.first { $0.encoding == wanted.encoding && wanted.encoding != nil }
-      ?? usable.min { VideoChoice.rank($0) < VideoChoice.rank($1) }
+    let asked = usable.filter { $0.encoding == wanted.encoding && wanted.encoding != nil }
+    let best = (asked.isEmpty ? usable : asked).min { VideoChoice.rank($0) < VideoChoice.rank($1) }
     guard let best, let encoding = best.encoding else {
       let found = formats.map(\.code).joined(separator: ", ")
       throw CaptureError(
@@ -32,8 +31,8 @@ struct VideoChoice: Equatable {
     }
   }
 
-  private static func rank(_ format: VideoFormat) -> Int {
-    format.encoding.flatMap { DeviceEncoding.allCases.firstIndex(of: $0) } ?? .max
+  private static func rank(_ format: VideoFormat) -> (Int, Int) {
+    (format.encoding.flatMap { DeviceEncoding.allCases.firstIndex(of: $0) } ?? .max, format.conversionRank ?? 0)
   }
 
   /// The usual size if it is there, else the largest below it, else the smallest.

@@ -6,10 +6,13 @@ import Posix
 //
 // Plain ioctls, neither libavdevice nor libv4l: through libavdevice one sees neither which frames the driver left out
 // (`sequence`) nor an unplugged camera, its DQBUF does not ask the interrupt callback, and its packets point into memory
-// that closing unmaps. libv4l converts formats and emulates controls, which Camgate does not want done behind its back.
+// that closing unmaps. libv4l's own calls convert formats and emulate controls, which Camgate does not want done
+// unasked; what only libv4l can read goes through its converter, on purpose (VideoConverter.swift).
 
 /// An open video device (Documentation/userspace-api/media/v4l of the kernel). Used by one thread.
 protocol VideoDevice: AnyObject {
+  /// The descriptor; -1 for what is no file.
+  var descriptor: Int32 { get }
   /// ioctl(2); throws its errno.
   func request(_ code: UInt, _ argument: UnsafeMutableRawPointer) throws(SystemError)
   /// poll(2): what is the case after at most `milliseconds`.
@@ -31,7 +34,7 @@ enum VideoReadiness {
 
 /// A device of the kernel.
 final class KernelVideoDevice: VideoDevice {
-  private let descriptor: Int32
+  let descriptor: Int32
 
   /// Opens it without waiting for it.
   init(path: String) throws(SystemError) {

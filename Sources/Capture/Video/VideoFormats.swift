@@ -12,6 +12,8 @@ struct VideoFormat: Equatable {
   var name: String
   /// What Camgate calls it; nil when it cannot use it.
   var encoding: DeviceEncoding? { DeviceEncoding(fourCC: fourCC) }
+  /// Its place among what is converted; nil when it is not.
+  var conversionRank: Int? { VideoConverter.fourCCs.firstIndex(of: fourCC) }
   /// As it is mostly written, e.g. `MJPG`.
   var code: String { VideoFormat.code(fourCC) }
 
@@ -144,6 +146,7 @@ extension DeviceEncoding {
     case .grey: [DeviceEncoding.fourCC("GREY")]
     case .rgb24: [DeviceEncoding.fourCC("RGB3")]
     case .bgr24: [DeviceEncoding.fourCC("BGR3")]
+    case .converted: VideoConverter.fourCCs
     }
   }
 

@@ -13,6 +13,9 @@ final class VideoSource: Source {
   private let makeEncoder: @Sendable () -> (any PictureEncoder)?
   private var encoder: (any PictureEncoder)?
   private var stream: VideoStream?
+  private var converter: VideoConverter?
+  /// Where it was plugged in when it was last opened.
+  private var lastPort: String?
   private var lastSequence: UInt32?
 
   /// How far in the past a buffer's own time may be and still be believed, nanoseconds: drivers are known to be wrong.
@@ -27,7 +30,8 @@ final class VideoSource: Source {
 
   func open() throws(CaptureError) -> SourceStream {
     close()
-    let path = try DeviceTree(root: system.root).path(of: description.path, system.open)
+    let tree = DeviceTree(root: system.root)
+    let path = try tree.path(of: description.path, system.open)
     let device = try asCaptureError("opening it") { () throws(SystemError) in try system.open(path) }
     let stream = try VideoStream(device, wanted: description.format)
     var result = SourceStream(codec: stream.agreement.encoding.codec)
@@ -36,13 +40,24 @@ final class VideoSource: Source {
       if encoder == nil { throw CaptureError(.unusable, "raw pictures cannot be encoded here") }
     }
     try asCaptureError("starting it") { () throws(SystemError) in
+      converter = stream.agreement.source == nil ? nil : try VideoConverter(device, stream.agreement)
       result.warnings = try device.set(description.controls)
       try stream.start()
     }
-    result.remarks = [path == description.path ? stream.agreement.text : "\(path): \(stream.agreement.text)"]
+    result.remarks = [path == description.path ? stream.agreement.remark : "\(path): \(stream.agreement.remark)"]
     result.warnings += stream.agreement.differences(from: description.format)
+    if let warning = noteMove(tree.port(ofNode: path)) { result.warnings.append(warning) }
     (self.stream, lastSequence) = (stream, nil)
     return result
+  }
+
+  /// A name may lead to another camera of the same name when the one it was is unplugged: what has moved is said.
+  private func noteMove(_ port: String?) -> String? {
+    defer { lastPort = port ?? lastPort }
+    guard let port, let lastPort, port != lastPort, !description.path.contains("/by-path/") else { return nil }
+    return
+      "the camera is at USB port \(port) and was at \(lastPort): if it was not replugged, this is another one of the "
+      + "same name; /dev/v4l/by-path/… tells them apart"
   }
 
   func read() throws(CaptureError) -> SourcePacket {
@@ -58,7 +73,7 @@ final class VideoSource: Source {
       ? CaptureError(.stopped, "stopped") : CaptureError(.silent, "no answer in time while reading")
   }
 
-  func close() { stream = nil }
+  func close() { (converter, stream) = (nil, nil) }
 
   /// Copies what must outlive the buffer; nil for what is not used. Both fields of a picture have the same number
   /// (struct v4l2_buffer, sequence).
@@ -78,14 +93,14 @@ final class VideoSource: Source {
     packet.isDamaged = buffer.isDamaged || buffer.bytes.isEmpty
     if packet.isDamaged { return packet }
     if let layout = agreement.encoding.rawLayout {
-      let picture = RawPicture(
-        layout: layout, width: agreement.width, height: agreement.height, bytesPerRow: agreement.bytesPerRow,
-        isFullRange: agreement.isFullRange, bytes: buffer.bytes)
-      if let jpeg = picture.flatMap({ encoder?.jpeg(of: $0) }) {
-        packet.payload = jpeg
-      } else {
-        packet.isDamaged = true
+      let encode = { [encoder] (bytes: UnsafeRawBufferPointer) -> Payload? in
+        let picture = RawPicture(
+          layout: layout, width: agreement.width, height: agreement.height, bytesPerRow: agreement.bytesPerRow,
+          isFullRange: agreement.isFullRange, bytes: bytes)
+        return picture.flatMap { encoder?.jpeg(of: $0) }
       }
+      let jpeg = converter.map { $0.withRGB(of: buffer.bytes, encode) ?? nil } ?? encode(buffer.bytes)
+      if let jpeg { packet.payload = jpeg } else { packet.isDamaged = true }
     } else if agreement.encoding == .mjpeg {
       packet.payload = JPEGTables.complete(buffer.bytes)
     } else {
@@ -126,7 +141,10 @@ extension CaptureError {
     case ENOTTY:
       self.init(.unusable, "this is no video device (camgate devices lists them)")
     case ENOSPC:
-      self.init(.unusable, "the USB bus has no room for this camera's stream: ask for a smaller size or rate")
+      self.init(
+        .unusable,
+        "no USB bandwidth left for this camera: lower its size or rate (format), or those of the others on its bus, take "
+          + "mjpeg or h264 instead of raw pictures, or plug it into another USB controller (lsusb -t)")
     case EIO, EPROTO:
       self.init(.disconnected, "the camera failed while \(action) (\(describe(errno: error.code)))")
     default:

@@ -13,8 +13,9 @@ poison=$there/poison
 multiarch=$(cc -print-multiarch)
 
 # What the desk has of the libraries that are in the board's binary.
-header_names=(libavcodec libavformat libavutil libswscale librdkafka openssl yaml.h xxhash.h zlib.h zstd.h lz4.h)
-archive_names=(avcodec avformat avutil swscale rdkafka yaml xxhash ssl crypto z zstd lz4)
+header_names=(libavcodec libavformat libavutil libswscale librdkafka libv4l-plugin.h libv4lconvert.h openssl yaml.h xxhash.h
+  zlib.h zstd.h lz4.h)
+archive_names=(avcodec avformat avutil swscale rdkafka v4lconvert yaml xxhash ssl crypto z zstd lz4)
 
 # put POISON PATH: in this mount namespace only.
 put() {
