@@ -261,7 +261,7 @@ private struct CameraSession {
       current.become(.connecting)
       let stream = try source.open()
       opened(stream)
-      (silence.codec, silence.transport) = (stream.codec, stream.transport)
+      (silence.codec, silence.announcedSize, silence.transport) = (stream.codec, stream.announcedSize, stream.transport)
       follow(supervisor.step(.opened, now: .now(), jitter: 0), interrupt)
       learn(supervisor.learnt)
       var normalizer = Normalizer(stream: stream, gap: gap)

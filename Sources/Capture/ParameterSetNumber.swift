@@ -17,10 +17,7 @@ enum ParameterSetNumber {
       bits.skip(16)
       return bits.read(4) ?? 0
     case (.h265, .sequenceParameterSet):
-      bits.skip(16 + 4)
-      let layers = bits.read(3) ?? 0
-      bits.skip(1)
-      bits.skipProfileTierLevel(layersMinus1: layers)
+      bits.skipToNumber()
       return bits.unsignedExponential(zeroLimit: 8) ?? 0
     case (.h265, .pictureParameterSet):
       bits.skip(16)
@@ -31,8 +28,16 @@ enum ParameterSetNumber {
 }
 
 extension BitReader {
+  /// From the beginning of an H.265 sequence parameter set to its number (7.3.2.2.1).
+  mutating func skipToNumber() {
+    skip(16 + 4)
+    let layers = read(3) ?? 0
+    skip(1)
+    skipProfileTierLevel(layersMinus1: layers)
+  }
+
   /// profile_tier_level(1, layersMinus1) (H.265, 7.3.3).
-  fileprivate mutating func skipProfileTierLevel(layersMinus1: Int) {
+  private mutating func skipProfileTierLevel(layersMinus1: Int) {
     skip(88 + 8)
     guard layersMinus1 > 0 else { return }
     let present = (0..<layersMinus1).map { _ in (read(1) == 1, read(1) == 1) }

@@ -39,7 +39,7 @@ struct PictureOrder: Equatable {
     var bits = BitReader(slice)
     bits.skip(3)
     guard let type = bits.read(5), bits.unsignedExponential() != nil, bits.unsignedExponential() != nil,
-      let number = bits.unsignedExponential(), let coding = SliceCoding(pictureSet: number, sets),
+      let number = bits.unsignedExponential(), let coding = sets.sequence(ofPictureSet: number), coding.orderBits > 0,
       bits.read(coding.planeBits) != nil, bits.read(coding.frameNumberBits) != nil
     else { return nil }
     if !coding.hasOnlyFrames, bits.read(1) == 1 { bits.skip(1) }
@@ -55,63 +55,15 @@ struct PictureOrder: Equatable {
   }
 }
 
-/// How the beginning of slices is coded (H.264, 7.3.2.1.1 and 7.3.2.2).
-private struct SliceCoding {
-  var planeBits = 0
-  var frameNumberBits: Int
-  var orderBits: Int
-  var hasOnlyFrames: Bool
-
-  init?(pictureSet number: Int, _ sets: ParameterSets) {
-    guard
-      let sequenceNumber = sets.withUnit(
-        .pictureParameterSet, number,
-        { unit -> Int? in
-          var bits = BitReader(unit)
-          bits.skip(8)
-          _ = bits.unsignedExponential()
-          return bits.unsignedExponential()
-        }),
-      let coding = sets.withUnit(.sequenceParameterSet, sequenceNumber, { SliceCoding(sequenceSet: $0) })
-    else { return nil }
-    self = coding
-  }
-
-  private init?(sequenceSet unit: NALUnit) {
-    var bits = BitReader(unit)
-    bits.skip(8)
-    guard let profile = bits.read(8) else { return nil }
-    bits.skip(16)
-    _ = bits.unsignedExponential()
-    if SliceCoding.highProfiles.contains(profile) {
-      guard let format = bits.unsignedExponential() else { return nil }
-      if format == 3, bits.read(1) == 1 { planeBits = 2 }
-      _ = (bits.unsignedExponential(), bits.unsignedExponential())
-      bits.skip(1)
-      if bits.read(1) == 1 { SliceCoding.skipScalingLists(&bits, count: format == 3 ? 12 : 8) }
+extension ParameterSets {
+  /// The sequence parameter set that an H.264 picture parameter set refers to (7.3.2.2).
+  fileprivate func sequence(ofPictureSet number: Int) -> SequenceParameterSet? {
+    let sequence = withUnit(.pictureParameterSet, number) { unit -> Int? in
+      var bits = BitReader(unit)
+      bits.skip(8)
+      _ = bits.unsignedExponential()
+      return bits.unsignedExponential()
     }
-    guard let frameNumber = bits.unsignedExponential(zeroLimit: 4), bits.unsignedExponential() == 0,
-      let order = bits.unsignedExponential(zeroLimit: 4), bits.unsignedExponential() != nil, bits.read(1) != nil,
-      bits.unsignedExponential() != nil, bits.unsignedExponential() != nil, let onlyFrames = bits.read(1),
-      frameNumber <= 12, order <= 12
-    else { return nil }
-    (frameNumberBits, orderBits, hasOnlyFrames) = (frameNumber + 4, order + 4, onlyFrames == 1)
-  }
-
-  /// Those whose sequence parameter sets say more of colours.
-  private static let highProfiles: Set = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244]
-
-  /// scaling_list (H.264, 7.3.2.1.1.1).
-  private static func skipScalingLists(_ bits: inout BitReader, count: Int) {
-    for list in 0..<count where bits.read(1) == 1 {
-      var (last, next) = (8, 8)
-      for _ in 0..<(list < 6 ? 16 : 64) {
-        if next != 0 {
-          guard let step = bits.signedExponential() else { return }
-          next = (last + step) & 0xff
-        }
-        if next != 0 { last = next }
-      }
-    }
+    return sequence.flatMap { withUnit(.sequenceParameterSet, $0) { SequenceParameterSet($0, codec: .h264) } }
   }
 }

@@ -8,6 +8,8 @@ import Posix
 struct Silence {
   /// The stream's codec; nil until the connection stands.
   var codec: Codec?
+  /// What the camera said of its pictures' size; nil when it said nothing.
+  var announcedSize: String?
   /// How it comes; nil where that is no matter of choice.
   var transport: CameraDescription.RTSPTransport?
   /// RTSP's packets, where they are counted.
@@ -34,14 +36,14 @@ struct Silence {
       return "pictures come, but no keyframe for \(time): lower the camera's keyframe interval (I-frame interval, GOP)"
     }
     guard let arrivals, let codec else { return "no picture for \(time) (timeouts.first_frame)\(words)" }
-    return "\(Silence.words(for: arrivals, codec, transport)) for \(time) (timeouts.first_frame)\(words)"
+    return "\(wordsInstead(arrivals, codec)) for \(time) (timeouts.first_frame)\(words)"
   }
 
   /// What came instead of a picture.
-  private static func words(
-    for arrivals: Arrivals, _ codec: Codec, _ transport: CameraDescription.RTSPTransport?
-  ) -> String {
-    if arrivals.media > 0 { return "packets come, but no whole picture (\(codec))" }
+  private func wordsInstead(_ arrivals: Arrivals, _ codec: Codec) -> String {
+    if arrivals.media > 0 {
+      return "packets come, but no whole picture (\(codec)\(announcedSize.map { " " + $0 } ?? ""))"
+    }
     if arrivals.foreign > 0 {
       return "packets come, but none of the picture's track (another channel or payload type than the camera said)"
     }

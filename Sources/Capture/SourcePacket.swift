@@ -38,6 +38,14 @@ struct SourceStream: Sendable {
   /// What is worth a line in the log, and what is not as it was asked for.
   var remarks: [String] = []
   var warnings: [String] = []
+
+  /// The size of its pictures, e.g. `640x360`, where that is known beforehand.
+  var announcedSize: String? {
+    parameterSets.withUnsafeBytes { bytes in
+      NALUnitSequence(bytes, codec: codec).lazy.filter { $0.kind == .sequenceParameterSet }
+        .compactMap { SequenceParameterSet($0, codec: codec) }.first.map { "\($0.width)x\($0.height)" }
+    }
+  }
 }
 
 /// Packets that came on a connection, as RTSP knows them.

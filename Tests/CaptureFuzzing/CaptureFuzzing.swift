@@ -37,7 +37,9 @@ package func fuzzCapture(_ input: UnsafeRawBufferPointer) {
 
 /// The first piece is the session description's, every other one an access unit.
 private func fuzzAccessUnits(_ pieces: [[UInt8]], _ codec: Codec) {
-  var normalizer = Normalizer(stream: SourceStream(codec: codec, parameterSets: pieces[0]), gap: nil) { bytes, codec in
+  let stream = SourceStream(codec: codec, parameterSets: pieces[0])
+  _ = stream.announcedSize
+  var normalizer = Normalizer(stream: stream, gap: nil) { bytes, codec in
     // FFmpeg's decoders have fuzzers of their own.
     NALUnitSequence(bytes, codec: codec).contains { $0.kind == .slice } ? PictureInformation(width: 1, height: 1) : nil
   }

@@ -20,6 +20,8 @@ enum Clips {
     "late.h264": "-frames:v 160 \(x264) scenecut=0:keyint=150:aud=1",
     "open.h264":
       "-frames:v 20 \(x264) scenecut=0:keyint=8:open-gop=1:bframes=2:b-adapt=0:aud=1:repeat-headers=1",
+    "cropped.h264": "-frames:v 1 -vf scale=50x44 \(x264) interlaced=1",
+    "cropped.h265": "-frames:v 1 -vf scale=50x38 -c:v libx265 -pix_fmt yuv422p -x265-params log-level=error",
     "h264.ts": "-frames:v 10 \(x264) scenecut=0:keyint=5",
     "later.ts": "-frames:v 10 \(x264) scenecut=0:keyint=5 -output_ts_offset 50000",
     "h265.mp4":

@@ -56,6 +56,15 @@ import Testing
     #expect(complete(&sets, NAL.idr(4)) == (NAL.stream(NAL.sps(7), NAL.pps(2), NAL.idr(4)), false))
   }
 
+  /// As FFmpeg has it once it begins to decode.
+  @Test(arguments: ["h264.h264", "cropped.h264", "cropped.h265"])
+  func theSizeIsKnownBeforeAPicture(_ name: String) throws {
+    let (bytes, codec) = (try Clips.bytes(name), name.hasSuffix("h265") ? Codec.h265 : .h264)
+    let picture = try #require(bytes.withUnsafeBytes { PictureInformation(keyframe: $0, codec: codec) })
+    #expect(SourceStream(codec: codec, parameterSets: bytes).announcedSize == "\(picture.width)x\(picture.height)")
+    for count in 0..<40 { _ = SourceStream(codec: codec, parameterSets: Array(bytes.prefix(count))).announcedSize }
+  }
+
   @Test func severalSetsOfAKindAreKept() {
     let three = NAL.stream(NAL.sps(1), NAL.pps(2), NAL.pps(3, 1))
     var sets = sets(.h264, three)

@@ -140,7 +140,7 @@ private let silences: [Fault] = [
     ]),
   Fault(
     dialogue: "no-picture", must: "say it, and what FFmpeg says", frames: 0,
-    says: [silence("packets come, but no whole picture (h264)") + "; FFmpeg says: "]),
+    says: [silence("packets come, but no whole picture (h264 640x480)") + "; FFmpeg says: "]),
   Fault(
     dialogue: "no-keyframe", must: "wait, then say it", frames: 0,
     says: ["pictures come, but no keyframe for 60 s: lower the camera's keyframe interval"]),
