@@ -4,12 +4,13 @@
 usage: vlc.py NAME=FILE...
 
 Prints `READY {"port": 0, "urls": {NAME: URL}}`. Ends when standard input ends. VLC refuses to run as root: then it runs
-as the user 65534, who must be able to read the files.
+as the user 65534, who is given copies of the files.
 """
 
 import ctypes
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -29,6 +30,7 @@ def end_with_parent():
 
 
 def start(path, port, home):
+    path = shutil.copyfile(path, os.path.join(home, f"{port}-{os.path.basename(path)}"))
     sout = f"#rtp{{sdp=rtsp://127.0.0.1:{port}/x}}"
     demux = "hevc" if path.endswith(".hevc") else "h264"
     options = ["--quiet", "--loop", "--demux", demux, f"--{demux}-fps", "25", "--sout", sout, "--sout-keep"]
