@@ -21,6 +21,7 @@ let package = Package(
     // The way of a frame, left to right.
     .target(name: "Posix", dependencies: ["CPosix"]),
     .target(name: "Appliance", dependencies: ["CPosix", "Posix"]),
+    .target(name: "Sandboxing", dependencies: ["CPosix", "Posix"]),
     .target(name: "Frames"),
     .target(name: "Records", dependencies: ["Frames"]),
     .target(name: "Capture", dependencies: ["CFFmpeg", "CV4L2", "Frames", "Posix"]),
@@ -41,7 +42,7 @@ let package = Package(
       name: "camgate",
       dependencies: [
         "Appliance", "Backlog", "Broker", "Capture", "Consuming", "Delivery", "Discovery", "DiskRing", "Frames",
-        "Gateway", "Imaging", "Posix", "Records", "Settings",
+        "Gateway", "Imaging", "Posix", "Records", "Sandboxing", "Settings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -52,12 +53,13 @@ let package = Package(
       name: "RingSimulator", dependencies: ["DiskRing", "Posix", "RingSimulation"], path: "Tests/RingSimulator"),
     .executableTarget(
       name: "DeliveryBench",
-      dependencies: ["Backlog", "Broker", "CRdKafka", "Delivery", "DiskRing", "Frames", "Posix"],
+      dependencies: ["Backlog", "Broker", "CRdKafka", "Delivery", "DiskRing", "Frames", "Posix", "Sandboxing"],
       path: "Tests/DeliveryBench"),
     .executableTarget(name: "RingBench", dependencies: ["DiskRing", "Posix"], path: "Tests/RingBench"),
 
     .testTarget(name: "PosixTests", dependencies: ["Posix"]),
     .testTarget(name: "ApplianceTests", dependencies: ["Appliance"]),
+    .testTarget(name: "SandboxingTests", dependencies: ["CPosix", "Posix", "Sandboxing"]),
     .testTarget(name: "FramesTests", dependencies: ["Frames"]),
     .testTarget(name: "RecordsTests", dependencies: ["Frames", "Records"]),
     .testTarget(
@@ -82,6 +84,7 @@ let package = Package(
       name: "IntegrationTests",
       dependencies: [
         "Backlog", "Broker", "CFFmpeg", "Capture", "Consuming", "Delivery", "DiskRing", "Frames", "Posix", "Records",
+        "Sandboxing",
       ]),
   ]
 )

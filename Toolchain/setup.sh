@@ -7,7 +7,7 @@ set -euo pipefail
 BUILD=(ca-certificates git g++ libc6-dev libavcodec-dev libavformat-dev libavutil-dev libexpat1-dev libswscale-dev
   librdkafka-dev libturbojpeg0-dev libv4l-dev libxxhash-dev libyaml-dev)
 TEST=(e2fsprogs ffmpeg gir1.2-gst-rtsp-server-1.0 gstreamer1.0-libav gstreamer1.0-plugins-bad gstreamer1.0-plugins-base
-  gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly iproute2 openssl python3 python3-fusepy python3-gi python3-venv)
+  gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly iproute2 openssl python3 python3-fusepy python3-gi python3-venv systemd)
 LINT=(python3 python3-venv shellcheck)
 
 setup_build() {

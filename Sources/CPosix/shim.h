@@ -1,6 +1,7 @@
 #pragma once
 /* What Swift's Glibc module leaves out. */
 #include "crash.h"
+#include "sandbox.h"
 #include <linux/blkpg.h>
 #include <linux/capability.h>
 #include <linux/fs.h>
@@ -9,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
 #include <sys/types.h>
@@ -47,6 +49,14 @@ static inline int camgate_confine(unsigned user, uint64_t kept) {
   for (int number = 0; number < 64; number++)
     if (kept >> number & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0) < 0) return -1;
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+/* The user at the other end of a socket of AF_UNIX, or -1 with errno (unix(7), SO_PEERCRED; struct ucred is declared for
+   _GNU_SOURCE only). */
+static inline int64_t camgate_peer_user(int descriptor) {
+  struct { int32_t process; uint32_t user, group; } peer;
+  socklen_t length = sizeof peer;
+  return getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ? -1 : (int64_t)peer.user;
 }
 
 /* fallocate(2), mode 0. glibc declares it for _GNU_SOURCE only, which a module map cannot set. */

@@ -20,9 +20,19 @@ package enum Command {
   /// How long between two looks whether a command has ended that says nothing more.
   private static let pause = Duration.milliseconds(10)
 
-  /// Runs `line` with `/bin/sh -c` until `deadline` at the latest, with at most `limit` bytes of output. Throws when it
-  /// cannot be started.
+  /// Runs `line` with `/bin/sh -c` until `deadline` at the latest, with at most `limit` bytes of output; by a helper where
+  /// one is installed. Throws when it cannot be started.
   package static func run(
+    _ line: String, until deadline: MonotonicTime, limit: Int
+  ) throws(SystemError) -> Outcome {
+    if let helper = CommandHelper.installed.withLock({ $0 }) {
+      return try helper.run(line, until: deadline, limit: limit)
+    }
+    return try runHere(line, until: deadline, limit: limit)
+  }
+
+  /// The same by this process itself.
+  static func runHere(
     _ line: String, until deadline: MonotonicTime, limit: Int
   ) throws(SystemError) -> Outcome {
     var output = try Pipe()

@@ -11,7 +11,24 @@ package struct Log: Sendable {
   package enum Level: Int, Sendable, Comparable, CaseIterable {
     case debug, info, warning, error
 
+    /// Its number for syslog(3).
+    var priority: Int {
+      switch self {
+      case .debug: 7
+      case .info: 6
+      case .warning: 4
+      case .error: 3
+      }
+    }
+
     package static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
+  }
+
+  /// Whether standard error leads to the journal of systemd (systemd.exec(5), $JOURNAL_STREAM).
+  package static var isJournal: Bool {
+    guard let named = getenv("JOURNAL_STREAM") else { return false }
+    var status = stat()
+    return fstat(STDERR_FILENO, &status) == 0 && String(cString: named) == "\(status.st_dev):\(status.st_ino)"
   }
 
   /// How a line is written.
@@ -27,17 +44,19 @@ package struct Log: Sendable {
   /// What is hidden in every message. Whoever learns a secret registers it here before it can be repeated to us.
   package let secrets: Secrets
   private let limit: LogLimit
+  private let hasPriorities: Bool
   private let now: @Sendable () -> MonotonicTime
   private let sink: @Sendable (String) -> Void
 
   /// A log that writes to `sink` (a line without its end); standard error when none is given. `now` tells how fast lines
-  /// come; tests play it.
+  /// come; tests play it. `hasPriorities`: each line begins with its level as the journal reads it (sd-daemon(3)).
   package init(
-    level: Level = .info, format: Format = .text, secrets: Secrets = Secrets(),
+    level: Level = .info, format: Format = .text, secrets: Secrets = Secrets(), hasPriorities: Bool = false,
     sink: @escaping @Sendable (String) -> Void = Log.writeToStandardError,
     now: @escaping @Sendable () -> MonotonicTime = { .now() }
   ) {
     (self.secrets, self.now, self.sink) = (secrets, now, sink)
+    self.hasPriorities = hasPriorities
     style = LogStyle(level, format)
     limit = LogLimit()
     subject = ""
@@ -45,7 +64,7 @@ package struct Log: Sendable {
 
   private init(_ other: Log, subject: String) {
     (style, secrets, sink) = (other.style, other.secrets, other.sink)
-    (limit, now) = (other.limit, other.now)
+    (limit, now, hasPriorities) = (other.limit, other.now, other.hasPriorities)
     self.subject = subject
   }
 
@@ -90,17 +109,20 @@ package struct Log: Sendable {
   private func write(_ level: Level, _ subject: String, _ message: String) {
     let time = DateTime(nanosecondsSince1970: WallClock.nanosecondsSince1970()).text(fractionDigits: 3)
     let text = secrets.masked(message)
+    let priority = hasPriorities ? "<\(level.priority)>" : ""
     switch style.format {
     case .text:
       let prefix = subject.isEmpty ? "" : subject + ": "
-      sink("\(time) \(level) \(prefix)\(text.indentingLines)")
+      let lines = "\(time) \(level) \(prefix)\(text.indentingLines)"
+      // The journal takes each line for itself.
+      sink(lines.split(separator: "\n", omittingEmptySubsequences: false).map { priority + $0 }.joined(separator: "\n"))
     case .json:
       var object = JSONObject()
       object.add("time", time)
       object.add("level", "\(level)")
       object.add("subject", subject)
       object.add("message", text)
-      sink(object.text)
+      sink(priority + object.text)
     }
   }
 

@@ -11,6 +11,7 @@ package struct Configuration: Sendable {
   package var cameras: [Camera] = []
   /// How long delivery goes on after the cameras were stopped.
   package var stopTimeout = Duration.seconds(5)
+  package var sandbox = SandboxMode.auto
   package var log = LogSettings()
   package var system = System()
   /// The paths of the other files that the settings name: passwords, tokens, certificates.
@@ -110,6 +111,10 @@ package struct Configuration: Sendable {
     package var description: CameraDescription
     /// The topic of its frames; nil: `kafka.topic`.
     package var topic: String?
+  }
+
+  package enum SandboxMode: String, Sendable, CaseIterable {
+    case auto, off
   }
 
   package struct LogSettings: Sendable {

@@ -16,6 +16,7 @@ struct ConfigurationReader {
     if let timeout = top.duration("stop_timeout", in: .zero ... .seconds(600), &context) {
       configuration.stopTimeout = timeout
     }
+    configuration.sandbox = top.word("sandbox", &context) ?? configuration.sandbox
     if let node = top.value("log") { readLog(node, &context) }
     if let node = top.value("system") { configuration.system = SystemReader.read(node, &context) }
   }

@@ -77,6 +77,7 @@ package struct SettingsKey: Sendable {
     key("cameras[].limits.frame", "16MiB", "largest frame; the camera may take four times as much memory"),
     key("cameras[].topic", nil, "topic of this camera instead of kafka.topic"),
     key("stop_timeout", "5s", "how long delivery goes on after a request to stop"),
+    key("sandbox", "auto", "give up what the gateway does not need, as far as the kernel goes; or off"),
     key("log", nil, "what is logged on standard error"),
     key("log.level", "info", "debug, info, warning or error"),
     key("log.format", "text", "text or json"),

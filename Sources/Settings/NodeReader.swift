@@ -1,3 +1,4 @@
+import Glibc
 import Posix
 
 // Reading values out of nodes, collecting every error on the way instead of stopping at the first.
@@ -22,6 +23,8 @@ struct ReadingContext {
   let directory: String
   /// The text that is read; of values from elsewhere there is none.
   let source: SourceText
+  /// Whether this process has given up reading a file.
+  var isGivenUp: @Sendable (String) -> Bool = { _ in false }
   var diagnostics: [Diagnostic] = []
   /// Every secret, also of settings with errors: what is said of them must not show it.
   var secrets: [ReadSecret] = []
@@ -43,6 +46,12 @@ struct ReadingContext {
     let location = file.hasPrefix("/") ? file : directory + file
     files.append(location)
     return location
+  }
+
+  /// What to say of a file that cannot be read.
+  func reason(_ error: SystemError, for location: String) -> String {
+    error.code == EACCES && isGivenUp(location)
+      ? "restart needed: it is outside of the sandbox, which was built at the start" : describe(errno: error.code)
   }
 
   /// An error at a part of a value: `offset` and `length` in characters from its beginning.

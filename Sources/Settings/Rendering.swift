@@ -38,7 +38,8 @@ private struct Rendering {
     }
     lines += ["", "buffer:"] + rendered(settings.buffer) + ["", "cameras:"]
     for camera in settings.cameras { lines += rendered(camera) }
-    lines += ["", "stop_timeout: \(Units.text(duration: settings.stopTimeout))", "log:"]
+    lines += ["", "stop_timeout: \(Units.text(duration: settings.stopTimeout))"]
+    lines += ["sandbox: \(settings.sandbox.rawValue)", "log:"]
     lines += ["  level: \(settings.log.level.rawValue)", "  format: \(settings.log.format.rawValue)"]
     lines += renderedSystem
     return lines.joined(separator: "\n")

@@ -27,6 +27,7 @@ package enum RestartNeeds {
     ("buffer.sync_interval", { "\($0.buffer.syncInterval)" }),
     ("buffer.sync_bytes", { "\($0.buffer.syncBytes)" }),
     ("buffer.thin_above", { "\($0.buffer.thinAbove ?? 0)" }),
+    ("sandbox", { "\($0.sandbox)" }),
     ("system.hostname", { $0.system.hostname ?? "" }),
     ("system.network", { "\($0.system.network)" }),
     ("system.ntp", { "\($0.system.ntp)" }),

@@ -107,7 +107,7 @@ extension Section {
     let location = context.location(of: file)
     if isSecret { context.secretFiles.append(location) }
     do throws(SystemError) { _ = try Files.read(location, limit: 1 << 20) } catch {
-      let reason = describe(errno: error.code)
+      let reason = context.reason(error, for: location)
       context.report(path(of: name), "the file '\(location)' cannot be read: \(reason)", at: node)
     }
     return location
@@ -125,7 +125,7 @@ extension Section {
       password = try Files.readPassword(location)
       if password?.isEmpty == true { context.report(path, "the file '\(location)' is empty", at: node) }
     } catch {
-      context.report(path, "the file '\(location)' cannot be read: \(describe(errno: error.code))", at: node)
+      context.report(path, "the file '\(location)' cannot be read: \(context.reason(error, for: location))", at: node)
     }
     return password
   }

@@ -19,9 +19,13 @@ package struct SettingsFile: Sendable {
   /// No settings file is longer, bytes.
   static let sizeLimit = 1 << 20
 
-  /// Reads the file at `path`. Never throws: what is wrong is in `diagnostics`.
-  package init(path: String, environment: [String: String] = processEnvironment()) {
-    self.init(reading: path, name: path, environment: environment)
+  /// Reads the file at `path`. Never throws: what is wrong is in `diagnostics`. `isGivenUp`: this process can read a file
+  /// only after a restart.
+  package init(
+    path: String, environment: [String: String] = processEnvironment(),
+    isGivenUp: @escaping @Sendable (String) -> Bool = { _ in false }
+  ) {
+    self.init(reading: path, name: path, environment: environment, isGivenUp: isGivenUp)
   }
 
   /// Reads standard input; other files are relative to the working directory.
@@ -29,11 +33,14 @@ package struct SettingsFile: Sendable {
     SettingsFile(reading: "/dev/stdin", name: "standard input", environment: processEnvironment())
   }
 
-  private init(reading path: String, name: String, environment: [String: String]) {
+  private init(
+    reading path: String, name: String, environment: [String: String],
+    isGivenUp: @escaping @Sendable (String) -> Bool = { _ in false }
+  ) {
     do throws(SystemError) {
       let bytes = try Files.read(path, limit: SettingsFile.sizeLimit)
       let directory = name.lastIndex(of: "/").map { String(name[..<$0]) + "/" } ?? ""
-      self.init(name: name, bytes: bytes, directory: directory, environment: environment)
+      self.init(name: name, bytes: bytes, directory: directory, environment: environment, isGivenUp: isGivenUp)
     } catch {
       let reason =
         switch error.code {
@@ -62,9 +69,12 @@ package struct SettingsFile: Sendable {
   }
 
   /// Reads settings from bytes; other files are relative to `directory` (with its slash, or empty).
-  package init(name: String, bytes: [UInt8], directory: String, environment: [String: String]) {
+  package init(
+    name: String, bytes: [UInt8], directory: String, environment: [String: String],
+    isGivenUp: @escaping @Sendable (String) -> Bool = { _ in false }
+  ) {
     let source = SourceText(name: name, bytes: bytes)
-    var context = ReadingContext(environment: environment, directory: directory, source: source)
+    var context = ReadingContext(environment: environment, directory: directory, source: source, isGivenUp: isGivenUp)
     var configuration = SettingsFile.read(source, &context)
     configuration?.files = context.files
     for file in context.secretFiles + (context.holdsSecret ? [name] : [])

@@ -17,7 +17,8 @@ struct Camgate: ParsableCommand {
       """,
     version: "camgate \(Version.number)",
     subcommands: [
-      Run.self, Check.self, Consume.self, RingCommand.self, Demo.self, Devices.self, Discover.self, Probe.self,
+      Run.self, Check.self, Health.self, Consume.self, RingCommand.self, Demo.self, Devices.self, Discover.self,
+      Probe.self,
       SystemCommand.self, Version.self,
     ])
 

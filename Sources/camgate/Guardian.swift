@@ -2,15 +2,17 @@ import Appliance
 import Gateway
 import Posix
 
-/// Feeds the board's watchdog as long as no thread of the gateway hangs. Called once a second by the thread that waits for
-/// signals, so that one is watched too. Without a device it watches nothing.
+/// Feeds the board's watchdog as long as no thread of the gateway hangs, and answers `camgate health`. Called once a second
+/// by the thread that waits for signals, so that one is watched too. Without a device it feeds nothing.
 final class Guardian {
   private let watchdog: Watchdog?
+  private let health: HealthSocket.Listener?
   private let log: Log
   private var hanging: [String] = []
 
-  init(device: String?, log: Log) {
+  init(device: String?, settings: String, log: Log) {
     self.log = log
+    health = Health.listener(settings: settings, log)
     guard let device else {
       watchdog = nil
       return
@@ -26,12 +28,13 @@ final class Guardian {
   }
 
   func look(at gateway: Gateway) {
-    guard let watchdog else { return }
     let names = gateway.hangingThreads(now: .now())
+    let trouble = "no sign of life from: \(names.joined(separator: ", "))"
+    health?.answer(names.isEmpty ? Health.well : trouble)
     if names.isEmpty {
-      watchdog.feed()
+      watchdog?.feed()
     } else if names != hanging {
-      log.error("no sign of life from: \(names.joined(separator: ", ")); the watchdog will reset the board")
+      log.error(trouble + (watchdog == nil ? "" : "; the watchdog will reset the board"))
     }
     hanging = names
   }

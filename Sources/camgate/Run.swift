@@ -2,6 +2,7 @@ import ArgumentParser
 import Broker
 import Gateway
 import Posix
+import Sandboxing
 import Settings
 
 /// `camgate run FILE`
@@ -27,12 +28,19 @@ struct Run: ParsableCommand {
   var ring: String?
 
   func run() throws {
+    // Before there is a secret in this process.
+    let helper = try? CommandHelper()
     var settings = try loadSettings(file)
     settings.buffer.directory = settings.buffer.directory ?? ring
     let signals = Signals()
-    let log = Log(level: settings.log.logLevel, format: settings.log.logFormat, secrets: Terminal.secrets)
+    let log = Log(
+      level: settings.log.logLevel, format: settings.log.logFormat, secrets: Terminal.secrets,
+      hasPriorities: Log.isJournal)
     log.info("camgate \(Version.number), gateway '\(settings.gateway)', \(counted(settings.cameras.count, "camera"))")
     for warning in Exposure.warnings(settings) { log.warning(warning) }
+    // What comes from here on opens nothing that the sandbox would have to allow for it.
+    let guardian = Guardian(device: watchdog, settings: file, log: log)
+    let sandbox = enterSandbox(settings, helper, log)
     var plan = GatewayPlan(settings)
     plan.disk?.onSecured = SecuredReport(cameras: plan.cameras.map(\.description.name.text))?.report
     let gateway = Gateway(plan, log: log)
@@ -41,21 +49,21 @@ struct Run: ParsableCommand {
       throw ExitCode.failure
     }
     var reporter = GatewayReporter(now: .now())
-    let guardian = Guardian(device: watchdog, log: log)
-    watch(gateway, &settings, &reporter, guardian, signals, log)
+    let reloader = Reloader(file: file, ring: ring, sandbox: sandbox, log: log)
+    watch(gateway, reloader, &settings, &reporter, guardian, signals, log)
     stop(gateway, after: settings.stopTimeout, &reporter, signals, log)
   }
 
   /// Reports until a signal asks to stop.
   private func watch(
-    _ gateway: Gateway, _ settings: inout Configuration, _ reporter: inout GatewayReporter, _ guardian: Guardian,
-    _ signals: Signals, _ log: Log
+    _ gateway: Gateway, _ reloader: Reloader, _ settings: inout Configuration, _ reporter: inout GatewayReporter,
+    _ guardian: Guardian, _ signals: Signals, _ log: Log
   ) {
     while true {
       guardian.look(at: gateway)
       switch signals.next(until: .now() + .seconds(1)) {
       case .stop: return
-      case .reload: reload(gateway, &settings, log)
+      case .reload: reloader.reload(gateway, &settings)
       case nil: break
       }
       say(reporter.lines(for: gateway.snapshot, now: .now()), log)
@@ -72,34 +80,20 @@ struct Run: ParsableCommand {
     }
   }
 
-  /// The whole file is read again: what can change while the gateway runs does, the rest is said to need a restart. A file
-  /// with errors changes nothing. `settings` are those in use.
-  private func reload(_ gateway: Gateway, _ settings: inout Configuration, _ log: Log) {
-    let file = SettingsFile(path: file)
-    let diagnostics = file.allDiagnostics
-    file.registerSecrets(in: log.secrets)
-    if !diagnostics.isEmpty { log.warning(diagnostics.rendered(in: file.source)) }
-    guard var new = file.configuration, !diagnostics.hasErrors else {
-      return log.error("the settings have errors; the old ones stay")
+  /// Gives up what these settings do not need.
+  private func enterSandbox(_ settings: Configuration, _ helper: CommandHelper?, _ log: Log) -> Sandbox {
+    let command: String? = if case .tokenCommand(let line)? = settings.kafka.sasl { line } else { nil }
+    let isKerberos = settings.kafka.properties.contains { $0.name.hasPrefix("sasl.mechanism") && $0.value == "GSSAPI" }
+    var reason = settings.sandbox == .off ? "sandbox: off" : isKerberos ? "Kerberos starts programs" : nil
+    if command != nil, helper == nil { reason = reason ?? "there is no process to run kafka.sasl.token_command" }
+    // Without a command there is nothing for a helper to do.
+    try? helper?.learn(reason == nil ? command : nil)
+    if let reason {
+      log.warning("no sandbox: \(reason)")
+      return .none
     }
-    new.buffer.directory = new.buffer.directory ?? ring
-    let needs = RestartNeeds.diagnostics(from: settings, to: new, in: file)
-    if !needs.isEmpty { log.warning(needs.rendered(in: file.source)) }
-    do throws(GatewayError) {
-      let changes = try gateway.change(to: GatewayPlan(new).cameras)
-      log.info("settings read again: \(changes.summary)")
-      settings.cameras = new.cameras
-    } catch {
-      log.error("the cameras stay as they were: \(error.message)")
-    }
-    // librdkafka reads certificates when a client is made, whether their names are new or not.
-    let isSecured = [settings, new].contains { $0.kafka.tls != nil || $0.kafka.sasl != nil }
-    if isSecured { gateway.renew(Security(new.kafka)) }
-    gateway.retryNow()
-    log.become(new.log.logLevel, new.log.logFormat)
-    (settings.stopTimeout, settings.log) = (new.stopTimeout, new.log)
-    (settings.kafka.tls, settings.kafka.sasl, settings.kafka.topic) = (new.kafka.tls, new.kafka.sasl, new.kafka.topic)
-    for warning in Exposure.warnings(new) { log.warning(warning) }
+    if command != nil { CommandHelper.installed.withLock { $0 = helper } }
+    return Sandbox(FileRules(settings, file: file), log: log)
   }
 
   private func stop(
@@ -118,24 +112,6 @@ struct Run: ParsableCommand {
       log.end(.warning, "stopped; \(totals)\(disk), \(left.lost) not delivered and lost")
     } else {
       log.end(.info, "stopped; \(totals)\(disk.isEmpty ? ", none left behind" : disk)")
-    }
-  }
-}
-
-extension Configuration.LogSettings {
-  fileprivate var logLevel: Log.Level {
-    switch level {
-    case .debug: .debug
-    case .info: .info
-    case .warning: .warning
-    case .error: .error
-    }
-  }
-
-  fileprivate var logFormat: Log.Format {
-    switch format {
-    case .text: .text
-    case .json: .json
     }
   }
 }

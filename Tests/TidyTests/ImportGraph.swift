@@ -8,6 +8,7 @@ let allowedImports: [String: Set<String>] = [
 
   "Posix": ["CPosix"],
   "Appliance": ["CPosix", "Posix"],
+  "Sandboxing": ["CPosix", "Posix"],
   "Frames": [],
   "Records": ["Frames"],
   "Capture": ["CFFmpeg", "CV4L2", "Frames", "Posix"],
@@ -24,14 +25,14 @@ let allowedImports: [String: Set<String>] = [
   "Consuming": ["Broker", "CXXHash", "Frames", "Imaging", "Posix", "Records"],
   "camgate": [
     "Appliance", "ArgumentParser", "Backlog", "Broker", "Capture", "Consuming", "Delivery", "Discovery", "DiskRing",
-    "Frames", "Gateway", "Imaging", "Posix", "Records", "Settings",
+    "Frames", "Gateway", "Imaging", "Posix", "Records", "Sandboxing", "Settings",
   ],
 
   // Not shipped: what tests the ring.
   "CaptureFuzzing": ["Capture", "Frames", "Posix"],
   "RingSimulation": ["DiskRing", "Posix"],
   "RingSimulator": ["DiskRing", "Posix", "RingSimulation"],
-  "DeliveryBench": ["Backlog", "Broker", "CRdKafka", "Delivery", "DiskRing", "Frames", "Posix"],
+  "DeliveryBench": ["Backlog", "Broker", "CRdKafka", "Delivery", "DiskRing", "Frames", "Posix", "Sandboxing"],
   "RingBench": ["DiskRing", "Posix"],
 ]
 
