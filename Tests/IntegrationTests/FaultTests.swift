@@ -8,7 +8,8 @@ import Testing
 @testable import Capture
 
 extension IntegrationTests.CameraSide {
-  /// Cameras that do what cameras do. All rows of the table run at once, beside a camera that nothing happens to.
+  /// Cameras that do what cameras do. All rows of the table run at once, beside a camera that nothing happens to, and in a
+  /// gateway's sandbox.
   @Suite struct FaultTests {
     static let login = CameraDescription.Login(username: "odd user", password: OddPassword.all[0])
 
@@ -29,9 +30,12 @@ extension IntegrationTests.CameraSide {
       let steady = try Testbed.responder()
       let witness = WatchedCamera(try Self.description("witness", steady.url("steady")), clips: clips)
       let start = MonotonicTime.now()
-      let rows = try faultTable.map { fault in
-        let url = try responder.url(fault.dialogue)
-        return (fault, WatchedCamera(try Self.description(fault.dialogue, url, fault.transport), clips: clips))
+      let sandbox = Confined()
+      let rows = try sandbox.run {
+        try faultTable.map { fault in
+          let url = try responder.url(fault.dialogue)
+          return (fault, WatchedCamera(try Self.description(fault.dialogue, url, fault.transport), clips: clips))
+        }
       }
       var table: [String] = []
       for (fault, camera) in rows {
@@ -49,6 +53,7 @@ extension IntegrationTests.CameraSide {
       print(table.joined(separator: "\n"))
       for (fault, camera) in rows { #expect(camera.stop(), "\(fault.dialogue) does not stop") }
       #expect(witness.stop())
+      #expect(sandbox.refusals.isEmpty, "\(sandbox.refusals)")
 
       let seen = witness.record.read { $0 }
       #expect(Self.complaints(about: seen, Fault(dialogue: "witness", must: "miss nothing")).isEmpty)

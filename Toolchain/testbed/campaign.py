@@ -138,9 +138,6 @@ class Gateway:
         if failure:
             print(*self.log.read_text().splitlines()[-20:], sep="\n", file=sys.stderr)
 
-    def last_words(self):
-        return self.log.read_text().splitlines()[-1]
-
 
 def inflict(name, seconds, proxy, broker, gateway, tail):
     commands, started = FAULTS[name][0], time.monotonic()
@@ -196,7 +193,7 @@ def run(options, stack):
     code = gateway.stop()
     # Decoding takes as long as the campaign; what lies in the topic twice or out of order shows without it.
     findings = judge(broker, "--skip", "decode")
-    return rows, code, gateway.last_words(), [findings, judge(broker)] if options.short else [findings]
+    return rows, code, gateway.log.read_text().splitlines(), [findings, judge(broker)] if options.short else [findings]
 
 
 def free_port():
@@ -219,15 +216,18 @@ def main():
     parser.add_argument("fault", nargs="*")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
-        rows, code, words, findings = run(options, stack)
+        rows, code, log, findings = run(options, stack)
     print(f"{'fault':22}{'seconds':>9}{'arrived':>9}{'recovery s':>12}{'MiB':>6}", file=sys.stderr)
     for name, seconds, arrived, recovery, memory in rows:
         print(f"{name:22}{seconds:9}{arrived:9}{recovery:12.1f}{memory:6}", file=sys.stderr)
-    print(f"campaign: {words}", file=sys.stderr)
+    print(f"campaign: {log[-1]}", file=sys.stderr)
     figures = {key: findings[-1][key] for key in ("frames", "lost", "repeated", "twice", "gaps", "problems")}
     recoveries = {name: round(recovery, 1) for name, _, _, recovery, _ in rows}
     print(json.dumps({"campaign": figures, "recovery_s": recoveries, "memory_mib": [row[4] for row in rows]}))
     growth = max(row[4] for row in rows) - rows[0][4]
+    if any("the sandbox refuses" in line for line in log):
+        print("campaign: the sandbox refused what the gateway needs", file=sys.stderr)
+        return 1
     if growth > MEMORY_MIB + GROWTH_LIMIT_MIB:
         print(f"campaign: memory grew by {growth} MiB", file=sys.stderr)
         return 1
