@@ -65,10 +65,14 @@ enum Testbed {
 
   /// `camgate` in the network of `server`, and with the names it knows.
   static func camgate(beside server: Server, _ arguments: [String]) throws -> Child {
+    let command = wayIn(to: server) + [camgate] + arguments
+    return try Child(command[0], Array(command.dropFirst()))
+  }
+
+  /// What starts a command in the network of `server`, and with the names it knows.
+  static func wayIn(to server: Server) -> [String] {
     let user = geteuid() == 0 ? [] : ["--user", "--preserve-credentials"]
-    return try Child(
-      "/usr/bin/nsenter",
-      ["--target", "\(server.child.processID)", "--net", "--mount"] + user + ["--", camgate] + arguments)
+    return ["/usr/bin/nsenter", "--target", "\(server.child.processID)", "--net", "--mount"] + user + ["--"]
   }
 
   /// A Kafka broker with the topic `cameras`.

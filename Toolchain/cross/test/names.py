@@ -14,9 +14,11 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
 
-from target import Target
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "testbed"))
+
+import nameserver  # noqa: E402
+from target import Target  # noqa: E402
 
 HOSTS, DNS, UNKNOWN = "broker.hosts.test", "broker.dns.test", "broker.nowhere.test"
 HOSTS_ADDRESS, DNS_ADDRESS = "127.0.0.11", "127.0.0.12"
@@ -38,23 +40,6 @@ def put(path, text, directory):
     subprocess.run(["mount", "--bind", own, path], check=True)
 
 
-def serve_dns(server):
-    """Answers A queries for one name; it has no other record, and there is no other name."""
-    while True:
-        query, client = server.recvfrom(512)
-        labels, at = [], 12
-        while query[at]:
-            labels.append(query[at + 1 : at + 1 + query[at]].decode())
-            at += 1 + query[at]
-        kind = struct.unpack(">H", query[at + 1 : at + 3])[0]
-        known = ".".join(labels).lower() == DNS
-        answer = b""
-        if known and kind == 1:
-            answer = struct.pack(">HHHIH", 0xC00C, 1, 1, 60, 4) + socket.inet_aton(DNS_ADDRESS)
-        head = query[:2] + struct.pack(">HHHHH", 0x8180 if known else 0x8183, 1, 1 if answer else 0, 0, 0)
-        server.sendto(head + query[12 : at + 5] + answer, client)
-
-
 def connects(target, name, address):
     """Does camgate, told of the broker `name`, connect to `address`?"""
     with socket.create_server((address, PORT)) as listener:
@@ -70,9 +55,7 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         put("/etc/hosts", f"127.0.0.1 localhost\n{HOSTS_ADDRESS} {HOSTS}\n", directory)
         put("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n", directory)
-        dns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        dns.bind(("127.0.0.1", 53))
-        threading.Thread(target=serve_dns, args=[dns], daemon=True).start()
+        nameserver.serve({DNS: DNS_ADDRESS})
         connects(target, HOSTS, HOSTS_ADDRESS)
         connects(target, DNS, DNS_ADDRESS)
         with target.start("consume", "--brokers", f"{UNKNOWN}:{PORT}", "--group", "g") as running:
