@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """What capturing costs: many RTSP cameras over TCP into a real broker, beside FFmpeg copying the same streams.
 
-usage: capture.py [--cameras N] [--seconds N] [--json]     (by `Toolchain/dev bench capture`, which sets CAMGATE)
+usage: capture.py [--cameras N] [--seconds N] [--sandbox] [--json]
+
+`Toolchain/dev bench capture` sets CAMGATE.
 
 Cameras (640x480, 30 fps, H.264, encoded beforehand) are served by GStreamer, the broker is noida-db. Both readers run
 at the same time, so that whatever else the machine does meets both:
   camgate   `camgate run`, from the cameras to the broker's acknowledgements
   ffmpeg    `ffmpeg -c copy -f null -`: one process with all cameras as inputs, because Camgate is one process, too, and
             because that is the cheaper floor: what 16 processes each have (threads, timers, libraries) is paid once
+With --sandbox a second gateway with `sandbox: off` takes the same streams to a topic of its own at the same time, and
+what the sandbox costs is said.
 CPU is user and system time of the process while everything streams; the opening of the streams is left out for both.
 Memory is the largest RssAnon from the start to the end. Then the independent reader goes through the topic.
 The table goes to standard error; with --json the last line of standard output is a JSON object. Ends non-zero when a
@@ -80,6 +84,7 @@ class Bench:
         self.options = options
         self.directory = pathlib.Path(directory)
         self.names = [f"cam{index}" for index in range(options.cameras)]
+        self.logs, self.progress = [], None
         self.processes = contextlib.ExitStack()
 
     def start(self, *command, **streams):
@@ -95,13 +100,18 @@ class Bench:
             raise SystemExit(f"bench: {arguments[0]} did not start")
         return process, json.loads(line[6:])
 
-    def start_gateway(self, urls, brokers):
-        cameras = "".join(f"  - {{name: {name}, url: '{urls[name]}'}}\n" for name in self.names)
-        settings = self.directory / "camgate.yaml"
-        settings.write_text(f"gateway: bench\nkafka: {{brokers: ['{brokers}']}}\ncameras:\n{cameras}")
-        self.log = self.directory / "camgate.log"
-        with open(self.log, "w") as log:
+    def start_gateway(self, urls, brokers, name="bench", topic="cameras", more=""):
+        cameras = "".join(f"  - {{name: {camera}, url: '{url}'}}\n" for camera, url in urls.items())
+        settings = self.directory / f"{name}.yaml"
+        kafka = f"{{brokers: ['{brokers}'], topic: {topic}}}"
+        settings.write_text(f"gateway: {name}\n{more}kafka: {kafka}\ncameras:\n{cameras}")
+        self.logs.append(self.directory / f"{name}.log")
+        with open(self.logs[-1], "w") as log:
             return self.start(os.environ["CAMGATE"], "run", settings, stderr=log)
+
+    @property
+    def log(self):
+        return "\n".join(log.read_text() for log in self.logs)
 
     def start_ffmpeg(self, urls):
         inputs, outputs = [], []
@@ -125,41 +135,46 @@ class Bench:
         ]
         return self.start(*command, stdout=subprocess.DEVNULL)
 
-    def wait_until_streaming(self, gateway, ffmpeg):
-        """FFmpeg opens its inputs one after another and reports only when all are open."""
+    def wait_until_streaming(self, streams, *processes):
+        """Waits for so many streams of gateways, and for FFmpeg, which opens its inputs one after another and reports
+        only when all are open."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            for process in (gateway, ffmpeg):
+            for process in processes:
                 if process.poll() is not None:
-                    raise SystemExit(f"bench: {process.args[0]} ended early\n{self.log.read_text()}")
-            is_streaming = self.log.read_text().count(": streaming") >= len(self.names)
-            if is_streaming and self.progress.exists() and self.progress.stat().st_size:
+                    raise SystemExit(f"bench: {process.args[0]} ended early\n{self.log}")
+            is_copying = not self.progress or self.progress.exists() and self.progress.stat().st_size
+            if is_copying and self.log.count(": streaming") >= streams:
                 return
             time.sleep(SAMPLE_SECONDS)
-        raise SystemExit(f"bench: not everything streams after {START_SECONDS} s\n{self.log.read_text()}")
+        raise SystemExit(f"bench: not everything streams after {START_SECONDS} s\n{self.log}")
 
     def run(self):
         say(f"{self.options.cameras} cameras, a broker, camgate and ffmpeg")
         cameras, found = self.server("cameras", "--protocols", "tcp", f"cam*{self.options.cameras}=h264")
-        broker, address = self.server("broker", "--topic", f"cameras:{PARTITIONS}")
+        broker, address = self.server("broker", *(f"--topic={topic}:{PARTITIONS}" for topic in ("cameras", "open")))
         gateway = self.start_gateway(found["urls"], address["brokers"])
         ffmpeg = self.start_ffmpeg(found["urls"])
-        memory = MemoryWatch(gateway, ffmpeg)
-        self.wait_until_streaming(gateway, ffmpeg)
+        readers = [gateway, ffmpeg]
+        if self.options.sandbox:
+            readers.append(self.start_gateway(found["urls"], address["brokers"], "open", "open", "sandbox: off\n"))
+        memory = MemoryWatch(*readers)
+        self.wait_until_streaming(len(self.names) * len(self.logs), *readers)
         say(f"everything streams; measuring for {self.options.seconds} s")
-        measured = (gateway, ffmpeg, cameras)
+        measured = (*readers, cameras)
         before, started = [cpu_seconds(process) for process in measured], time.monotonic()
         time.sleep(self.options.seconds)
         seconds = time.monotonic() - started
         used = [cpu_seconds(process) - first for process, first in zip(measured, before, strict=True)]
-        for process in (gateway, ffmpeg):
+        for process in readers:
             process.terminate()
-        status = gateway.wait(STOP_SECONDS)
+        statuses = [process.wait(STOP_SECONDS) for process in readers if process is not ffmpeg]
         memory.stop()
-        if status != 0:
-            raise SystemExit(f"bench: camgate ended with {status}\n{self.log.read_text()}")
+        if any(statuses):
+            raise SystemExit(f"bench: camgate ended with {statuses}\n{self.log}")
         end(cameras)
-        return figures(seconds, used, memory.peaks[gateway], memory.peaks[ffmpeg]) | self.read(address["brokers"])
+        result = figures(seconds, used, [memory.peaks[process] for process in readers])
+        return result | self.read(address["brokers"])
 
     def read(self, brokers):
         """What the independent reader found in the topic."""
@@ -189,9 +204,10 @@ def end(process):
         process.wait()
 
 
-def figures(seconds, used, gateway_bytes, ffmpeg_bytes):
-    gateway, ffmpeg, cameras = used
-    return {
+def figures(seconds, used, peaks):
+    (gateway, ffmpeg), cameras, unbound = used[:2], used[-1], used[2:-1]
+    gateway_bytes, ffmpeg_bytes, *unbound_bytes = peaks
+    found = {
         "cpu_ratio_copy": round(gateway / ffmpeg, 2),
         "rssanon_mib": round(gateway_bytes / 2**20, 1),
         "cpu_percent": round(100 * gateway / seconds, 1),
@@ -200,6 +216,11 @@ def figures(seconds, used, gateway_bytes, ffmpeg_bytes):
         "serving_cpu_percent": round(100 * cameras / seconds, 1),
         "seconds": round(seconds, 1),
     }
+    if unbound:
+        found["unbound_cpu_percent"] = round(100 * unbound[0] / seconds, 1)
+        found["unbound_rssanon_mib"] = round(unbound_bytes[0] / 2**20, 1)
+        found["sandbox_cpu_ratio"] = round(gateway / unbound[0], 3)
+    return found
 
 
 def table(found):
@@ -219,6 +240,10 @@ def table(found):
         ("frames in the topic", found["frames"], "", f"{found['lost']} lost, {found['twice']} twice"),
         ("the cameras' CPU, %", found["serving_cpu_percent"], "", ""),
     ]
+    if "sandbox_cpu_ratio" in found:
+        note = f"sandbox: off; with it {found['sandbox_cpu_ratio']} times the CPU"
+        rows.append(("without a sandbox, CPU, %", found["unbound_cpu_percent"], "", note))
+        rows.append(("peak RssAnon, MiB", found["unbound_rssanon_mib"], "", ""))
     for name, ours, theirs, note in rows:
         print(f"{name:22}{ours:>10}{theirs:>16}   {note}".rstrip(), file=sys.stderr)
 
@@ -227,6 +252,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cameras", default=16, type=int)
     parser.add_argument("--seconds", default=60, type=int)
+    parser.add_argument("--sandbox", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="camgate-bench-") as directory:
