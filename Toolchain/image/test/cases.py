@@ -20,6 +20,7 @@ import time
 import traceback
 
 import bench
+import confinement
 import group
 import writes
 from cards import Cards
@@ -42,7 +43,8 @@ def part(machine, pattern):
 
 def case_boot(context):
     """From power-on to the first acknowledged frame, in parts: the very image, and nothing of the first frames lost.
-    Another disk with partitions of the same names is found first: not a byte of it is changed."""
+    Another disk with partitions of the same names is found first: not a byte of it is changed. The gateway is in its
+    sandbox, which refuses nothing that it needs."""
     with bench.on_desk({"gate": "h264"}) as desk, context.board(desk.settings()) as board:
         tail = bench.Tail(desk)
         other = ForeignDisk(board.directory, desk.settings().replace("gateway: board-1", "gateway: not-ours"))
@@ -56,6 +58,7 @@ def case_boot(context):
             "grown_s": part(board, r"system: data: "),
             "system_s": part(board, r"system: started as "),
             "gateway_s": part(board, r"camgate [0-9.]+, gateway 'board-1'"),
+            "sandbox_s": part(board, r"sandbox: Landlock \(ABI \d+\), seccomp \(known calls only\)"),
             "camera_s": part(board, r"camera gate: streaming"),
         }
         tail.wait(["gate"], 1, PATIENCE)
@@ -63,6 +66,7 @@ def case_boot(context):
         tail.wait(["gate"], 300, PATIENCE)
         summary, problems = desk.read("--camera", "gate")
         assert summary["ok"], problems
+        assert not board.said("the sandbox refuses"), board.console
         board.cut_power()
         other.check()
         return figures | {name: summary[name] for name in COUNTS}
@@ -185,7 +189,7 @@ def case_cards(context):
 
 def case_devices(context):
     """The kernel's virtual camera, by its node and then by its identity, YUYV to JPEG; its driver is taken away while
-    it streams. The gateway is no root, and nobody else reads its settings."""
+    it streams. The gateway is no root, in its sandbox, and nobody else reads its settings."""
     first = LOCAL.format("by-node", "/dev/video0")
     with bench.on_desk({"gate": "h264"}) as desk, context.board(desk.settings(more=first), kind="test") as board:
         tail = bench.Tail(desk)
@@ -209,24 +213,10 @@ def case_devices(context):
             assert re.match(r"[d-]r.[x-]------ +\d+ 100 +100 ", line), rights
         for line in rights[2:]:
             assert re.match(r"[d-]r-[x-]r-[x-]--- +\d+ 0 +100 ", line), rights
-        check_daemons(board)
+        confinement.check_daemons(board)
+        tail.wait(["gate", "by-link"], 30, PATIENCE)  # with the name servers of the new lease
+        confinement.check_sandbox(board)
         return local(desk, "camera,network,restart")
-
-
-def check_daemons(board):
-    """DHCP and time clients are no root, with the capabilities they need alone; a lease is renewed with these."""
-    for name, user, capabilities in (("udhcpc", 101, 0x3400), ("ntpd", 102, 0x2000000)):
-        status = board.run(f"cat /proc/$(pidof {name})/status").splitlines()
-        found = dict(line.split(":\t") for line in status if line.startswith(("Uid", "Cap", "NoNewPrivs")))
-        assert found["Uid"] == "\t".join([str(user)] * 4) and found["NoNewPrivs"] == "1", found
-        assert {int(found[f"Cap{which}"], 16) for which in ("Eff", "Prm", "Bnd")} == {capabilities}, found
-    board.run("rm /run/network/resolv.conf; ip address flush dev eth0; kill -USR1 $(pidof udhcpc)")
-    # In this order: the address first, then the name servers.
-    board.run("until [ -s /run/network/resolv.conf ]; do sleep 0.2; done")
-    assert "inet 10.0.2.15/24" in board.run("ip address show dev eth0")
-    names = "kptr_restrict sysrq ../user/max_user_namespaces unprivileged_bpf_disabled"
-    assert board.run(f"cd /proc/sys/kernel; cat {names}").split() == ["2", "0", "0", "1"]
-    assert int(board.run("cat /proc/$(pidof ntpd)/maps").split("-")[0], 16) > 1 << 32
 
 
 def case_watchdog(context):
