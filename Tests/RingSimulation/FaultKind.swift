@@ -7,4 +7,5 @@ package enum FaultKind: String, Sendable, CaseIterable, Hashable {
   case garbledRead = "page damaged in memory"
   case failedWrite = "write fails"
   case failedSync = "every sync fails"
+  case shutFile = "one file cannot be looked at"
 }

@@ -30,6 +30,8 @@ package struct Life {
   private let hasBadCursor: Bool
   /// Whether all syncs, or all writes, fail for a while.
   private let hasBadDisk: Bool
+  /// Whether files cannot be looked at while the ring is opened.
+  private let hasBadOpens: Bool
   private var mischief: SeededRandom
   private let length: Int
 
@@ -48,6 +50,7 @@ package struct Life {
     mischief = SeededRandom(seed: SeededRandom.mixed(seed &+ 0x1357))
     hasBadCursor = mischief.chance(20)
     hasBadDisk = mischief.chance(25)
+    hasBadOpens = mischief.chance(25)
     length = 150 + random.below(150)
   }
 
@@ -156,6 +159,7 @@ package struct Life {
     if isRough, random.chance(30) { Hands.touch(world, &random) }
     if random.chance(10) { world.segmentCount = 4 + random.below(5) }
     if random.chance(10) { try compareRecoveries() }
+    while hasBadOpens, mischief.chance(40) { try world.openBadly(&mischief) }
     // Power may be cut while the ring recovers, again and again.
     while random.chance(30) {
       world.storage.crashCall = 1 + random.below(80)

@@ -35,6 +35,8 @@ package final class SimulatedStorage: Storage {
   package var strikes: [FaultKind: Int] = [:]
   /// A file that cannot be written or made durable, for as long as it is so.
   package var worn: String?
+  /// Files that cannot be opened, or with EIO not be read, and the error, for as long as it is so.
+  package var shut: [String: CInt] = [:]
   package var random: SeededRandom
   /// Power is cut at this call; nil for never.
   package var crashCall: Int?
@@ -124,6 +126,10 @@ package final class SimulatedStorage: Storage {
   package func open(_ name: String, creating: Bool) throws(SystemError) -> FileNumber {
     try call("open \(name)")
     var file = names[name]
+    if let code = shut[name], code != EIO, !creating {
+      strikes[.shutFile, default: 0] += 1
+      throw SystemError(code: code, operation: "open \(name)")
+    }
     if creating {
       if file != nil { throw SystemError(code: EEXIST, operation: "open \(name)") }
       let made = File()
@@ -199,6 +205,10 @@ package final class SimulatedStorage: Storage {
       throw SystemError(code: EIO, operation: "pread")
     }
     let file = file(number)
+    if shut.contains(where: { $0.value == EIO && names[$0.key] === file }) {
+      strikes[.shutFile, default: 0] += 1
+      throw SystemError(code: EIO, operation: "pread")
+    }
     guard offset < file.current.count else { return 0 }
     let count = min(buffer.count, file.current.count - offset)
     readByteCount += count
@@ -289,7 +299,7 @@ package final class SimulatedStorage: Storage {
     for file in names.values { file.garbledPlace = nil }
     (open, covered, isLocked) = ([:], [:], false)
     (crashCall, callCount, hasCrashed) = (nil, 0, false)
-    (faults, worn) = (Faults(), nil)
+    (faults, worn, shut) = (Faults(), nil, [:])
   }
 
   /// The power is cut.
