@@ -101,7 +101,7 @@ package final class DiskBuffer: Sendable {
     let bell = Monitor(Bell())
     let thread = Thread.start(name: "backlog") {
       do throws(RingError) {
-        let (ring, storage, facts) = try openRing(options, lanes)
+        let (ring, storage, facts) = try openRing(options, lanes, log)
         answer.withLock { $0 = .success(facts) }
         let keeper = RingKeeper(ring: ring, storage: storage, options: options, facts: facts, bell: bell, log: log)
         keeper.run()
@@ -116,10 +116,22 @@ package final class DiskBuffer: Sendable {
   }
 
   private static func openRing(
-    _ options: DiskOptions, _ lanes: [StreamDescription]
+    _ options: DiskOptions, _ lanes: [StreamDescription], _ log: Log
   ) throws(RingError) -> (Ring, PosixStorage, DiskFacts) {
-    let storage = try PosixStorage(path: options.directory)
-    let ring = try Ring.open(storage, options.ring)
+    var storage = try PosixStorage(path: options.directory)
+    var ring = try Ring.open(storage, options.ring)
+    // What cannot be read for a moment is waited for: its frames come before all others.
+    for pause in [1, 2, 4, 8] where ring.recovery.mayBeReadSoon {
+      ring.close()
+      Thread.sleep(.seconds(pause))
+      storage = try PosixStorage(path: options.directory)
+      ring = try Ring.open(storage, options.ring)
+    }
+    for name in ring.recovery.unreadFiles {
+      log.error(
+        "cannot read \(options.directory)/\(name): it is kept as it is, and what it holds is not sent before a start that "
+          + "can read it")
+    }
     var streams: [StreamID] = []
     for lane in lanes { streams.append(try ring.register(lane)) }
     let leftovers = ring.inventory.filter { $0.recordCount > 0 || $0.last.key > $0.cursor.finished.key }

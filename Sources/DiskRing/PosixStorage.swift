@@ -64,16 +64,21 @@ package final class PosixStorage: Storage {
     }
     defer { closedir(stream) }
     var files: [StoredFile] = []
-    while let entry = readdir(stream) {
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else { break }
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
       var status = stat()
-      guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFREG else {
-        continue
+      if fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0 {
+        // It is there, whatever it is; opening it will say more.
+        if errno != ENOENT { files.append(StoredFile(name: name, byteCount: 0)) }
+      } else if status.st_mode & S_IFMT == S_IFREG {
+        files.append(StoredFile(name: name, byteCount: Int(status.st_size)))
       }
-      files.append(StoredFile(name: name, byteCount: Int(status.st_size)))
     }
+    if errno != 0 { throw SystemError(code: errno, operation: "list \(path)") }
     return files
   }
 

@@ -1,3 +1,4 @@
+import Glibc
 import Posix
 
 // What was found when a ring was opened. Damage is data, not an error.
@@ -32,7 +33,10 @@ package struct RecoveryReport: Sendable, Equatable {
   package var isNew = false
   /// Segment files in use.
   package var segmentCount = 0
-  /// What went wrong with the repairs themselves; the ring works all the same.
+  /// Files that could not be looked at. They keep their names, their bytes and their room, and what they hold is not in
+  /// the ring for now: an opening that can read them finds it.
+  package var unreadFiles: [String] = []
+  /// What went wrong with looking and with the repairs themselves; the ring works all the same.
   package var failures: [SystemError] = []
   /// Another process has the ring open while it is read.
   package var isInUse = false
@@ -58,6 +62,9 @@ package struct RecoveryReport: Sendable, Equatable {
 
   /// Counts records that are as they should be.
   mutating func addSound(_ count: Int) { if count > 0 { counts[.sound, default: 0] += count } }
+
+  /// Files could not be looked at, for a reason that may pass by itself.
+  package var mayBeReadSoon: Bool { !unreadFiles.isEmpty && failures.contains { ![EACCES, EPERM].contains($0.code) } }
 
   /// Whether bits rotted, files were touched, or a device failed: more than a power cut explains.
   package var hasDamage: Bool { counts.contains { $0.key.isDamage && $0.value > 0 } }

@@ -17,6 +17,8 @@ struct RingOpening {
   /// Segments that were scanned, and whether each takes further records.
   var scanned: [(segment: Segment, takesRecords: Bool)] = []
   var freeFiles: [String] = []
+  /// Those of them that this opening has made.
+  var madeFiles: [String] = []
   var streams: [UInt16: Ring.Stream] = [:]
   var cuts: [Cut] = []
   var highestEpoch: UInt64 = 0
@@ -39,7 +41,7 @@ struct RingOpening {
       let files = try storage.list()
       try readSuperblock(files)
       let probes = try probeSegments(files)
-      if superblock == nil { adoptIdentity(from: probes) }
+      if superblock == nil { try adoptIdentity(from: probes) }
       classify(probes)
     } catch { throw RingError.opening(error) }
     if let newerVersion {
@@ -97,14 +99,32 @@ struct RingOpening {
       do throws(SystemError) {
         let number = try storage.open(file.name, creating: false)
         defer { storage.close(number) }
-        var probe = try SegmentProbe(storage, number, name: file.name, byteCount: file.byteCount)
+        let byteCount = try storage.byteCount(of: number)
+        var probe = try SegmentProbe(storage, number, name: file.name, byteCount: byteCount)
         if !options.defects.contains(.evictsEarly) { try probe.undoReuse(storage, number, options.defects) }
         if isSegment || probe.identity != nil { probes.append(probe) }
       } catch {
-        if isSegment { report.failures.append(error) }
+        if isSegment || file.byteCount == superblock?.segmentByteCount { leaveUnread(file.name, error) }
       }
     }
     return probes
+  }
+
+  /// A file could not be read: it is kept as it is.
+  private mutating func leaveUnread(_ name: String, _ error: SystemError) {
+    report.failures.append(error)
+    if !options.defects.contains(.forgetsUnread) { report.unreadFiles.append(name) }
+  }
+
+  /// The same for a segment that was taken for known.
+  private mutating func leaveUnread(_ segment: Segment, _ error: SystemError) {
+    leaveUnread(segment.name, error)
+    guard !options.defects.contains(.forgetsUnread) else {
+      segment.isBad = true
+      return
+    }
+    segments.removeAll { $0 === segment }
+    unsealed[segment.generation] = nil
   }
 
   private static func isOther(_ name: String) -> Bool {
@@ -115,11 +135,14 @@ struct RingOpening {
   static let foreignSuffix = ".foreign"
 
   /// Without a superblock the newest segment says whose ring this is; without any, it is a new one.
-  private mutating func adoptIdentity(from probes: [SegmentProbe]) {
+  private mutating func adoptIdentity(from probes: [SegmentProbe]) throws(SystemError) {
     let newest = probes.compactMap(\.headerIdentity).max { $0.generation < $1.generation }
     if let newest {
       (ringID, segmentByteCount) = (newest.ringID, Int(newest.segmentByteCount))
       report.add(RecoveryFinding(.slotsLost, file: Superblock.fileName))
+    } else if !report.unreadFiles.isEmpty, let error = report.failures.first {
+      // One of them may say whose ring this is.
+      throw error
     } else {
       ringID = options.newRingID
       report.isNew = true
@@ -202,7 +225,7 @@ struct RingOpening {
           header.identity == segment.identity
         else { continue }
         adopt(header, of: segment)
-      } catch { report.failures.append(error) }
+      } catch { leaveUnread(segment, error) }
     }
     settleCuts()
   }
@@ -225,6 +248,8 @@ struct RingOpening {
       }
     }
     cuts = Set(cuts).sorted { ($0.generation, $0.offset) < ($1.generation, $1.offset) }
+    // They may be of what was not read.
+    if !report.unreadFiles.isEmpty { return }
     cuts.removeAll { cut in !segments.contains { $0.generation == cut.generation } }
   }
 
@@ -246,17 +271,18 @@ struct RingOpening {
     let newestSealed = segments.last { unsealed[$0.generation] == nil && !undone.contains($0.generation) }
     for segment in segments {
       if let found = unsealed[segment.generation] {
-        scan(segment, limit: min(found.fileByteCount, segmentByteCount))
+        guard scan(segment, limit: min(found.fileByteCount, segmentByteCount)) else { continue }
+        // What was not read may be newer.
         let takesRecords =
-          segment === segments.last && found.recoveryCase.takesRecords
+          segment === segments.last && report.unreadFiles.isEmpty && found.recoveryCase.takesRecords
           && !segment.isBad && !cuts.contains { $0.generation == segment.generation }
         scanned.append((segment, takesRecords))
-      } else if segment === newestSealed || undone.contains(segment.generation) {
-        let before = segment.summaries
+      } else if segment === newestSealed || undone.contains(segment.generation) || isCut(segment) {
+        let (before, isCut) = (segment.summaries, isCut(segment))
         // All of it when a stream is named by a record in it, or when something may have been written over it.
-        let isEndEnough = segment === newestSealed && areNamed(segment, in: segment.declared)
-        scan(segment, limit: segment.end, onlyEnd: isEndEnough)
-        if undone.contains(segment.generation) {
+        let isEndEnough = segment === newestSealed && !isCut && areNamed(segment, in: segment.declared)
+        guard scan(segment, limit: segment.end, onlyEnd: isEndEnough) else { continue }
+        if undone.contains(segment.generation), !isCut {
           for (stream, sums) in before where segment.summary(of: stream) != sums {
             overwritten[stream] = sums.last.merged(with: overwritten[stream] ?? .start)
           }
@@ -267,7 +293,13 @@ struct RingOpening {
     }
   }
 
-  private mutating func scan(_ segment: Segment, limit: Int, onlyEnd: Bool = false) {
+  /// Whether what a footer lists is void in parts: it was written by an opening that could not read of the cut.
+  private func isCut(_ segment: Segment) -> Bool {
+    cuts.contains { $0.generation == segment.generation && $0.offset < segment.end }
+  }
+
+  /// False when the segment could not be read.
+  private mutating func scan(_ segment: Segment, limit: Int, onlyEnd: Bool = false) -> Bool {
     var limit = limit
     if let cut = cuts.first(where: { $0.generation == segment.generation }) { limit = min(limit, cut.offset) }
     do throws(SystemError) {
@@ -279,17 +311,18 @@ struct RingOpening {
       let scan = SegmentScanner(
         window: window, file: segment.name, salt: segment.salt, dataStart: start
       ).scan(behind: index)
-      adopt(scan, of: segment)
-      report.addSound(scan.index.count - index.count)
-      // What could not be read may be sound: nothing is written over it.
-      if let error = window.error { throw error }
+      if let error = window.error, !options.defects.contains(.forgetsUnread) { throw error }
       // What was written over is listed by the footer all the same.
       if undone.contains(segment.generation), let listed = try storage.index(of: segment, file) {
         segment.lostOffsets = Set(listed.entries.map(\.offset)).subtracting(scan.index.entries.map(\.offset))
       }
+      adopt(scan, of: segment)
+      report.addSound(scan.index.count - index.count)
+      return window.error == nil
     } catch {
-      segment.isBad = true
-      report.failures.append(error)
+      // A footer that was read is believed without a second look.
+      if onlyEnd { report.failures.append(error) } else { leaveUnread(segment, error) }
+      return false
     }
   }
 
@@ -309,7 +342,9 @@ struct RingOpening {
   private mutating func adopt(_ scan: SegmentScan, of segment: Segment) {
     segment.index = scan.index
     segment.summaries = scan.index.summaries
-    if unsealed[segment.generation] != nil { (segment.end, segment.durableEnd) = (scan.end, scan.end) }
+    if unsealed[segment.generation] != nil || isCut(segment) {
+      (segment.end, segment.durableEnd) = (scan.end, scan.end)
+    }
     if !scan.declarations.isEmpty {
       merger.add(scan.declarations, of: segment.generation)
       segment.declared.formUnion(scan.declarations.map(\.number))

@@ -68,6 +68,8 @@ package struct RingDefects: OptionSet, Sendable {
   package static let errorIsDamage = RingDefects(rawValue: 1 << 9)
   /// The oldest segment makes room for a header that is not durable.
   package static let evictsEarly = RingDefects(rawValue: 1 << 10)
+  /// A file that cannot be looked at is no part of the ring, and its name is free.
+  package static let forgetsUnread = RingDefects(rawValue: 1 << 12)
   /// A ring that could not be written is not written again.
   package static let degradesForGood = RingDefects(rawValue: 1 << 11)
 }

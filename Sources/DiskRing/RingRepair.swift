@@ -16,7 +16,9 @@ extension RingOpening {
     } else {
       block = try repair()
     }
-    report.segmentCount = segments.count + freeFiles.count
+    report.segmentCount = segments.count + freeFiles.count + report.unreadFiles.count
+    // What was not read may be newer than all that was.
+    if !report.unreadFiles.isEmpty { highestGeneration += RingOpening.unreadGenerations }
     let ring = Ring(storage: storage, options: options, id: ringID, superblock: block, recovery: report)
     if let last = scanned.last, last.takesRecords, !storage.isReadOnly, !last.segment.isBad {
       last.segment.state = .open
@@ -78,7 +80,7 @@ extension RingOpening {
         "the ring's epochs or generations are near their end, which they cannot be (\(highest)); move its files away")
     }
     do throws(SystemError) {
-      for name in foreignFiles { try storage.rename(name, to: name + RingOpening.foreignSuffix) }
+      try renameForeign()
       try renameStrays()
       try emptyFinishedSegments()
       let count = try makeFiles()
@@ -87,6 +89,21 @@ extension RingOpening {
       if !options.defects.contains(.noDirectorySync) { try storage.syncDirectory() }
       return try writeSuperblock(segmentCount: count)
     } catch { throw (pendingError ?? RingError.opening(error)) }
+  }
+
+  /// More generations than files that were not read can have.
+  private static let unreadGenerations: UInt64 = 1 << 20
+
+  /// Sets segments of other rings aside, one beside another.
+  private func renameForeign() throws(SystemError) {
+    if foreignFiles.isEmpty { return }
+    var used = Set(try storage.list().map(\.name))
+    for name in foreignFiles {
+      let names = (1...).lazy.map { name + ($0 == 1 ? "" : ".\($0)") + RingOpening.foreignSuffix }
+      guard let unused = names.first(where: { !used.contains($0) }) else { continue }
+      try storage.rename(name, to: unused)
+      used.insert(unused)
+    }
   }
 
   private mutating func renameStrays() throws(SystemError) {
@@ -114,14 +131,14 @@ extension RingOpening {
 
   /// Names of segments that do not exist yet.
   private func unusedNames(_ count: Int) -> [String] {
-    let used = Set(segments.map(\.name) + freeFiles)
+    let used = Set(segments.map(\.name) + freeFiles + report.unreadFiles)
     let unused = (0...UInt32.max).lazy.map { Segment.fileName(slot: $0) }.filter { !used.contains($0) }
     return Array(unused.prefix(count))
   }
 
   /// Makes the files that are missing to the wanted size; returns how many there are to be.
   private mutating func makeFiles() throws(SystemError) -> Int {
-    let existing = segments.count + freeFiles.count
+    let existing = segments.count + freeFiles.count + report.unreadFiles.count
     if let superblock, superblock.segmentByteCount > 0 {
       let before = (superblock.byteCount - RingOpening.overhead) / superblock.segmentByteCount
       report.addMissing(before - existing)
@@ -133,22 +150,21 @@ extension RingOpening {
     var count = existing
     for name in unusedNames(max(0, wanted - existing)) {
       do throws(SystemError) { try make(name, byteCount: segmentByteCount) } catch {
-        try? storage.unlink(name)
+        if options.defects.contains(.forgetsUnread) { try? storage.unlink(name) }
+        // Something is there that was not listed.
+        if error.code == EEXIST { continue }
         if count >= RingOpening.fewestSegments, !report.isNew {
           report.failures.append(error)
           break
         }
-        removeNewFiles()
+        if report.isNew { for name in madeFiles { try? storage.unlink(name) } }
         throw error
       }
+      madeFiles.append(name)
       freeFiles.append(name)
       count += 1
     }
     return min(count, wanted)
-  }
-
-  private func removeNewFiles() {
-    if report.isNew { for name in freeFiles { try? storage.unlink(name) } }
   }
 
   /// Superblock and cursor.
@@ -166,10 +182,16 @@ extension RingOpening {
   }
 
   private func make(_ name: String, byteCount: Int) throws(SystemError) {
+    // Only what was made here is removed again.
     let file = try storage.open(name, creating: true)
     defer { storage.close(file) }
-    try storage.allocate(file, byteCount: byteCount)
-    try storage.sync(file)
+    do throws(SystemError) {
+      try storage.allocate(file, byteCount: byteCount)
+      try storage.sync(file)
+    } catch {
+      try? storage.unlink(name)
+      throw error
+    }
   }
 
   /// Gives a file the size of a segment, its blocks included.
@@ -257,14 +279,17 @@ extension RingOpening {
     // Not only one more: this may be an older copy of a ring whose later epochs were used.
     let ignoresClock = options.defects.contains(.epochIgnoresClock) && superblock != nil
     let epoch = max(highestEpoch + 1, ignoresClock ? 0 : options.minimumEpoch)
+    var kept = report.unreadFiles.isEmpty ? [] : superblock?.cuts ?? []
+    kept.removeAll { cut in segments.contains { $0.generation == cut.generation } }
     let block = Superblock(
       epoch: epoch, byteCount: RingOpening.overhead + segmentCount * segmentByteCount,
       segmentByteCount: segmentByteCount,
-      cuts: cuts.compactMap { cut in
-        segments.first { $0.generation == cut.generation }.map {
-          Superblock.Cut(generation: cut.generation, epoch: $0.identity.epoch, offset: UInt64(cut.offset))
-        }
-      })
+      cuts: kept
+        + cuts.compactMap { cut in
+          segments.first { $0.generation == cut.generation }.map {
+            Superblock.Cut(generation: cut.generation, epoch: $0.identity.epoch, offset: UInt64(cut.offset))
+          }
+        })
     let file = try storage.open(Superblock.fileName, creating: false)
     defer { storage.close(file) }
     for turn in [superblockTurn + 1, superblockTurn + 2] {
@@ -292,20 +317,27 @@ extension Ring {
   /// durable cursor before the first file goes.
   func shrink(to block: Superblock) throws(RingError) {
     let wanted = (block.byteCount - RingOpening.overhead) / segmentByteCount
-    var surplus = segments.count + freeFiles.count - wanted
+    var surplus = segments.count + freeFiles.count + recovery.unreadFiles.count - wanted
     guard surplus > 0 else { return }
+    let before = (segments, freeFiles, streams)
     var names: [String] = []
     while surplus > 0 {
       if let free = freeFiles.popLast() {
         names.append(free)
-      } else if let segment = segments.first(where: { $0 !== current }) {
+      } else if recovery.unreadFiles.isEmpty, let segment = segments.first(where: { $0 !== current }) {
         evict(segment)
         names.append(segment.name)
       }
       surplus -= 1
     }
     do throws(SystemError) {
-      if !streams.isEmpty, let request = writeCursor(now: MonotonicTime(nanoseconds: .min)) {
+      if !streams.isEmpty {
+        guard let request = writeCursor(now: MonotonicTime(nanoseconds: .min)) else {
+          // Then the ring is too large until the next opening.
+          (segments, freeFiles, streams) = before
+          events.removeAll { if case .evicted = $0 { true } else { false } }
+          return
+        }
         try storage.sync(request.file)
         syncFinished(request, nil)
       }

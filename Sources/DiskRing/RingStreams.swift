@@ -14,7 +14,7 @@ extension Ring {
     }
     if StreamTableEntry.isCrowded(tableEntries, segmentByteCount: segmentByteCount) { forgetStreams() }
     guard streams.count < CursorFile.largestEntryCount,
-      let number = (0...UInt16.max).first(where: { streams[$0] == nil && !forgotten.contains($0) }),
+      let number = (lowestNumber...UInt16.max).first(where: { streams[$0] == nil && !forgotten.contains($0) }),
       headerByteCount(with: description) <= SegmentHeader.largestByteCount(segmentByteCount: segmentByteCount)
     else {
       throw RingError(
@@ -29,6 +29,12 @@ extension Ring {
     }
     streams[number] = stream
     return StreamID(number: number)
+  }
+
+  /// Files that could not be read may know streams by numbers that nothing else tells.
+  private var lowestNumber: UInt16 {
+    guard !recovery.unreadFiles.isEmpty, let last = streams.keys.max(), last < 1 << 15 else { return 0 }
+    return (last / 1_024 + 1) * 1_024
   }
 
   private func headerByteCount(with description: StreamDescription) -> Int {

@@ -102,7 +102,9 @@ extension Ring {
     case .header(let segment):
       segment.state = .open
       recover()
-      cuts.removeAll { cut in !segments.contains { $0.generation == cut.generation } }
+      if recovery.unreadFiles.isEmpty {
+        cuts.removeAll { cut in !segments.contains { $0.generation == cut.generation } }
+      }
     case .records(let segment, let end, let lastTicket):
       segment.durableEnd = max(segment.durableEnd, end)
       if segment.durableEnd == segment.end { segment.oldestUndurable = nil }

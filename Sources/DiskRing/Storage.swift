@@ -31,6 +31,7 @@ package protocol Storage: AnyObject {
   /// False when the directory was removed or replaced while it was open.
   var isPresent: Bool { get }
 
+  /// All regular files, and whatever could not be looked at, with 0 bytes.
   func list() throws(SystemError) -> [StoredFile]
   /// Bytes that an unprivileged process may still take on this filesystem.
   func freeByteCount() throws(SystemError) -> Int

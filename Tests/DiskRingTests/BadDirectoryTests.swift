@@ -111,6 +111,24 @@ import Testing
     #expect(!directory.names.contains("old.bak"))
   }
 
+  @Test func foreignSegmentsAreSetAsideSideBySide() throws {
+    try fill()
+    let other = Scratch()
+    var options = small
+    options.newRingID = small.newRingID &+ 1
+    let ring = try Ring.open(try PosixStorage(path: other.path), options)
+    let stream = try ring.register(gate)
+    for sequence in 1...6 { try spill(ring, stream, 9_000, as: sequence) }
+    ring.flush(now: .start)
+    ring.close()
+    for name in ["segment-00000", "segment-00001"] {
+      try #require(rename("\(other.path)/\(name)", "\(directory.path)/segment-00009") == 0)
+      #expect(try reopen().counts[.foreign] == 1)
+    }
+    let aside = directory.names.filter { $0.hasSuffix(".foreign") }.sorted()
+    #expect(aside == ["segment-00009.2.foreign", "segment-00009.foreign"])
+  }
+
   @Test func vanishedDirectoryDegrades() throws {
     let ring = try Ring.open(try PosixStorage(path: directory.path), small)
     let stream = try ring.register(gate)

@@ -8,17 +8,17 @@ import Testing
 /// A disk that fails for a while, or for good: nothing that was written before is given up for it.
 @Suite struct FailingDiskTests {
   private let storage = SimulatedStorage(seed: 1)
-  private let options = RingOptions(size: .bytes(1 << 20 + 6 << 15), segmentByteCount: 32 << 10, minimumEpoch: 100)
   private let gate = StreamDescription(name: "gate", topic: "cameras")
 
-  private func open() throws -> (ring: Ring, stream: StreamID) {
-    let ring = try Ring.open(storage, options)
+  private func open(segments: Int = 5) throws -> (ring: Ring, stream: StreamID) {
+    let size = RingOptions.Size.bytes(1 << 20 + segments << 15)
+    let ring = try Ring.open(storage, RingOptions(size: size, segmentByteCount: 32 << 10, minimumEpoch: 100))
     return (ring, try ring.register(gate))
   }
 
-  /// A ring with 90 durable records, which is nearly full.
-  private func filled() throws -> (ring: Ring, stream: StreamID) {
-    let (ring, stream) = try open()
+  /// A ring with 90 durable records, which leave room for fifteen.
+  private func filled(segments: Int = 5) throws -> (ring: Ring, stream: StreamID) {
+    let (ring, stream) = try open(segments: segments)
     for sequence in 1...90 { try spill(ring, stream, 10, as: sequence) }
     ring.flush(now: .start)
     _ = ring.takeEvents()
@@ -68,10 +68,33 @@ import Testing
     (storage.faults.writeFails, storage.faults.code) = (1_000, code)
     let results = goOn(ring, stream, from: 1_000, count: 20)
     #expect(results.last == .degraded && evictedCount(ring) == 0)
+    #expect(read(ring, stream).count >= 90, "what was there is still there")
     storage.faults = SimulatedStorage.Faults()
     let later = goOn(ring, stream, from: 2_000, count: 60)
     #expect(ring.degraded == nil && later.last?.isWritten == true)
-    #expect(read(ring, stream).count >= 90, "what was there is still there")
+    ring.close()
+  }
+
+  @Test(arguments: [EACCES, EMFILE, EIO])
+  func aFileThatCannotBeLookedAtIsKept(code: CInt) throws {
+    let full = try filled(segments: 10).ring
+    let files = full.segmentFiles
+    full.close()
+    for name in files {
+      storage.endProcess()
+      storage.shut[name] = code
+      let (ring, stream) = try open(segments: 10)
+      #expect(ring.recovery.unreadFiles == [name] && ring.recovery.segmentCount == 10)
+      #expect(ring.recovery.mayBeReadSoon == (code != EACCES))
+      // Also what is written meanwhile takes nothing from it.
+      try spill(ring, stream, 10, as: 1)
+      ring.flush(now: .start)
+      ring.close()
+    }
+    storage.endProcess()
+    let (ring, stream) = try open(segments: 10)
+    #expect(ring.recovery.unreadFiles == [] && ring.recovery.counts[.missing] == nil)
+    #expect(read(ring, stream).count == 90 + files.count)
     ring.close()
   }
 }
