@@ -199,6 +199,7 @@ struct RingOpening {
       segments.append(segment)
       if let header = probe.header { adopt(header, of: segment) }
       if probe.undone != nil { undone.insert(identity.generation) }
+      if recoveryCase == .headersLost { headless.insert(identity.generation) }
       if recoveryCase.needsScan { unsealed[identity.generation] = (recoveryCase, probe.fileByteCount) }
       if !probe.hasItsName {
         let isStray = Segment.slot(ofFile: probe.name) == nil
@@ -257,7 +258,10 @@ struct RingOpening {
   /// Segments without a sound footer, by generation, and how long their files are.
   private var unsealed: [UInt64: (recoveryCase: RecoveryCase, fileByteCount: Int)] = [:]
   /// Segments whose file was to be used again.
-  var undone: Set<UInt64> = []
+  private var undone: Set<UInt64> = []
+  /// Segments that have lost both headers. Their file may have been used since: a header that was torn may lie over that
+  /// of a use whose records were all void, and these over what the footer lists.
+  private var headless: Set<UInt64> = []
   /// Streams that have lost records to the first one of a file's next use, which is lost itself, and up to where: these
   /// have made room, and there may be no record behind them whose ordinal would show it.
   private var overwritten: [UInt16: Mark] = [:]
@@ -268,7 +272,7 @@ struct RingOpening {
   /// Scans what has no footer, and of the newest segment that has one the end: what was written last, where a power cut
   /// strikes, and its neighbours.
   private mutating func scanSegments() {
-    let newestSealed = segments.last { unsealed[$0.generation] == nil && !undone.contains($0.generation) }
+    let newestSealed = segments.last { unsealed[$0.generation] == nil && !mayBeOverwritten($0) }
     for segment in segments {
       if let found = unsealed[segment.generation] {
         guard scan(segment, limit: min(found.fileByteCount, segmentByteCount)) else { continue }
@@ -277,20 +281,25 @@ struct RingOpening {
           segment === segments.last && report.unreadFiles.isEmpty && found.recoveryCase.takesRecords
           && !segment.isBad && !cuts.contains { $0.generation == segment.generation }
         scanned.append((segment, takesRecords))
-      } else if segment === newestSealed || undone.contains(segment.generation) || isCut(segment) {
+      } else if segment === newestSealed || mayBeOverwritten(segment) || isCut(segment) {
         let (before, isCut) = (segment.summaries, isCut(segment))
         // All of it when a stream is named by a record in it, or when something may have been written over it.
         let isEndEnough = segment === newestSealed && !isCut && areNamed(segment, in: segment.declared)
         guard scan(segment, limit: segment.end, onlyEnd: isEndEnough) else { continue }
-        if undone.contains(segment.generation), !isCut {
+        if mayBeOverwritten(segment), !isCut {
           for (stream, sums) in before where segment.summary(of: stream) != sums {
             overwritten[stream] = sums.last.merged(with: overwritten[stream] ?? .start)
           }
         }
         // Its footer lists records that are no more: it gets a new one.
-        if segment.summaries != before || undone.contains(segment.generation) { scanned.append((segment, false)) }
+        if segment.summaries != before || mayBeOverwritten(segment) { scanned.append((segment, false)) }
       }
     }
+  }
+
+  /// Whether records of a later use may lie over what the footer lists.
+  func mayBeOverwritten(_ segment: Segment) -> Bool {
+    undone.contains(segment.generation) || headless.contains(segment.generation)
   }
 
   /// Whether what a footer lists is void in parts: it was written by an opening that could not read of the cut.
@@ -313,7 +322,7 @@ struct RingOpening {
       ).scan(behind: index)
       if let error = window.error, !options.defects.contains(.forgetsUnread) { throw error }
       // What was written over is listed by the footer all the same.
-      if undone.contains(segment.generation), let listed = try storage.index(of: segment, file) {
+      if mayBeOverwritten(segment), let listed = try storage.index(of: segment, file) {
         segment.lostOffsets = Set(listed.entries.map(\.offset)).subtracting(scan.index.entries.map(\.offset))
       }
       adopt(scan, of: segment)

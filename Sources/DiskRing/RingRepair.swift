@@ -259,8 +259,8 @@ extension RingOpening {
       let file = try storage.open(segment.name, creating: false)
       defer { storage.close(file) }
       try storage.sync(file)
-      // What an undone use of the file has written over was told; the footer still says the rest.
-      guard !takesRecords, !undone.contains(segment.generation), let index = segment.index,
+      // What another use of the file has written over was told; the footer still says the rest.
+      guard !takesRecords, !mayBeOverwritten(segment), let index = segment.index,
         segment.end + Footer.byteCount(entries: index.count, streams: segment.streamCount) <= segmentByteCount
       else { return }
       let footer = Footer(index, identity: segment.identity, dataStart: segment.dataStart, dataEnd: segment.end)
