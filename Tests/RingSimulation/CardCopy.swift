@@ -32,8 +32,14 @@ extension World {
 extension SimulatedStorage {
   /// Hands are slow: the system has written everything by then.
   func settleEverything() {
-    for file in names.values { (file.durable, file.pending) = (file.current, []) }
+    for name in names.keys { settle(name) }
     (durableNames, nameChanges) = (names, [])
+  }
+
+  /// The same for one file.
+  func settle(_ name: String) {
+    guard let file = names[name] else { return }
+    (file.durable, file.pending) = (file.current, [])
   }
 
   func takeContent(of other: SimulatedStorage) {

@@ -8,4 +8,5 @@ package enum FaultKind: String, Sendable, CaseIterable, Hashable {
   case failedWrite = "write fails"
   case failedSync = "every sync fails"
   case shutFile = "one file cannot be looked at"
+  case deadSector = "one of two copies cannot be read"
 }

@@ -159,6 +159,7 @@ package struct Life {
     if isRough, random.chance(30) { Hands.touch(world, &random) }
     if random.chance(10) { world.segmentCount = 4 + random.below(5) }
     if random.chance(10) { try compareRecoveries() }
+    if hasBadOpens, !isRough, mischief.chance(40) { world.loseSector(&mischief) }
     while hasBadOpens, mischief.chance(40) { try world.openBadly(&mischief) }
     // Power may be cut while the ring recovers, again and again.
     while random.chance(30) {

@@ -68,6 +68,13 @@ struct StreamModel {
     void = []
   }
 
+  /// Of the records behind the watermark up to `last`, those that are not there are gone.
+  mutating func noteMissing(_ present: Set<RecordKey>, through last: RecordKey) {
+    for index in pending.indices where records[index].key <= last && !present.contains(records[index].key) {
+      records[index].isGone = true
+    }
+  }
+
   /// The oldest records made room while power was cut.
   mutating func noteEvicted(_ gap: ReadGap??) {
     guard let count = gap??.evicted, count > 0 else { return }

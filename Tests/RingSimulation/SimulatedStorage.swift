@@ -37,6 +37,8 @@ package final class SimulatedStorage: Storage {
   package var worn: String?
   /// Files that cannot be opened, or with EIO not be read, and the error, for as long as it is so.
   package var shut: [String: CInt] = [:]
+  /// A place of a file whose sector cannot be read until it is written again.
+  package var deadSector: (name: String, offset: Int)?
   package var random: SeededRandom
   /// Power is cut at this call; nil for never.
   package var crashCall: Int?
@@ -91,6 +93,13 @@ package final class SimulatedStorage: Storage {
     file.durable[place] ^= UInt8(1 + random.below(255))
     file.current = file.durable
     return "byte \(place) of \(name)"
+  }
+
+  /// Makes some bytes of a file zero.
+  func wipe(_ name: String, _ range: Range<Int>) {
+    guard let file = names[name] else { return }
+    for place in range.clamped(to: 0..<file.current.count) { file.current[place] = 0 }
+    (file.durable, file.pending) = (file.current, [])
   }
 
   /// Bytes of all files.
@@ -192,7 +201,17 @@ package final class SimulatedStorage: Storage {
     if bytes.count > 1, random.below(1_000) < faults.writeIsShort {
       bytes.removeLast(1 + random.below(bytes.count - 1))
     }
-    file(number).add(SimulatedFile.Write(offset: offset, kind: .bytes(bytes)))
+    let written = file(number)
+    if isDead(written, offset..<(offset + bytes.count)), let deadSector {
+      // The system would have to read the rest of the block.
+      guard deadBlock(deadSector.offset).clamped(to: offset..<(offset + bytes.count)) == deadBlock(deadSector.offset)
+      else {
+        throw SystemError(code: EIO, operation: "pwritev")
+      }
+      // The disk puts a good sector in its place.
+      replaceDeadSector()
+    }
+    written.add(SimulatedFile.Write(offset: offset, kind: .bytes(bytes)))
     return bytes.count
   }
 
@@ -207,6 +226,10 @@ package final class SimulatedStorage: Storage {
     let file = file(number)
     if shut.contains(where: { $0.value == EIO && names[$0.key] === file }) {
       strikes[.shutFile, default: 0] += 1
+      throw SystemError(code: EIO, operation: "pread")
+    }
+    if isDead(file, offset..<(offset + buffer.count)) {
+      strikes[.deadSector, default: 0] += 1
       throw SystemError(code: EIO, operation: "pread")
     }
     guard offset < file.current.count else { return 0 }
@@ -225,6 +248,24 @@ package final class SimulatedStorage: Storage {
       buffer[place - offset] ^= 0x55
     }
     return count
+  }
+
+  /// A good sector takes the place of the dead one; what was in that is lost.
+  func replaceDeadSector() {
+    guard let (name, offset) = deadSector else { return }
+    deadSector = nil
+    guard let file = names[name] else { return }
+    for place in deadBlock(offset).clamped(to: file.durable.indices) { file.durable[place] = 0 }
+    file.current = file.durable
+    for write in file.pending { SimulatedFile.apply(write, to: &file.current) }
+  }
+
+  /// What cannot be read for one sector: a page of the system.
+  private func deadBlock(_ offset: Int) -> Range<Int> { offset / 4_096 * 4_096..<offset / 4_096 * 4_096 + 4_096 }
+
+  private func isDead(_ file: File, _ range: Range<Int>) -> Bool {
+    guard let deadSector, names[deadSector.name] === file else { return false }
+    return range.overlaps(deadBlock(deadSector.offset))
   }
 
   package func forgetCached(_ number: FileNumber, at offset: Int, byteCount: Int) {

@@ -112,29 +112,6 @@ package final class World {
     for stream in 0..<shape.streamCount { place(stream) }
   }
 
-  /// Opens the ring while files cannot be looked at, or while some reads fail; then the process ends and the fault with it.
-  /// Nothing may have been destroyed meanwhile.
-  func openBadly(_ random: inout SeededRandom) throws {
-    (ids, pendingSync, memory, queue) = ([], nil, [], [])
-    openCount += 1
-    let segments = storage.names.keys.filter { $0.hasPrefix("segment") && !$0.hasSuffix(".foreign") }.sorted()
-    if random.chance(30) { storage.faults.readFails = 20 + random.below(200) }
-    let codes = [EACCES, EMFILE, EIO]
-    for name in segments where random.chance(30) { storage.shut[name] = codes[random.below(codes.count)] }
-    say("opened while it cannot be read: \(storage.shut), \(storage.faults.readFails) reads of 1000 fail")
-    if let ring = try? Ring.open(storage, options), !storage.hasCrashed {
-      self.ring = ring
-      usedEpoch = max(usedEpoch, ring.epoch)
-      for stream in 0..<shape.streamCount { ids.append(try ring.register(World.description(stream))) }
-      takeEvents()
-      say(ring.segmentList)
-    }
-    // What this opening had to tell is lost.
-    mayBeUntold = mayBeUntold || isRotten
-    if epochHarm > 0 { epochHarm = 2 }
-    end(losingPower: random.chance(50))
-  }
-
   private func checkEpoch(_ ring: Ring) throws {
     guard ring.epoch > usedEpoch || epochHarm > 1 else {
       throw Violation("epoch \(ring.epoch) is used again, \(usedEpoch) was used before")
@@ -313,6 +290,7 @@ package final class World {
   func recover() throws {
     guard let ring, !storage.hasCrashed else { return }
     (storage.faults, storage.worn) = (SimulatedStorage.Faults(), nil)
+    storage.replaceDeadSector()
     say("all faults end")
     try endSync(fails: false)
     now = now + .seconds(120)

@@ -82,6 +82,8 @@ extension World {
       say(
         "stream \(stream): finished \(cursor.finished), there \(present.sorted()), void \(models[stream].void.map(\.key))"
       )
+      // What was finished and made room for it counts again when the cursor forgets.
+      if isExcused { models[stream].noteMissing(present, through: models[stream].everFinished) }
       models[stream].reinstate(present)
       if wasCutShort { models[stream].noteEvicted(walk.gaps.first ?? walk.endGap) }
       try settle(stream, present, walk)
