@@ -71,3 +71,18 @@ struct StreamMerger {
     if let summary { lastMarks[number] = summary.last }
   }
 }
+
+extension CursorEntry {
+  /// What two notes of different age say together: nothing goes back.
+  func merged(with other: CursorEntry) -> CursorEntry {
+    var result = other.finished.key >= finished.key ? other : self
+    if result.position == nil { result.position = position ?? other.position }
+    result.evictedThrough = evictedThrough.merged(with: other.evictedThrough)
+    return result
+  }
+}
+
+extension Mark {
+  /// The later of both, in key and in ordinal.
+  func merged(with other: Mark) -> Mark { Mark(key: max(key, other.key), ordinal: max(ordinal, other.ordinal)) }
+}
