@@ -10,6 +10,7 @@ struct DoubleSlot {
   static let distance = 64 << 10
   static let fileByteCount = 2 * distance
   private static let headByteCount = 32
+  private static let blockByteCount = 4_096
   /// What fits into a slot.
   static let largestContent = distance - headByteCount - 8
 
@@ -31,8 +32,22 @@ struct DoubleSlot {
     writer.put(ringID)
     writer.put(content)
     writer.put(Checksum.of(writer.bytes, seed: magic))
-    writer.pad(to: writer.bytes.count.roundedUp(to: 512))
+    // Whole blocks: what cannot be read can only be written as a whole.
+    writer.pad(to: writer.bytes.count.roundedUp(to: blockByteCount))
     return writer.bytes
+  }
+
+  /// One slot of an open file, no more of it than there is.
+  static func read(
+    _ slot: Int, of file: FileNumber, _ storage: any Storage, magic: UInt64
+  ) throws(SystemError) -> State {
+    let start = slot * distance
+    var bytes = try storage.bytes(of: file, at: start, byteCount: blockByteCount)
+    let told: UInt32? = bytes.withUnsafeBytes { $0.count < headByteCount ? nil : $0.integer(at: 12) }
+    if let told, Int(told) > bytes.count, Int(told) <= distance {
+      bytes += try storage.bytes(of: file, at: start + bytes.count, byteCount: Int(told) - bytes.count)
+    }
+    return bytes.withUnsafeBytes { decode($0, magic: magic) }
   }
 
   static func decode(_ bytes: UnsafeRawBufferPointer, magic: UInt64) -> State {

@@ -9,6 +9,8 @@ struct CursorState {
   var file: FileNumber?
   /// The turn of the newest durable slot; the next write goes to the other one.
   var durableTurn: UInt64 = 0
+  /// The slot of the next turn was damaged, or could not be read, when the ring was opened.
+  var hasDamagedSlot = false
   /// When the cursor was last written.
   var lastWrite: MonotonicTime?
   /// When that was written which is durable now.

@@ -31,7 +31,9 @@ package struct RingInspector {
 
   /// Opens the ring in a directory; nothing in it is changed.
   package init(path: String) throws(RingError) {
-    ring = try Ring.open(try PosixStorage(path: path, isReadOnly: true), RingOptions(size: .auto, minimumEpoch: 0))
+    var options = RingOptions(size: .auto, minimumEpoch: 0)
+    options.acceptsOneSlot = true
+    ring = try Ring.open(try PosixStorage(path: path, isReadOnly: true), options)
   }
 
   /// All streams, with everything that is still there of them.

@@ -23,8 +23,12 @@ struct RingOpening {
   var cuts: [Cut] = []
   var highestEpoch: UInt64 = 0
   var highestGeneration: UInt64 = 0
+  /// Headers with one sound copy, and where the other one is to be written anew.
+  var damagedCopies: [(header: SegmentHeader, offset: Int)] = []
   /// Damaged places, to be kept aside.
   var damaged: [(segment: Segment, finding: RecoveryFinding)] = []
+  /// One slot of the cursor is damaged or cannot be read.
+  var hasDamagedCursorSlot = false
   /// What to say instead of an errno.
   var pendingError: RingError?
 
@@ -76,7 +80,7 @@ struct RingOpening {
 
   private mutating func readSuperblock(_ files: [StoredFile]) throws(SystemError) {
     let isThere = files.contains { $0.name == Superblock.fileName }
-    let probe = try SlotProbe(storage, Superblock.fileName, magic: Superblock.magic, isThere: isThere)
+    let probe = try SlotProbe(storage, Superblock.fileName, magic: Superblock.magic, isThere: isThere, options)
     newerVersion = probe.newerVersion
     guard let slot = probe.newest(ringID: nil), let found = Superblock(slot.content) else {
       superblockCase = probe.recoveryCase
@@ -197,7 +201,7 @@ struct RingOpening {
       if let sums = probe.sums { segment.adopt(sums) }
       if let trailer = probe.trailer { (segment.end, segment.durableEnd) = (trailer.dataEnd, trailer.dataEnd) }
       segments.append(segment)
-      if let header = probe.header { adopt(header, of: segment) }
+      if let header = probe.header { adopt(header, of: segment, damagedCopyOffset: probe.damagedCopyOffset) }
       if probe.undone != nil { undone.insert(identity.generation) }
       if recoveryCase == .headersLost { headless.insert(identity.generation) }
       if recoveryCase.needsScan { unsealed[identity.generation] = (recoveryCase, probe.fileByteCount) }
@@ -208,7 +212,8 @@ struct RingOpening {
     }
   }
 
-  private mutating func adopt(_ header: SegmentHeader, of segment: Segment) {
+  private mutating func adopt(_ header: SegmentHeader, of segment: Segment, damagedCopyOffset: Int?) {
+    if let damagedCopyOffset { damagedCopies.append((header, damagedCopyOffset)) }
     cuts += header.cuts
     merger.add(header.streams, of: segment.generation)
     segment.declared = Set(header.streams.map(\.number))
@@ -222,10 +227,9 @@ struct RingOpening {
       do throws(SystemError) {
         let file = try storage.open(segment.name, creating: false)
         defer { storage.close(file) }
-        guard let header = try SegmentProbe.header(storage, file, byteCount: segment.byteCount),
-          header.identity == segment.identity
-        else { continue }
-        adopt(header, of: segment)
+        let probe = try SegmentProbe.headers(storage, file, of: segment)
+        guard let header = probe.header, header.identity == segment.identity else { continue }
+        adopt(header, of: segment, damagedCopyOffset: probe.damagedCopyOffset)
       } catch { leaveUnread(segment, error) }
     }
     settleCuts()

@@ -23,6 +23,9 @@ package struct RingOptions: Sendable {
   package var minimumEpoch: UInt64
   /// The id of a ring that is made new: 64 random bits.
   package var newRingID: UInt64
+  /// Of superblock and cursor one slot is enough, though the other cannot be read for now: what is finished may go back to
+  /// it. To be set once the fault has lasted.
+  package var acceptsOneSlot = false
   /// Only for the simulator: mistakes that it must find.
   package var defects: RingDefects = []
 
@@ -70,6 +73,8 @@ package struct RingDefects: OptionSet, Sendable {
   package static let evictsEarly = RingDefects(rawValue: 1 << 10)
   /// A file that cannot be looked at is no part of the ring, and its name is free.
   package static let forgetsUnread = RingDefects(rawValue: 1 << 12)
+  /// Both slots of a small file are read together: one that cannot be read keeps the ring from opening.
+  package static let readsCopiesTogether = RingDefects(rawValue: 1 << 13)
   /// A ring that could not be written is not written again.
   package static let degradesForGood = RingDefects(rawValue: 1 << 11)
 }

@@ -27,7 +27,7 @@ extension RingOpening {
     (ring.segments, ring.freeFiles, ring.cuts) = (SegmentList(segments), freeFiles, cuts)
     (ring.streams, ring.unclaimedCursors) = (streams, cursors)
     ring.forgettable = forgettableStreams
-    ring.cursor.durableTurn = cursorTurn
+    (ring.cursor.durableTurn, ring.cursor.hasDamagedSlot) = (cursorTurn, hasDamagedCursorSlot)
     ring.previousEpoch = highestEpoch
     ring.nextGeneration = highestGeneration + 1
     for segment in segments where segment.state == .sealed && segment.index != nil { ring.touch(segment) }
@@ -42,7 +42,7 @@ extension RingOpening {
   /// The cursor's entries by hash.
   private mutating func readCursor(turn: inout UInt64) throws(SystemError) -> [UInt64: CursorEntry] {
     let isThere = try storage.list().contains { $0.name == CursorFile.fileName }
-    let probe = try SlotProbe(storage, CursorFile.fileName, magic: CursorFile.magic, isThere: isThere)
+    let probe = try SlotProbe(storage, CursorFile.fileName, magic: CursorFile.magic, isThere: isThere, options)
     let slot = probe.newest(ringID: ringID)
     var recoveryCase = probe.recoveryCase
     // A ring of which nothing was ever finished has a cursor that was never written.
@@ -51,6 +51,7 @@ extension RingOpening {
     }
     report.add(RecoveryFinding(recoveryCase, file: CursorFile.fileName))
     turn = slot?.turn ?? 0
+    hasDamagedCursorSlot = recoveryCase == .slotDamaged
     return slot.flatMap { CursorFile.decode($0.content) } ?? [:]
   }
 
@@ -85,6 +86,7 @@ extension RingOpening {
       try emptyFinishedSegments()
       let count = try makeFiles()
       keepDamaged()
+      mendCopies()
       for (segment, takesRecords) in scanned where !segment.isBad { complete(segment, takesRecords: takesRecords) }
       if !options.defects.contains(.noDirectorySync) { try storage.syncDirectory() }
       return try writeSuperblock(segmentCount: count)
@@ -251,6 +253,20 @@ extension RingOpening {
     }
   }
 
+  /// Writes the copies of headers anew that are damaged or cannot be read; the sound ones are not touched. What fails is
+  /// tried again at the next opening.
+  private mutating func mendCopies() {
+    for (header, offset) in damagedCopies {
+      guard let segment = segments.first(where: { $0.identity == header.identity }) else { continue }
+      do throws(SystemError) {
+        let file = try storage.open(segment.name, creating: false)
+        defer { storage.close(file) }
+        try storage.writeAll(bytes: header.encoded(), to: file, at: offset)
+        try storage.sync(file)
+      } catch { report.failures.append(error) }
+    }
+  }
+
   /// A scanned segment gets its size back and is made durable (a process that was killed leaves writes that are not);
   /// if it takes no more records, it is sealed.
   private mutating func complete(_ segment: Segment, takesRecords: Bool) {
@@ -305,10 +321,12 @@ extension RingOpening {
 }
 
 extension Ring {
-  /// What only a header says is finished is written down before that header is written over.
+  /// What only a header says is finished is written down before that header is written over; and a slot that is damaged or
+  /// cannot be read is written anew, which is always the next one.
   func secureCursor() {
     let isBehind = streams.values.contains { $0.cursor.finished.key > $0.durableCursor?.finished.key ?? .zero }
-    guard isBehind, let request = writeCursor(now: MonotonicTime(nanoseconds: .min)) else { return }
+    guard isBehind || cursor.hasDamagedSlot else { return }
+    guard let request = writeCursor(now: MonotonicTime(nanoseconds: .min)) else { return }
     performSync(request)
     (cursor.lastWrite, cursor.durableWrite) = (nil, nil)
   }

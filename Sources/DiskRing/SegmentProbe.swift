@@ -1,3 +1,4 @@
+import Glibc
 import Posix
 
 // The first look at a segment file: both ends of it, nothing in between, and no more of them than is needed. Of a segment
@@ -14,6 +15,8 @@ struct SegmentProbe {
   /// How many bytes a copy of the header takes.
   private var headerByteCount = SegmentHeader.alignment
   private var hasBothCopies = false
+  /// Where the other copy of `header` belongs, which is damaged or cannot be read; nil when both are sound.
+  private(set) var damagedCopyOffset: Int?
   /// A sound footer of the header's generation; without a header, any sound one.
   var trailer: Trailer?
   private(set) var sums: PackedSums?
@@ -34,8 +37,9 @@ struct SegmentProbe {
     (self.name, fileByteCount) = (name, byteCount)
     try readFooter(storage, file)
     if let trailer {
-      let start = try storage.bytes(of: file, at: 0, byteCount: SegmentHeader.identityByteCount)
-      isHeaderUnread = start.withUnsafeBytes { SegmentHeader.decodeIdentity($0)?.identity == trailer.identity }
+      let start = try? storage.bytes(of: file, at: 0, byteCount: SegmentHeader.identityByteCount)
+      isHeaderUnread =
+        start?.withUnsafeBytes { SegmentHeader.decodeIdentity($0)?.identity == trailer.identity } ?? false
       if isHeaderUnread { return }
     }
     try readHeaders(storage, file)
@@ -59,18 +63,22 @@ struct SegmentProbe {
     (trailer, sums, undone, self.header) = (earlier.trailer, earlier.sums, header, nil)
   }
 
-  /// The newer of the sound headers of a segment that is read no further; nil when there is none.
-  static func header(_ storage: any Storage, _ file: FileNumber, byteCount: Int) throws(SystemError) -> SegmentHeader? {
-    var probe = SegmentProbe(name: "", byteCount: byteCount)
+  /// Looks at the headers only, of a segment that is known.
+  static func headers(
+    _ storage: any Storage, _ file: FileNumber, of segment: Segment
+  ) throws(SystemError) -> SegmentProbe {
+    var probe = SegmentProbe(name: segment.name, byteCount: segment.byteCount)
     try probe.readHeaders(storage, file)
-    return probe.header
+    return probe
   }
 
   private init(name: String, byteCount: Int) { (self.name, fileByteCount) = (name, byteCount) }
 
   private mutating func readHeaders(_ storage: any Storage, _ file: FileNumber) throws(SystemError) {
-    let first = try storage.bytes(of: file, at: 0, byteCount: min(2 * SegmentHeader.alignment, fileByteCount))
-    if first.allSatisfy({ $0 == 0 }) {
+    var failure: SystemError?
+    let first = try SegmentProbe.beginning(
+      storage, file, byteCount: min(2 * SegmentHeader.alignment, fileByteCount), &failure)
+    if failure == nil, first.allSatisfy({ $0 == 0 }) {
       isBlank = try isZero(storage, file)
       return
     }
@@ -80,10 +88,30 @@ struct SegmentProbe {
     // As long as the first says that both are; when that is not both, the second is at any multiple of the alignment.
     for byteCount in [2 * min(told, largest / 2), largest] where byteCount > 0 {
       let bytes =
-        byteCount <= first.count ? first : try storage.bytes(of: file, at: 0, byteCount: byteCount)
+        byteCount <= first.count ? first : try SegmentProbe.beginning(storage, file, byteCount: byteCount, &failure)
       let copies = bytes.withUnsafeBytes { SegmentProbe.copies(in: $0) }
+      if copies.isEmpty, byteCount == largest, let failure { throw failure }
       if copies.count == 2 || byteCount == largest { return adopt(copies) }
     }
+  }
+
+  /// The first bytes of a file. Where they cannot be read as a whole, they are read in parts, so that one bad sector costs
+  /// one copy of the header: what cannot be read is zero, and `failure` says why.
+  private static func beginning(
+    _ storage: any Storage, _ file: FileNumber, byteCount: Int, _ failure: inout SystemError?
+  ) throws(SystemError) -> [UInt8] {
+    do throws(SystemError) { return try storage.bytes(of: file, at: 0, byteCount: byteCount) } catch {
+      if error.code != EIO { throw error }
+    }
+    var bytes: [UInt8] = []
+    for offset in stride(from: 0, to: byteCount, by: SegmentHeader.alignment) {
+      let count = min(SegmentHeader.alignment, byteCount - offset)
+      do throws(SystemError) { bytes += try storage.bytes(of: file, at: offset, byteCount: count) } catch {
+        failure = error
+        bytes += [UInt8](repeating: 0, count: count)
+      }
+    }
+    return bytes
   }
 
   /// Whether the file looks as if it had never been written: zero wherever one looks.
@@ -108,7 +136,9 @@ struct SegmentProbe {
   private mutating func adopt(_ copies: [(header: SegmentHeader, byteCount: Int, at: Int)]) {
     guard let newest = copies.max(by: { $0.header.identity.generation < $1.header.identity.generation }) else { return }
     (header, headerByteCount) = (newest.header, newest.byteCount)
-    hasBothCopies = copies.count { $0.header == newest.header } == 2
+    let same = copies.filter { $0.header == newest.header }
+    hasBothCopies = same.count == 2
+    damagedCopyOffset = hasBothCopies ? nil : newest.at == 0 ? newest.byteCount : 0
   }
 
   private mutating func readFooter(_ storage: any Storage, _ file: FileNumber) throws(SystemError) {
@@ -142,18 +172,25 @@ struct SlotProbe {
   let states: [DoubleSlot.State]
   let recoveryCase: RecoveryCase
 
-  /// `isThere`: the directory lists the file.
-  init(_ storage: any Storage, _ name: String, magic: UInt64, isThere: Bool) throws(SystemError) {
+  /// `isThere`: the directory lists the file. A slot that cannot be read counts as damaged when the other one is sound and
+  /// `options` accept that: at worst it was newer, and what is finished goes back a second. Else throws.
+  init(
+    _ storage: any Storage, _ name: String, magic: UInt64, isThere: Bool, _ options: RingOptions
+  ) throws(SystemError) {
     var states: [DoubleSlot.State] = [.blank, .blank]
+    var failure: SystemError?
     if isThere {
       let file = try storage.open(name, creating: false)
       defer { storage.close(file) }
       for slot in 0..<2 {
-        let bytes = try storage.bytes(of: file, at: slot * DoubleSlot.distance, byteCount: DoubleSlot.distance)
-        states[slot] = bytes.withUnsafeBytes { DoubleSlot.decode($0, magic: magic) }
+        do throws(SystemError) {
+          states[slot] = try DoubleSlot.read(slot, of: file, storage, magic: magic)
+        } catch { (states[slot], failure) = (.damaged, error) }
       }
     }
     let sound = states.count { if case .valid = $0 { true } else { false } }
+    let isOneEnough = options.acceptsOneSlot && !options.defects.contains(.readsCopiesTogether)
+    if let failure, sound == 0 || !isOneEnough { throw failure }
     let blank = states.count { $0 == .blank }
     self.states = states
     recoveryCase = .slots(anySound: sound > 0, bothSound: sound == 2, anyBlank: blank > 0, bothBlank: blank == 2)

@@ -12,7 +12,9 @@ import Testing
 
   private func open(segments: Int = 5) throws -> (ring: Ring, stream: StreamID) {
     let size = RingOptions.Size.bytes(1 << 20 + segments << 15)
-    let ring = try Ring.open(storage, RingOptions(size: size, segmentByteCount: 32 << 10, minimumEpoch: 100))
+    var options = RingOptions(size: size, segmentByteCount: 32 << 10, minimumEpoch: 100)
+    options.acceptsOneSlot = true
+    let ring = try Ring.open(storage, options)
     return (ring, try ring.register(gate))
   }
 
@@ -96,6 +98,35 @@ import Testing
     #expect(ring.recovery.unreadFiles == [] && ring.recovery.counts[.missing] == nil)
     #expect(read(ring, stream).count == 90 + files.count)
     ring.close()
+  }
+
+  /// Superblock and cursor have two slots, a segment's header two copies.
+  @Test func oneOfTwoCopiesThatCannotBeReadCostsNothing() throws {
+    let (full, stream) = try filled()
+    full.finish(stream, through: Mark(key: RecordKey(epoch: full.epoch, sequence: 5), ordinal: 5))
+    for second in [10, 20] {
+      full.finish(stream, through: Mark(key: RecordKey(epoch: full.epoch, sequence: 5), ordinal: 5))
+      full.flush(now: .start + .seconds(second))
+      full.finish(stream, throughUnstored: .zero, position: LogPosition(partition: 0, offset: Int64(second)))
+      full.flush(now: .start + .seconds(second + 5))
+    }
+    let files =
+      ["superblock", "cursor"].flatMap { [($0, 3), ($0, 65_539)] }
+      + full.segmentFiles.flatMap { [($0, 3), ($0, 4_099)] }
+    full.close()
+    var mendedCount = 0
+    for (name, offset) in files {
+      storage.endProcess()
+      storage.deadSector = (name, offset)
+      let (ring, same) = try open()
+      #expect(read(ring, same).count >= 85, "byte \(offset) of \(name)")
+      #expect(ring.recovery.unreadFiles == [], "byte \(offset) of \(name)")
+      ring.close()
+      if storage.deadSector == nil { mendedCount += 1 }
+    }
+    #expect(storage.strikes[.deadSector] ?? 0 > files.count)
+    // What is not read is not mended: the second copy of the oldest header.
+    #expect(mendedCount >= files.count - 1)
   }
 }
 

@@ -23,6 +23,7 @@ package struct Canary: Sendable {
     Canary(name: "what cannot be read is damaged", defects: .errorIsDamage),
     Canary(name: "room made for a header that is not durable", defects: .evictsEarly),
     Canary(name: "a ring that is not written again", defects: .degradesForGood),
+    Canary(name: "two copies that are read together", defects: .readsCopiesTogether),
     Canary(name: "what cannot be looked at is not there", defects: .forgetsUnread),
   ]
 

@@ -76,6 +76,8 @@ package final class World {
       size: .bytes(1 << 20 + segmentCount * shape.segmentByteCount), segmentByteCount: shape.segmentByteCount,
       syncInterval: .seconds(1), syncBytes: 8 << 10, minimumEpoch: 1_000 + UInt64(openCount), newRingID: 0xfeed)
     options.defects = shape.defects
+    // Where reads fail for a moment, an opening that waits for the second slot comes to it.
+    options.acceptsOneSlot = storage.faults.readFails == 0
     return options
   }
 
