@@ -118,15 +118,7 @@ package final class DiskBuffer: Sendable {
   private static func openRing(
     _ options: DiskOptions, _ lanes: [StreamDescription], _ log: Log
   ) throws(RingError) -> (Ring, PosixStorage, DiskFacts) {
-    var storage = try PosixStorage(path: options.directory)
-    var ring = try Ring.open(storage, options.ring)
-    // What cannot be read for a moment is waited for: its frames come before all others.
-    for pause in [1, 2, 4, 8] where ring.recovery.mayBeReadSoon {
-      ring.close()
-      Thread.sleep(.seconds(pause))
-      storage = try PosixStorage(path: options.directory)
-      ring = try Ring.open(storage, options.ring)
-    }
+    let (ring, storage) = try openPatiently(options, log)
     for name in ring.recovery.unreadFiles {
       log.error(
         "cannot read \(options.directory)/\(name): it is kept as it is, and what it holds is not sent before a start that "
@@ -145,6 +137,28 @@ package final class DiskBuffer: Sendable {
       endedBadly: !ring.recovery.isNew && OrderlyStop.epoch(storage) != ring.previousEpoch)
     facts.learnt = LearntNote.text(in: storage)
     return (ring, storage, facts)
+  }
+
+  /// What may pass by itself is waited for; frames in what cannot be read for a moment come before all others.
+  private static func openPatiently(_ options: DiskOptions, _ log: Log) throws(RingError) -> (Ring, PosixStorage) {
+    let start = MonotonicTime.now()
+    var pause = Duration.milliseconds(50)
+    var ringOptions = options.ring
+    while true {
+      let isLast = MonotonicTime.now() - start >= RingError.devicePatience
+      ringOptions.acceptsOneSlot = isLast
+      do throws(RingError) {
+        let storage = try PosixStorage(path: options.directory)
+        let ring = try Ring.open(storage, ringOptions)
+        if isLast || !ring.recovery.mayBeReadSoon { return (ring, storage) }
+        ring.close()
+      } catch {
+        if isLast || MonotonicTime.now() - start >= error.patience { throw error }
+      }
+      if pause == .milliseconds(50) { log.info("waiting for the ring in \(options.directory)") }
+      Thread.sleep(pause)
+      pause = min(pause * 2, .seconds(4))
+    }
   }
 
   /// From now on frames go between `state` and the ring.

@@ -1,3 +1,4 @@
+import Glibc
 import Posix
 
 // Why a ring does not open. Everything that happens later is an event, not an error.
@@ -44,6 +45,16 @@ package struct RingError: Error, Sendable, CustomStringConvertible {
   package init(_ code: Code, _ message: String, cause: SystemError? = nil) {
     (self.code, self.message, self.cause) = (code, message, cause)
   }
+
+  /// How long to wait for it to pass by itself before one does without the ring: another process may be about to end, or
+  /// only look; a device, or what the process lacks, may come back.
+  package var patience: Duration {
+    if code == .held { return .seconds(2) }
+    guard let cause, cause.isShortage || cause.code == EIO else { return .zero }
+    return RingError.devicePatience
+  }
+
+  package static let devicePatience = Duration.seconds(15)
 
   package var description: String { cause.map { "\(message) (\($0))" } ?? message }
 }

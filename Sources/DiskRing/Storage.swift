@@ -24,7 +24,8 @@ package protocol Storage: AnyObject {
   /// Whether files can be written, created and removed.
   var isReadOnly: Bool { get }
 
-  /// Takes the directory for this process until it ends. Fails with EWOULDBLOCK when another has it.
+  /// Takes the directory for this process until it ends; when read-only, only looks whether another has it. Fails with
+  /// EWOULDBLOCK when it has, or for an instant while somebody looks.
   func lock() throws(SystemError)
   /// Gives it back.
   func unlock()

@@ -27,6 +27,16 @@ import Testing
     #expect(contents.inventory.recordCount == 6 && contents.firstTime == 1 && contents.lastTime == 8)
   }
 
+  @Test func whoLooksKeepsNobodyOut() throws {
+    try fill()
+    let looking = try RingInspector(path: directory.path)
+    let ring = try Ring.open(try PosixStorage(path: directory.path), options)
+    #expect(!looking.ring.recovery.isInUse)
+    #expect(try RingInspector(path: directory.path).ring.recovery.isInUse)
+    #expect(looking.contents.first?.recordCount == 8)
+    ring.close()
+  }
+
   @Test func damageIsFoundAndLeftOut() throws {
     try fill()
     // The third frame's payload: behind two headers, the declarations and two records.
