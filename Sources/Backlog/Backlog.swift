@@ -187,6 +187,9 @@ package final class Backlog: Sendable {
   /// Frames that are on disk only.
   package var diskCount: Int { state.read { $0.queue.diskCount } }
 
+  /// For how long the disk has not answered; up to a second while it does, zero without one.
+  package func diskSilence(now: MonotonicTime) -> Duration { disk?.pulse.silence(now: now) ?? .zero }
+
   /// Bytes of all frames in memory that are not acknowledged.
   package var byteCount: Int { state.read { $0.queue.byteCount } }
 }

@@ -91,6 +91,7 @@ package final class DiskBuffer: Sendable {
   let options: DiskOptions
   package let facts: DiskFacts
   private let bell: Monitor<Bell>
+  let pulse: DiskPulse
   private let thread: Thread
 
   /// Opens the ring, or makes one, on a thread of its own. `lanes` are those of this run. Fails with the reason and a
@@ -98,21 +99,22 @@ package final class DiskBuffer: Sendable {
   package static func open(_ options: DiskOptions, lanes: [StreamDescription], log: Log) throws(RingError) -> DiskBuffer
   {
     let answer = Monitor<Result<DiskFacts, RingError>?>(nil)
-    let bell = Monitor(Bell())
+    let (bell, pulse) = (Monitor(Bell()), DiskPulse())
     let thread = Thread.start(name: "backlog") {
       do throws(RingError) {
         let (ring, storage, facts) = try openRing(options, lanes, log)
         answer.withLock { $0 = .success(facts) }
-        let keeper = RingKeeper(ring: ring, storage: storage, options: options, facts: facts, bell: bell, log: log)
+        let keeper = RingKeeper(
+          ring: ring, storage: storage, options: options, facts: facts, bell: bell, pulse: pulse, log: log)
         keeper.run()
       } catch { answer.withLock { $0 = .failure(error) } }
     }
     guard let result = answer.wait(for: { $0 }) else { preconditionFailure("a wait without a deadline has ended") }
-    return DiskBuffer(options: options, facts: try result.get(), bell: bell, thread: thread)
+    return DiskBuffer(options: options, facts: try result.get(), bell: bell, pulse: pulse, thread: thread)
   }
 
-  private init(options: DiskOptions, facts: DiskFacts, bell: Monitor<Bell>, thread: Thread) {
-    (self.options, self.facts, self.bell, self.thread) = (options, facts, bell, thread)
+  private init(options: DiskOptions, facts: DiskFacts, bell: Monitor<Bell>, pulse: DiskPulse, thread: Thread) {
+    (self.options, self.facts, self.bell, self.pulse, self.thread) = (options, facts, bell, pulse, thread)
   }
 
   private static func openRing(

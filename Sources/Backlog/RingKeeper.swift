@@ -13,6 +13,8 @@ final class RingKeeper {
   private let bell: Monitor<DiskBuffer.Bell>
   private let log: Log
   private let syncer: RingSyncer
+  private let pulse: DiskPulse
+  private var silence = DiskSilence()
   private var secured: [FrameNumber?] = []
   private var wasSpilling = false
   private var clocks: BootClocks
@@ -21,10 +23,11 @@ final class RingKeeper {
   private var evicted: (count: UInt64, told: MonotonicTime?) = (0, nil)
 
   init(
-    ring: Ring, storage: PosixStorage, options: DiskOptions, facts: DiskFacts, bell: Monitor<DiskBuffer.Bell>, log: Log
+    ring: Ring, storage: PosixStorage, options: DiskOptions, facts: DiskFacts, bell: Monitor<DiskBuffer.Bell>,
+    pulse: DiskPulse, log: Log
   ) {
     (self.ring, self.storage, self.options, self.facts) = (ring, storage, options, facts)
-    (self.bell, self.log) = (bell, log)
+    (self.bell, self.pulse, self.log) = (bell, pulse, log)
     clocks = BootClocks(text: NoteFile(name: BootClocks.fileName, storage: storage).text)
     learnt = LearntNote(storage: storage, log: log)
     syncer = RingSyncer { request, error in bell.withLock { $0.syncs.append((request, error)) } }
@@ -34,6 +37,7 @@ final class RingKeeper {
   func run() {
     _ = bell.wait { $0.state != nil || $0.isClosing ? true : nil }
     if let state = bell.read({ $0.state }) { serve(state) }
+    pulse.end()
     syncer.stop()
     ring.close()
   }
@@ -48,6 +52,7 @@ final class RingKeeper {
       for note in news.notes { replace(note) }
       if let text = news.learnt?() { learnt.replace(with: text) }
       if let registration = news.registration { add(registration, spooler, state) }
+      tellSilence()
       ring.retry(now: .now())
       let isBusy = step(spooler, state)
       let now = MonotonicTime.now()
@@ -170,6 +175,19 @@ final class RingKeeper {
   }
 
   // MARK: Telling
+
+  private func tellSilence() {
+    pulse.beat(syncStart: ring.syncStart)
+    switch silence.look(ring.syncStart.map { .now() - $0 } ?? .zero) {
+    case .silent(let duration):
+      log.warning(
+        "disk silent for \(duration.components.seconds) s: fdatasync in \(options.directory) has not returned; new frames "
+          + "stay in memory until it does")
+    case .answered(let duration):
+      log.info("the disk answers again, after \(duration.components.seconds) s")
+    case nil: break
+    }
+  }
 
   private func tell(_ event: RingEvent) {
     switch event {

@@ -72,11 +72,14 @@ package final class Gateway: Sendable {
 
   /// Threads that have to show progress have not for so long. All waiting in the gateway is shorter, or has a deadline.
   static let patience = Duration.seconds(60)
+  /// The same for the disk: cards stall for seconds, and as long as Kafka takes frames, memory is worth more than a reset.
+  static let diskPatience = Duration.seconds(300)
 
   /// Which of its threads hang; empty when all is well. Cameras and brokers that are away hang nothing.
   package func hangingThreads(now: MonotonicTime) -> [String] {
     var names = cameras.filter { $0.delay(now: now) > Gateway.patience }.map { "camera \($0.name)" }
     if forwarder.silence(now: now) > Gateway.patience { names.append("kafka") }
+    if backlog.diskSilence(now: now) > Gateway.diskPatience { names.append("disk") }
     return names
   }
 
@@ -90,8 +93,8 @@ package final class Gateway: Sendable {
       .mapValues { lanes in lanes.reduce(into: DropCounts()) { $0.merge($1.1, uniquingKeysWith: +) } }
     return GatewaySnapshot(
       cameras: fleet.snapshots(drops), delivery: forwarder.status, waitingCount: backlog.waitingCount,
-      diskCount: backlog.diskCount, memoryBytes: backlog.byteCount, formerCapturedCount: fleet.formerCapturedCount,
-      formerDroppedCount: fleet.formerDroppedCount(drops))
+      diskCount: backlog.diskCount, memoryBytes: backlog.byteCount, diskSilence: backlog.diskSilence(now: .now()),
+      formerCapturedCount: fleet.formerCapturedCount, formerDroppedCount: fleet.formerDroppedCount(drops))
   }
 }
 
@@ -127,6 +130,8 @@ package struct GatewaySnapshot: Sendable {
   package var diskCount: Int
   /// Bytes of frames in memory that are not acknowledged.
   package var memoryBytes: Int
+  /// For how long the disk has not answered; up to a second while it does.
+  package var diskSilence: Duration
   /// Frames of cameras that are gone, or were other ones before their settings changed.
   package var formerCapturedCount: UInt64 = 0
   package var formerDroppedCount: UInt64 = 0

@@ -38,10 +38,16 @@ package struct GatewayReporter {
           "\(streaming) of \(counted(snapshot.cameras.count, "camera")) streaming; \(snapshot.capturedCount) frames captured, "
             + "\(acknowledged) acknowledged (\(tenths(rate)) a second), \(snapshot.waitingCount) waiting "
             + "(\(snapshot.diskCount) of them on disk), \(snapshot.droppedCount) dropped; \(snapshot.memoryBytes >> 10) KiB in memory"
-            + latency(snapshot.delivery.liveLatency) + quarantine(snapshot.delivery.quarantine)))
+            + latency(snapshot.delivery.liveLatency) + quarantine(snapshot.delivery.quarantine)
+            + silence(snapshot.diskSilence)))
       (lastSummary, lastAcknowledged) = (now, acknowledged)
     }
     return lines
+  }
+
+  /// Cards stall for moments, and that is nothing to be said.
+  private func silence(_ duration: Duration) -> String {
+    duration < .seconds(5) ? "" : "; disk silent for \(duration.components.seconds) s"
   }
 
   /// The drops that were not mentioned yet, for the end.
