@@ -81,6 +81,8 @@ package final class Ring {
   var lastWriteError = SystemError(code: EIO, operation: "no segment of the ring can be written")
   var nextGeneration: UInt64 = 1
   var cuts: [Cut] = []
+  /// Streams whose number may not be their own, because files could not be read: while there are any, nothing is written.
+  var provisional: Set<UInt16> = []
   /// The caller may have marks of records that are void.
   var hasVoidMarks = false
   var streams: [UInt16: Stream] = [:]

@@ -130,6 +130,7 @@ extension Ring {
   /// durable. What the file holds stays in the ring until the first record goes into the new segment: a disk that takes
   /// no writes, or does not sync, keeps what it has.
   func prepareSpare() {
+    if !provisional.isEmpty { return }
     guard storage.isPresent else { return degrade(SystemError(code: ENOENT, operation: "the ring's directory")) }
     while spare == nil, writeTimer.failureCount < Ring.patience || writeTimer.isDue(now) {
       let headerEnd = 2 * SegmentHeader(identity: identity(""), cuts: cuts, streams: tableEntries).encoded().count

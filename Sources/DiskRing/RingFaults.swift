@@ -10,14 +10,16 @@ extension Ring {
   /// before anything else; it costs nothing while nothing has failed.
   package func retry(now: MonotonicTime) {
     self.now = now
-    guard degradation != nil, spare == nil, !storage.isReadOnly, writeTimer.isDue(now) else { return }
+    guard degradation != nil, spare == nil, !storage.isReadOnly, writeTimer.isDue(now), provisional.isEmpty else {
+      return
+    }
     if !options.defects.contains(.degradesForGood) { prepareSpare() }
   }
 
   /// When `retry` has something to do; nil while nothing has failed.
   package var retryTime: MonotonicTime? {
     heldSegments.removeAll { $0.retryTime == nil }
-    let writing = degradation != nil && spare == nil ? writeTimer.time : nil
+    let writing = degradation != nil && spare == nil && provisional.isEmpty ? writeTimer.time : nil
     return (heldSegments.compactMap(\.retryTime) + [writing].compactMap { $0 }).min()
   }
 

@@ -18,7 +18,7 @@ extension RingOpening {
     }
     report.segmentCount = segments.count + freeFiles.count + report.unreadFiles.count
     // What was not read may be newer than all that was.
-    if !report.unreadFiles.isEmpty { highestGeneration += RingOpening.unreadGenerations }
+    if !report.unreadFiles.isEmpty { highestGeneration = generationBehindAll(of: block.epoch) }
     let ring = Ring(storage: storage, options: options, id: ringID, superblock: block, recovery: report)
     if let last = scanned.last, last.takesRecords, !storage.isReadOnly, !last.segment.isBad {
       last.segment.state = .open
@@ -93,8 +93,11 @@ extension RingOpening {
     } catch { throw (pendingError ?? RingError.opening(error)) }
   }
 
-  /// More generations than files that were not read can have.
-  private static let unreadGenerations: UInt64 = 1 << 20
+  /// More than files that were not read can have, also those that were written behind such a number: it grows with the
+  /// epoch, which is known whatever can be read, and 2^16 generations for each second are more than a disk takes.
+  private func generationBehindAll(of epoch: UInt64) -> UInt64 {
+    max(highestGeneration + 1 << 20, min(epoch, numberLimit >> 16 - 1 << 20) << 16)
+  }
 
   /// Sets segments of other rings aside, one beside another.
   private func renameForeign() throws(SystemError) {

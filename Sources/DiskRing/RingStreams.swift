@@ -1,3 +1,4 @@
+import Glibc
 import Posix
 
 // The streams of a ring: a table that stands in every header, and so must not grow with the cameras that are gone. A
@@ -28,13 +29,20 @@ extension Ring {
       stream.floor = stream.last
     }
     streams[number] = stream
+    // Maybe it is not new, and has another number there: written under two, it would be two streams.
+    if !recovery.unreadFiles.isEmpty, !storage.isReadOnly, !options.defects.contains(.forgetsUnread) {
+      provisional.insert(number)
+      degrade(SystemError(code: EIO, operation: "files that may know the stream '\(description.name)'"))
+    }
     return StreamID(number: number)
   }
 
-  /// Files that could not be read may know streams by numbers that nothing else tells.
+  /// Files that could not be read may know streams by numbers that nothing else tells: then a new stream gets one that
+  /// none of them has.
   private var lowestNumber: UInt16 {
-    guard !recovery.unreadFiles.isEmpty, let last = streams.keys.max(), last < 1 << 15 else { return 0 }
-    return (last / 1_024 + 1) * 1_024
+    if recovery.unreadFiles.isEmpty { return 0 }
+    let last = streams.keys.filter { !provisional.contains($0) }.max() ?? 0
+    return last < UInt16.max - 1_024 ? last + 1_024 : last
   }
 
   private func headerByteCount(with description: StreamDescription) -> Int {

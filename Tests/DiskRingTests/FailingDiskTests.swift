@@ -100,6 +100,45 @@ import Testing
     ring.close()
   }
 
+  /// What is written while files cannot be read takes no generation that one of them has.
+  @Test func noGenerationIsUsedTwice() throws {
+    let full = try filled(segments: 10).ring
+    var unread = [try #require(full.segmentFiles.last)]
+    full.close()
+    for _ in 0..<4 {
+      storage.endProcess()
+      for name in unread { storage.shut[name] = EIO }
+      let (ring, stream) = try open(segments: 10)
+      try spill(ring, stream, 10, as: 1)
+      ring.flush(now: .start)
+      unread.append(try #require(ring.segmentFiles.last))
+      ring.close()
+    }
+    storage.endProcess()
+    let (ring, stream) = try open(segments: 10)
+    #expect(ring.recovery.counts[.copy] == nil && read(ring, stream).count == 94)
+    ring.close()
+  }
+
+  /// Under a number of its own it would be another stream once the file can be read.
+  @Test func aStreamThatAnUnreadFileMayKnowIsNotWritten() throws {
+    let (full, stream) = try open()
+    for sequence in 1...9 { try spill(full, stream, 10, as: sequence) }
+    full.flush(now: .start)
+    let name = try #require(full.segmentFiles.first)
+    full.close()
+    storage.endProcess()
+    storage.shut[name] = EIO
+    let (ring, provisional) = try open()
+    #expect(provisional != stream && ring.degraded != nil)
+    #expect(goOn(ring, provisional, from: 1, count: 30).allSatisfy { $0 == .degraded })
+    ring.close()
+    storage.endProcess()
+    let (again, same) = try open()
+    #expect(same == stream && again.degraded == nil && read(again, same).count == 9)
+    again.close()
+  }
+
   /// Superblock and cursor have two slots, a segment's header two copies.
   @Test func oneOfTwoCopiesThatCannotBeReadCostsNothing() throws {
     let (full, stream) = try filled()
