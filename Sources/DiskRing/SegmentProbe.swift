@@ -75,10 +75,11 @@ struct SegmentProbe {
   private init(name: String, byteCount: Int) { (self.name, fileByteCount) = (name, byteCount) }
 
   private mutating func readHeaders(_ storage: any Storage, _ file: FileNumber) throws(SystemError) {
-    var failure: SystemError?
+    var failures: [SystemError] = []
     let first = try SegmentProbe.beginning(
-      storage, file, byteCount: min(2 * SegmentHeader.alignment, fileByteCount), &failure)
-    if failure == nil, first.allSatisfy({ $0 == 0 }) {
+      storage, file, byteCount: min(2 * SegmentHeader.alignment, fileByteCount), &failures)
+    // Of a header that was ever durable, one of these blocks is not zero, whichever the other is.
+    if failures.count < 2, first.allSatisfy({ $0 == 0 }) {
       isBlank = try isZero(storage, file)
       return
     }
@@ -88,17 +89,17 @@ struct SegmentProbe {
     // As long as the first says that both are; when that is not both, the second is at any multiple of the alignment.
     for byteCount in [2 * min(told, largest / 2), largest] where byteCount > 0 {
       let bytes =
-        byteCount <= first.count ? first : try SegmentProbe.beginning(storage, file, byteCount: byteCount, &failure)
+        byteCount <= first.count ? first : try SegmentProbe.beginning(storage, file, byteCount: byteCount, &failures)
       let copies = bytes.withUnsafeBytes { SegmentProbe.copies(in: $0) }
-      if copies.isEmpty, byteCount == largest, let failure { throw failure }
+      if copies.isEmpty, byteCount == largest, let failure = failures.first { throw failure }
       if copies.count == 2 || byteCount == largest { return adopt(copies) }
     }
   }
 
   /// The first bytes of a file. Where they cannot be read as a whole, they are read in parts, so that one bad sector costs
-  /// one copy of the header: what cannot be read is zero, and `failure` says why.
+  /// one copy of the header: what cannot be read is zero, with a failure for each block.
   private static func beginning(
-    _ storage: any Storage, _ file: FileNumber, byteCount: Int, _ failure: inout SystemError?
+    _ storage: any Storage, _ file: FileNumber, byteCount: Int, _ failures: inout [SystemError]
   ) throws(SystemError) -> [UInt8] {
     do throws(SystemError) { return try storage.bytes(of: file, at: 0, byteCount: byteCount) } catch {
       if error.code != EIO { throw error }
@@ -107,17 +108,17 @@ struct SegmentProbe {
     for offset in stride(from: 0, to: byteCount, by: SegmentHeader.alignment) {
       let count = min(SegmentHeader.alignment, byteCount - offset)
       do throws(SystemError) { bytes += try storage.bytes(of: file, at: offset, byteCount: count) } catch {
-        failure = error
+        failures.append(error)
         bytes += [UInt8](repeating: 0, count: count)
       }
     }
     return bytes
   }
 
-  /// Whether the file looks as if it had never been written: zero wherever one looks.
+  /// Whether the file looks as if it had never been written: zero wherever one looks behind the smallest header.
   private func isZero(_ storage: any Storage, _ file: FileNumber) throws(SystemError) -> Bool {
-    for sample in 1..<32 {
-      let bytes = try storage.bytes(of: file, at: fileByteCount / 32 * sample, byteCount: 64)
+    for offset in (1..<32).map({ fileByteCount / 32 * $0 }) where offset >= 2 * SegmentHeader.alignment {
+      let bytes = try storage.bytes(of: file, at: offset, byteCount: 64)
       if bytes.contains(where: { $0 != 0 }) { return false }
     }
     return true

@@ -17,13 +17,12 @@ import Testing
     #expect(life.run().violation == nil, "seed \(seed)")
   }
 
-  /// Lives in which a ring that takes an I/O error for damage loses records.
-  @Test(arguments: [51, 92] as [UInt64])
-  func readErrorsLoseNothing(seed: UInt64) {
-    var life = Life(seed: seed)
-    #expect(life.run().violation == nil, "seed \(seed)")
-    var careless = Life(seed: seed, defects: .errorIsDamage)
-    #expect(careless.run().violation != nil, "seed \(seed)")
+  /// A life in which a ring that takes an I/O error for damage loses records.
+  @Test func readErrorsLoseNothing() {
+    var life = Life(seed: 51)
+    #expect(life.run().violation == nil)
+    var careless = Life(seed: 51, defects: .errorIsDamage)
+    #expect(careless.run().violation != nil)
   }
 
   @Test func aLifeIsTheSameEveryTime() {

@@ -75,10 +75,12 @@ struct StreamModel {
     }
   }
 
-  /// The oldest records made room while power was cut.
-  mutating func noteEvicted(_ gap: ReadGap??) {
-    guard let count = gap??.evicted, count > 0 else { return }
-    for index in pending.indices.prefix(Int(count)) { records[index].isGone = true }
+  /// So many of the oldest that are not there made room while power was cut. A write that was torn in many pieces may have
+  /// spared older ones.
+  mutating func noteEvicted(_ count: UInt64, _ present: Set<RecordKey>) {
+    for index in pending.indices.filter({ !present.contains(records[$0].key) }).prefix(Int(count)) {
+      records[index].isGone = true
+    }
   }
 
   /// How many records lie strictly between two keys.

@@ -97,7 +97,7 @@ package final class World {
     if storage.hasCrashed { return }
     self.ring = ring
     for (found, count) in ring.recovery.counts { caseCounts[found, default: 0] += count }
-    say("opened, epoch \(ring.epoch): \(ring.recovery.findings)")
+    say("opened, epoch \(ring.epoch): \(ring.recovery.findings), unread \(ring.recovery.unreadFiles)")
     say(ring.segmentList)
     try checkEpoch(ring)
     for stream in 0..<shape.streamCount { ids.append(try ring.register(World.description(stream))) }

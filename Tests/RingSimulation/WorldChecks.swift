@@ -85,7 +85,7 @@ extension World {
       // What was finished and made room for it counts again when the cursor forgets.
       if isExcused { models[stream].noteMissing(present, through: models[stream].everFinished) }
       models[stream].reinstate(present)
-      if wasCutShort { models[stream].noteEvicted(walk.gaps.first ?? walk.endGap) }
+      if wasCutShort { models[stream].noteEvicted(walk.evictedCount, present) }
       try settle(stream, present, walk)
     }
     (mayLoseCursor, hasLostCursor) = (false, false)
@@ -126,6 +126,9 @@ extension World {
     var endGap: ReadGap?
     /// What comes next cannot be read for now.
     var isHeld = false
+
+    /// How many records are told to have made room.
+    var evictedCount: UInt64 { (gaps + [endGap]).reduce(0) { $0 + ($1?.evicted ?? 0) } }
   }
 
   /// Everything of a stream behind a mark, as the ring tells it, the skipped ones left out.
