@@ -93,10 +93,10 @@ extension RingOpening {
     } catch { throw (pendingError ?? RingError.opening(error)) }
   }
 
-  /// More than files that were not read can have, also those that were written behind such a number: it grows with the
-  /// epoch, which is known whatever can be read, and 2^16 generations for each second are more than a disk takes.
+  /// More than files that were not read can have. It grows with the epoch alone, which is known whatever can be read and
+  /// which every opening raises; no disk takes 2^16 segments in a second of the clock.
   private func generationBehindAll(of epoch: UInt64) -> UInt64 {
-    max(highestGeneration + 1 << 20, min(epoch, numberLimit >> 16 - 1 << 20) << 16)
+    max(highestGeneration, min(epoch, numberLimit >> 16 - 1 << 20) << 16)
   }
 
   /// Sets segments of other rings aside, one beside another.
