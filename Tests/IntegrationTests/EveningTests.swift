@@ -65,7 +65,7 @@ extension IntegrationTests.CameraSide {
         let first = record.seen.first?.time ?? .now()
         let tries = 1 + record.waits.count { $0.time < first }
         #expect(tries <= 3, "\(guest.name): \(record.lines.suffix(12))")
-        if guest.isGood { #expect(record.gaps.isEmpty, "\(guest.name): \(record.gaps)") }
+        if guest.isGood { #expect(record.gaps.isEmpty, "\(guest.name): \(record.gaps); \(record.lines.suffix(12))") }
         print("| \(guest.name) | \(tries) | \(record.seen.count) | \(record.gaps.count) |")
       }
       for (guest, camera) in zip(guests, cameras) { #expect(camera.stop(), "\(guest.name) does not stop") }
