@@ -17,6 +17,7 @@ The table goes to standard error; with --json the last line of standard output i
 """
 
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -33,10 +34,10 @@ ROUNDS = 3
 GOALS = {"catch_up_ratio": 0.9, "live_p99_ms": 500, "rate_cap_error": 0.05}
 
 
-def measure(command, brokers, directory, topic="", more=()):
+def measure(command, brokers, directory, more=()):
     """One command of the bench program, on a topic and in a directory of its own, which takes gigabytes."""
     with tempfile.TemporaryDirectory(dir=directory) as place:
-        words = [os.environ["DELIVERYBENCH"], command, brokers, place, topic or command, *more]
+        words = [os.environ["DELIVERYBENCH"], command, brokers, place, command, *more]
         output = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(output)
 
@@ -78,20 +79,20 @@ def run(directory):
 def compare(directory):
     """Each figure of each round, without the sandbox and in it."""
     kinds, commands = {"off": (), "on": ("sandbox",)}, ("health", "catch-up")
-    topics = [f"{command}-{kind}-{number}" for number in range(ROUNDS) for kind in kinds for command in commands]
-    broker = Tool("broker", *(word for topic in topics for word in ("--topic", f"{topic}:4")))
     figures = {}
-    try:
-        for topic in topics:
-            command, kind, _ = topic.rsplit("-", 2)
-            found = measure(command, broker.ready["brokers"], directory, topic, kinds[kind])
+    for _ in range(ROUNDS):
+        for kind, command in itertools.product(kinds, commands):
+            # One of its own: it keeps in memory what it took.
+            broker = Tool("broker", "--topic", f"{command}:4")
+            try:
+                found = measure(command, broker.ready["brokers"], directory, kinds[kind])
+            finally:
+                broker.end()
             if command == "catch-up":
                 own, bare = (statistics.median(found[name]) for name in ("mb_per_second", "bare_mb_per_second"))
                 found = {"catch_up_ratio": own / bare, "catch_up_mb_per_second": own}
             for name, value in found.items():
                 figures.setdefault(f"{kind}_{name}", []).append(round(value, 3))
-    finally:
-        broker.end()
     return figures
 
 
