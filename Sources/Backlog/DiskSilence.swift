@@ -1,8 +1,8 @@
 import Posix
 import Synchronization
 
-// A disk that does not answer: a card that cleans up stalls for seconds, a dying one for good. Nobody waits for it but its
-// own threads; this is how others see it, and what is said of it.
+// A disk that does not answer: a card that cleans up stalls for seconds, a dying one for good. Only its own threads
+// wait for it; this is how others see it, and what is said of it.
 
 /// Whether the threads of the disk show progress. Written by the thread `backlog`, read by any.
 final class DiskPulse: Sendable {

@@ -47,7 +47,7 @@ package final class PosixStorage: Storage {
     let flags = (isReadOnly ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC | O_NOFOLLOW
     if isReadOnly, faccessat(directory, name, F_OK, 0) != 0 { return }
     lockFile = try retryingInterrupts("open \(path)/\(name)") { openat(directory, name, flags, 0o600) }
-    // Who only looks asks whether a writer has it, and keeps nobody out.
+    // Who only looks asks whether a writer has it, and keeps no writer out.
     defer { if isReadOnly { unlock() } }
     _ = try retryingInterrupts("lock \(path)/\(name)") { flock(lockFile, (isReadOnly ? LOCK_SH : LOCK_EX) | LOCK_NB) }
   }

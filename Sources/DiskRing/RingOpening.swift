@@ -23,7 +23,7 @@ struct RingOpening {
   var cuts: [Cut] = []
   var highestEpoch: UInt64 = 0
   var highestGeneration: UInt64 = 0
-  /// Headers with one sound copy, and where the other one is to be written anew.
+  /// Headers with one sound copy, and where the other one is to be written again.
   var damagedCopies: [(header: SegmentHeader, offset: Int)] = []
   /// Damaged places, to be kept aside.
   var damaged: [(segment: Segment, finding: RecoveryFinding)] = []

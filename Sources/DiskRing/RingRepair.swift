@@ -99,7 +99,7 @@ extension RingOpening {
     max(highestGeneration, min(epoch, numberLimit >> 16 - 1 << 20) << 16)
   }
 
-  /// Sets segments of other rings aside, one beside another.
+  /// Sets segments of other rings aside, each under a name of its own.
   private func renameForeign() throws(SystemError) {
     if foreignFiles.isEmpty { return }
     var used = Set(try storage.list().map(\.name))
@@ -256,7 +256,7 @@ extension RingOpening {
     }
   }
 
-  /// Writes the copies of headers anew that are damaged or cannot be read; the sound ones are not touched. What fails is
+  /// Writes the copies of headers again that are damaged or cannot be read; the sound ones are not touched. What fails is
   /// tried again at the next opening.
   private mutating func mendCopies() {
     for (header, offset) in damagedCopies {
@@ -325,7 +325,7 @@ extension RingOpening {
 
 extension Ring {
   /// What only a header says is finished is written down before that header is written over; and a slot that is damaged or
-  /// cannot be read is written anew, which is always the next one.
+  /// cannot be read is written again, which is always the next one.
   func secureCursor() {
     let isBehind = streams.values.contains { $0.cursor.finished.key > $0.durableCursor?.finished.key ?? .zero }
     guard isBehind || cursor.hasDamagedSlot else { return }

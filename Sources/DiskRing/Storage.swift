@@ -25,7 +25,7 @@ package protocol Storage: AnyObject {
   var isReadOnly: Bool { get }
 
   /// Takes the directory for this process until it ends; when read-only, only looks whether another has it. Fails with
-  /// EWOULDBLOCK when it has, or for an instant while somebody looks.
+  /// EWOULDBLOCK when it has, or for an instant while another one looks.
   func lock() throws(SystemError)
   /// Gives it back.
   func unlock()

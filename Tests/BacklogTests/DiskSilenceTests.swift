@@ -24,7 +24,7 @@ import Testing
 
   @Test func whoeverWatchesSeesASyncAndARound() {
     let (pulse, start) = (DiskPulse(), MonotonicTime.now())
-    // Nobody waits for a disk that is not in use.
+    // A disk that is not in use is not waited for.
     #expect(pulse.silence(now: start + .seconds(900)) == .zero)
     pulse.beat(syncStart: nil)
     #expect(pulse.silence(now: start + .seconds(900)) > .seconds(800))

@@ -189,7 +189,7 @@ def case_cards(context):
 
 def case_devices(context):
     """The kernel's virtual camera, by its node and then by its identity, YUYV to JPEG; its driver is taken away while
-    it streams. The gateway is no root, in its sandbox, and nobody else reads its settings."""
+    it streams. The gateway is no root, in its sandbox, and no other user reads its settings."""
     first = LOCAL.format("by-node", "/dev/video0")
     with bench.on_desk({"gate": "h264"}) as desk, context.board(desk.settings(more=first), kind="test") as board:
         tail = bench.Tail(desk)
